@@ -1,0 +1,123 @@
+/**
+ * Philox 4×32-10, the counter-based generator of Salmon et al., "Parallel Random Numbers: As Easy as
+ * 1, 2, 3" (SC 2011). A number depends on its key and counter alone, so that a run gives the same
+ * numbers whatever the order they are asked for in.
+ */
+const MULTIPLIER_0 = 0xd2511f53;
+const MULTIPLIER_1 = 0xcd9e8d57;
+const WEYL_0 = 0x9e3779b9;
+const WEYL_1 = 0xbb67ae85;
+
+/** High 32 bits of a 32×32-bit product. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const carry = (middle % 0x10000) + aLow * bHigh;
+  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0;
+}
+
+/** Ten rounds on four counter words, in place. */
+export function philox4x32(words: Uint32Array, key0: number, key1: number): void {
+  let [c0, c1, c2, c3] = words as unknown as [number, number, number, number];
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(MULTIPLIER_0, c0);
+    const low0 = Math.imul(MULTIPLIER_0, c0) >>> 0;
+    const high1 = multiplyHigh(MULTIPLIER_1, c2);
+    const low1 = Math.imul(MULTIPLIER_1, c2) >>> 0;
+    c0 = (high1 ^ c1 ^ key0) >>> 0;
+    c1 = low1;
+    c2 = (high0 ^ c3 ^ key1) >>> 0;
+    c3 = low0;
+    key0 = (key0 + WEYL_0) >>> 0;
+    key1 = (key1 + WEYL_1) >>> 0;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+/** FNV-1a, to give named streams a word of their own. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value >>> 0;
+}
+
+/**
+ * A stream of random numbers fixed by a seed and by what the numbers are for.
+ *
+ * @example
+ * const stream = new RandomStream(42, "augment", epoch, index);
+ * const flip = stream.uniform() < 0.5;
+ */
+export class RandomStream {
+  readonly #key0: number;
+  readonly #key1: number;
+  readonly #coordinate0: number;
+  readonly #coordinate1: number;
+  readonly #words = new Uint32Array(4);
+  #block = 0;
+  #position = 4;
+
+  /**
+   * @param seed non-negative integer, the run's one seed
+   * @param purpose names the stream; streams of different purposes are independent
+   * @param coordinates up to two integers, such as epoch and sample
+   */
+  constructor(seed: number, purpose: string, ...coordinates: readonly [number?, number?]) {
+    this.#key0 = seed >>> 0;
+    this.#key1 = (hash(purpose) ^ Math.floor(seed / 2 ** 32)) >>> 0;
+    this.#coordinate0 = (coordinates[0] ?? 0) >>> 0;
+    this.#coordinate1 = (coordinates[1] ?? 0) >>> 0;
+  }
+
+  /** The next 32 random bits. */
+  uint32(): number {
+    if (this.#position === 4) {
+      this.#words[0] = this.#block >>> 0;
+      this.#words[1] = Math.floor(this.#block / 2 ** 32);
+      this.#words[2] = this.#coordinate0;
+      this.#words[3] = this.#coordinate1;
+      philox4x32(this.#words, this.#key0, this.#key1);
+      this.#block++;
+      this.#position = 0;
+    }
+    return this.#words[this.#position++]!;
+  }
+
+  /** Uniform in [0, 1), 24 bits, so that it is exact in float32 too. */
+  uniform(): number {
+    return (this.uint32() >>> 8) / 2 ** 24;
+  }
+
+  /** Standard normal, by Box and Muller. */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log((this.uint32() + 1) / 2 ** 32));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** Uniform integer in [0, bound), without bias. */
+  integer(bound: number): number {
+    const limit = Math.floor(2 ** 32 / bound) * bound;
+    for (;;) {
+      const value = this.uint32();
+      if (value < limit) return value % bound;
+    }
+  }
+
+  /** The numbers 0 … length − 1 in random order, by Fisher and Yates. */
+  permutation(length: number): Uint32Array {
+    const order = Uint32Array.from({ length }, (_, i) => i);
+    for (let i = length - 1; i > 0; i--) {
+      const j = this.integer(i + 1);
+      const held = order[i]!;
+      order[i] = order[j]!;
+      order[j] = held;
+    }
+    return order;
+  }
+}
