@@ -1,0 +1,42 @@
+import type { Tensor } from "./tensor.js";
+
+/** A traced computation: what it is fed, and what it gives, by name. */
+export interface Graph {
+  readonly inputs: readonly NamedTensor[];
+  readonly outputs: readonly NamedTensor[];
+}
+
+/** A tensor and the name it has at the graph's border, such as `state.features.0.weight`. */
+export interface NamedTensor {
+  readonly name: string;
+  readonly tensor: Tensor;
+}
+
+/** All tensors that `roots` depend on, each once, every one after its inputs. */
+export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
+  const order: Tensor[] = [];
+  const visited = new Set<Tensor>();
+  // An explicit stack, since a deep network's graph is deeper than the call stack.
+  const stack = roots.map((tensor) => ({ tensor, next: 0 })).reverse();
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1]!;
+    if (top.next === 0 && visited.has(top.tensor)) {
+      stack.pop();
+      continue;
+    }
+    visited.add(top.tensor);
+    const input = top.tensor.inputs[top.next++];
+    if (input === undefined) {
+      order.push(top.tensor);
+      stack.pop();
+    } else if (!visited.has(input)) {
+      stack.push({ tensor: input, next: 0 });
+    }
+  }
+  return order;
+}
+
+/** All tensors of a graph, its inputs first, every one after its own inputs. */
+export function nodesOf(graph: Graph): Tensor[] {
+  return topologicalOrder([...graph.inputs, ...graph.outputs].map(({ tensor }) => tensor));
+}

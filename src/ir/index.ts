@@ -1,0 +1,6 @@
+export * from "./graph.js";
+export * from "./print.js";
+export * from "./scope.js";
+export * from "./tensor.js";
+export * from "./types.js";
+export * from "./verify.js";

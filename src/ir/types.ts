@@ -1,0 +1,39 @@
+/** The element types a tensor can have. */
+export type DType = "float32" | "int64" | "uint8" | "bool";
+
+/** A size, or `"batch"` for a leading dimension that is left open in a graph to be shipped. */
+export type Dim = number | "batch";
+
+/** Sizes from the outermost dimension inwards; `[]` is a scalar. */
+export type Shape = readonly Dim[];
+
+/** What is known of a tensor before anything runs. */
+export interface TensorType {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** The typed array that holds a tensor of each dtype; `bool` takes one byte, 0 or 1. */
+export interface ArrayOf {
+  readonly float32: Float32Array;
+  readonly int64: BigInt64Array;
+  readonly uint8: Uint8Array;
+  readonly bool: Uint8Array;
+}
+
+/** Any typed array that can hold a tensor. */
+export type TensorData = ArrayOf[DType];
+
+/** Where a graph is to run; rewrites and emission know it. */
+export type Target = "cpu" | "webgpu" | "cuda" | "wasm";
+
+/** An array of zeros for `length` elements of `dtype`. */
+export function allocate<D extends DType>(dtype: D, length: number): ArrayOf[D] {
+  const constructors = {
+    float32: Float32Array,
+    int64: BigInt64Array,
+    uint8: Uint8Array,
+    bool: Uint8Array,
+  };
+  return new constructors[dtype](length) as ArrayOf[D];
+}

@@ -1,0 +1,33 @@
+import { GraphError } from "../errors/index.js";
+import { type Graph, nodesOf } from "./graph.js";
+import { formatType } from "./print.js";
+
+/**
+ * Checks a graph against its own rules: every node's type is what its operator's shape rule says, every
+ * input is declared, names are unique.
+ *
+ * @throws GraphError naming the node, so that a bad rewrite is caught where it happened
+ */
+export function verify(graph: Graph): void {
+  for (const side of ["inputs", "outputs"] as const) {
+    const seen = new Set<string>();
+    for (const { name } of graph[side]) {
+      if (seen.has(name)) throw new GraphError(`the graph has two ${side} named "${name}"`);
+      seen.add(name);
+    }
+  }
+  const declared = new Set(graph.inputs.map(({ tensor }) => tensor));
+  for (const node of nodesOf(graph)) {
+    if (node.operator.name === "input" && !declared.has(node)) {
+      throw new GraphError(`the graph uses an input of type ${formatType(node)} that it does not declare`, {
+        hint: "pass every tensor a traced function uses as an argument, or make it a constant",
+      });
+    }
+    const inferred = formatType(node.operator.infer(node.inputs, node.attributes));
+    if (inferred !== formatType(node)) {
+      throw new GraphError(
+        `${node.operator.name}${node.scope && ` in ${node.scope}`} is declared ${formatType(node)}, its rule gives ${inferred}`,
+      );
+    }
+  }
+}

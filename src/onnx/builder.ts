@@ -1,0 +1,204 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType as AttributeKind,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProto_DataType as ElementType,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from "onnx-buf";
+
+/** The versions every model of ours declares: the one place where they are stated. */
+export const ONNX_VERSIONS = { ir: 10, opset: 21, microsoft: 1 } as const;
+
+/** ONNX element types by our names. */
+const ELEMENT_TYPES = {
+  float32: ElementType.FLOAT,
+  int64: ElementType.INT64,
+  uint8: ElementType.UINT8,
+  bool: ElementType.BOOL,
+} as const;
+
+/** The element types a model can hold. */
+export type ElementName = keyof typeof ELEMENT_TYPES;
+
+/** An ONNX attribute: an integer number becomes INT unless marked `{ float }`. */
+export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
+
+/** A value at the model's border. */
+export interface OnnxValue {
+  readonly name: string;
+  readonly dtype: ElementName;
+  /** A string names an open dimension. */
+  readonly shape: readonly (number | string)[];
+}
+
+/** The typed arrays an initializer can be made from. */
+export type InitializerData = Float32Array | BigInt64Array | Uint8Array;
+
+function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
+  if (typeof value === "string") {
+    return create(AttributeProtoSchema, { name, type: AttributeKind.STRING, s: new TextEncoder().encode(value) });
+  }
+  if (typeof value === "number") {
+    return create(AttributeProtoSchema, { name, type: AttributeKind.INT, i: BigInt(value) });
+  }
+  if ("float" in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeKind.FLOAT, f: value.float });
+  }
+  return create(AttributeProtoSchema, { name, type: AttributeKind.INTS, ints: value.map(BigInt) });
+}
+
+function valueInfo({ name, dtype, shape }: OnnxValue): ValueInfoProto {
+  const dim = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, {
+      value:
+        typeof size === "number"
+          ? { case: "dimValue", value: BigInt(size) }
+          : { case: "dimParam", value: size },
+    }),
+  );
+  const tensorType = create(TypeProto_TensorSchema, {
+    elemType: ELEMENT_TYPES[dtype],
+    shape: create(TensorShapeProtoSchema, { dim }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: "tensorType", value: tensorType } }),
+  });
+}
+
+/** Collects nodes and initializers, and writes an ONNX model. It knows ONNX and nothing of our graph. */
+export class OnnxBuilder {
+  readonly #nodes: NodeProto[] = [];
+  readonly #initializers: TensorProto[] = [];
+  readonly #constants = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+  readonly #domains = new Set<string>([""]);
+  #scope = "";
+
+  /** Nodes and values made from here on are named under this module path. */
+  setScope(scope: string): void {
+    this.#scope = scope;
+  }
+
+  /**
+   * Adds a node with one output.
+   *
+   * @param type ONNX operator, such as `Conv`
+   * @param inputs value names; `""` leaves an optional input out
+   * @returns the name of the output
+   */
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    domain = "",
+  ): string {
+    const output = this.#unique(type);
+    this.#domains.add(domain);
+    this.#nodes.push(
+      create(NodeProtoSchema, {
+        name: output,
+        opType: type,
+        domain,
+        input: [...inputs],
+        output: [output],
+        attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
+      }),
+    );
+    return output;
+  }
+
+  /** Adds a constant tensor and returns its name; small equal ones are shared. */
+  constant(dtype: ElementName, shape: readonly number[], data: InitializerData): string {
+    const key = data.length <= 64 ? `${dtype}[${shape}]:${data.join()}` : undefined;
+    const known = key === undefined ? undefined : this.#constants.get(key);
+    if (known !== undefined) return known;
+    const name = this.#unique("Constant");
+    const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    this.#initializers.push(
+      create(TensorProtoSchema, { name, dataType: ELEMENT_TYPES[dtype], dims: shape.map(BigInt), rawData }),
+    );
+    if (key !== undefined) this.#constants.set(key, name);
+    return name;
+  }
+
+  /** A one-dimensional int64 constant, as axes, shapes and pads are given. */
+  integers(values: readonly number[]): string {
+    return this.constant("int64", [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  /** A scalar float32 constant. */
+  float(value: number): string {
+    return this.constant("float32", [], Float32Array.of(value));
+  }
+
+  /** Reshapes to `shape`; one entry may be −1, and 0 keeps the input's size at its place. */
+  reshape(input: string, shape: readonly number[]): string {
+    return this.node("Reshape", [input, this.integers(shape)]);
+  }
+
+  /** Casts to `dtype`. */
+  cast(input: string, dtype: ElementName): string {
+    return this.node("Cast", [input], { to: ELEMENT_TYPES[dtype] });
+  }
+
+  /** Writes the model. `outputs` maps each declared output to the value that holds it. */
+  build(
+    name: string,
+    inputs: readonly OnnxValue[],
+    outputs: readonly (OnnxValue & { readonly value: string })[],
+    metadata: Readonly<Record<string, string>> = {},
+  ): Uint8Array {
+    const identities = outputs.map((output) =>
+      create(NodeProtoSchema, {
+        name: `${output.name}.out`,
+        opType: "Identity",
+        input: [output.value],
+        output: [output.name],
+      }),
+    );
+    const opsetImport = [...this.#domains].map((domain) =>
+      create(OperatorSetIdProtoSchema, {
+        domain,
+        version: BigInt(domain === "" ? ONNX_VERSIONS.opset : ONNX_VERSIONS.microsoft),
+      }),
+    );
+    const model = create(ModelProtoSchema, {
+      irVersion: BigInt(ONNX_VERSIONS.ir),
+      producerName: "dyconv",
+      opsetImport,
+      graph: create(GraphProtoSchema, {
+        name,
+        node: [...this.#nodes, ...identities],
+        initializer: this.#initializers,
+        input: inputs.map(valueInfo),
+        output: outputs.map(valueInfo),
+      }),
+      metadataProps: Object.entries(metadata).map(([key, value]) =>
+        create(StringStringEntryProtoSchema, { key, value }),
+      ),
+    });
+    return toBinary(ModelProtoSchema, model);
+  }
+
+  #unique(type: string): string {
+    const stem = this.#scope === "" ? type : `${this.#scope}/${type}`;
+    const count = this.#counts.get(stem) ?? 0;
+    this.#counts.set(stem, count + 1);
+    return count === 0 ? stem : `${stem}_${count}`;
+  }
+}
