@@ -1,0 +1,178 @@
+import { ShapeError } from "../errors/index.js";
+import { type Attributes, type DType, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { broadcastShapes } from "../util/shape.js";
+import { scalar } from "./input.js";
+
+/** A tensor, or a number that is taken as a scalar of the other operand's dtype. */
+export type Operand = Tensor | number;
+
+type NoAttributes = Record<string, never>;
+type UnaryGradient = (dy: Tensor, x: Tensor, y: Tensor) => Tensor;
+type BinaryGradient = (dy: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [Tensor | null, Tensor | null];
+
+function expectDType(operator: string, inputs: readonly TensorType[], ...allowed: readonly DType[]): void {
+  for (const type of inputs) {
+    if (!allowed.includes(type.dtype)) {
+      throw new ShapeError(operator, allowed.join(" or "), inputs.map(formatType).join(" and "), {
+        hint: "convert with cast(x, dtype)",
+      });
+    }
+  }
+}
+
+function unary(name: string, onnxType: string, gradient: UnaryGradient): Operator<NoAttributes> {
+  return {
+    name,
+    infer: (inputs) => {
+      expectDType(name, inputs, "float32");
+      return inputs[0]!;
+    },
+    gradient: (dy, { inputs, output }) => [gradient(dy, inputs[0]!, output)],
+    emit: ({ inputs }, onnx) => onnx.node(onnxType, inputs),
+  };
+}
+
+function binary(name: string, onnxType: string, gradient: BinaryGradient): Operator<NoAttributes> {
+  return {
+    name,
+    infer: ([a, b]) => {
+      expectDType(name, [a!, b!], "float32", "int64");
+      expectDType(name, [b!], a!.dtype);
+      return { dtype: a!.dtype, shape: broadcastShapes(name, a!.shape, b!.shape) };
+    },
+    gradient: (dy, { inputs: [a, b], output }) => gradient(dy, a!, b!, output),
+    emit: ({ inputs }, onnx) => onnx.node(onnxType, inputs),
+  };
+}
+
+function comparison(name: string, onnxType: string): Operator<NoAttributes> {
+  return {
+    name,
+    infer: ([a, b]) => {
+      expectDType(name, [a!, b!], "float32", "int64");
+      expectDType(name, [b!], a!.dtype);
+      return { dtype: "bool", shape: broadcastShapes(name, a!.shape, b!.shape) };
+    },
+    gradient: () => [null, null],
+    emit: ({ inputs }, onnx) => onnx.node(onnxType, inputs),
+  };
+}
+
+function applyUnary(operator: Operator<NoAttributes>): (x: Tensor) => Tensor {
+  return (x) => Tensor.apply(operator, [x], {});
+}
+
+function applyBinary(operator: Operator<NoAttributes>): (a: Operand, b: Operand) => Tensor {
+  return (a, b) => {
+    const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : "float32";
+    const lift = (x: Operand) => (x instanceof Tensor ? x : scalar(x, dtype));
+    return Tensor.apply(operator, [lift(a), lift(b)], {});
+  };
+}
+
+const negOperator = unary("neg", "Neg", (dy) => neg(dy));
+const expOperator = unary("exp", "Exp", (dy, _, y) => mul(dy, y));
+const logOperator = unary("log", "Log", (dy, x) => div(dy, x));
+const sqrtOperator = unary("sqrt", "Sqrt", (dy, _, y) => div(mul(dy, 0.5), y));
+const absOperator = unary("abs", "Abs", (dy, x) => mul(dy, sign(x)));
+const signOperator = unary("sign", "Sign", (dy) => mul(dy, 0));
+// The sign of the output is 1 where the input was positive: one pass, and no boolean tensor.
+const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, sign(y)));
+const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));
+const tanhOperator = unary("tanh", "Tanh", (dy, _, y) => mul(dy, sub(1, mul(y, y))));
+
+const addOperator = binary("add", "Add", (dy) => [dy, dy]);
+const subOperator = binary("sub", "Sub", (dy) => [dy, neg(dy)]);
+const mulOperator = binary("mul", "Mul", (dy, a, b) => [mul(dy, b), mul(dy, a)]);
+const divOperator = binary("div", "Div", (dy, _, b, y) => [div(dy, b), neg(mul(dy, div(y, b)))]);
+const powOperator = binary("pow", "Pow", (dy, a, b, y) => [
+  mul(dy, mul(b, pow(a, sub(b, 1)))),
+  mul(dy, mul(y, log(a))),
+]);
+const maximumOperator = binary("maximum", "Max", (dy, a, b) => {
+  const first = cast(greaterEqual(a, b), "float32");
+  return [mul(dy, first), mul(dy, sub(1, first))];
+});
+const minimumOperator = binary("minimum", "Min", (dy, a, b) => {
+  const first = cast(greaterEqual(b, a), "float32");
+  return [mul(dy, first), mul(dy, sub(1, first))];
+});
+
+const equalOperator = comparison("equal", "Equal");
+const greaterOperator = comparison("greater", "Greater");
+const greaterEqualOperator = comparison("greaterEqual", "GreaterOrEqual");
+const lessOperator = comparison("less", "Less");
+
+const whereOperator: Operator<NoAttributes> = {
+  name: "where",
+  infer: ([condition, a, b]) => {
+    expectDType("where", [condition!], "bool");
+    expectDType("where", [b!], a!.dtype);
+    const shape = broadcastShapes("where", a!.shape, b!.shape);
+    return { dtype: a!.dtype, shape: broadcastShapes("where", condition!.shape, shape) };
+  },
+  gradient: (dy, { inputs }) => [null, where(inputs[0]!, dy, 0), where(inputs[0]!, 0, dy)],
+  emit: ({ inputs }, onnx) => onnx.node("Where", inputs),
+};
+
+const castOperator: Operator<{ to: DType } & Attributes> = {
+  name: "cast",
+  infer: ([x], { to }) => ({ dtype: to, shape: x!.shape }),
+  gradient: (dy, { inputs: [x] }) => [x!.dtype === "float32" ? dy : null],
+  emit: ({ inputs, attributes }, onnx) => onnx.cast(inputs[0]!, attributes.to),
+};
+
+/** −x. */
+export const neg = applyUnary(negOperator);
+/** eˣ. */
+export const exp = applyUnary(expOperator);
+/** Natural logarithm. */
+export const log = applyUnary(logOperator);
+/** Square root. */
+export const sqrt = applyUnary(sqrtOperator);
+/** |x|; its gradient at 0 is 0. */
+export const abs = applyUnary(absOperator);
+/** −1, 0 or 1; its gradient is 0. */
+export const sign = applyUnary(signOperator);
+/** max(x, 0); its gradient at 0 is 0, as in PyTorch. */
+export const relu = applyUnary(reluOperator);
+/** 1 / (1 + e⁻ˣ). */
+export const sigmoid = applyUnary(sigmoidOperator);
+/** Hyperbolic tangent. */
+export const tanh = applyUnary(tanhOperator);
+
+/** a + b, broadcast. */
+export const add = applyBinary(addOperator);
+/** a − b, broadcast. */
+export const sub = applyBinary(subOperator);
+/** a · b, broadcast. */
+export const mul = applyBinary(mulOperator);
+/** a / b, broadcast; int64 rounds towards zero. */
+export const div = applyBinary(divOperator);
+/** aᵇ, broadcast; the gradient by b needs a > 0. */
+export const pow = applyBinary(powOperator);
+/** The larger of a and b, broadcast; on a tie the gradient goes to a. */
+export const maximum = applyBinary(maximumOperator);
+/** The smaller of a and b, broadcast; on a tie the gradient goes to a. */
+export const minimum = applyBinary(minimumOperator);
+
+/** a = b, as bool. */
+export const equal = applyBinary(equalOperator);
+/** a > b, as bool. */
+export const greater = applyBinary(greaterOperator);
+/** a ≥ b, as bool. */
+export const greaterEqual = applyBinary(greaterEqualOperator);
+/** a < b, as bool. */
+export const less = applyBinary(lessOperator);
+
+/** `a` where `condition` holds, else `b`; all three broadcast. */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : "float32";
+  const lift = (x: Operand) => (x instanceof Tensor ? x : scalar(x, dtype));
+  return Tensor.apply(whereOperator, [condition, lift(a), lift(b)], {});
+}
+
+/** The same values as another dtype. */
+export function cast(x: Tensor, to: DType): Tensor {
+  return x.dtype === to ? x : Tensor.apply(castOperator, [x], { to });
+}

@@ -1,0 +1,54 @@
+import { ShapeError } from "../errors/index.js";
+import { allocate, type DType, type Operator, type Shape, Tensor, type TensorData } from "../ir/index.js";
+import { elementCount, formatShape } from "../util/shape.js";
+
+/** A value fed at the graph's border. */
+export const inputOperator: Operator<{ dtype: DType; shape: Shape }> = {
+  name: "input",
+  infer: (_, { dtype, shape }) => {
+    if (shape.slice(1).includes("batch")) {
+      throw new ShapeError("input", '"batch" as the leading dimension only', formatShape(shape));
+    }
+    return { dtype, shape };
+  },
+  gradient: () => [],
+  emit: () => {
+    throw new Error("inputs are declared by the exporter, not emitted");
+  },
+};
+
+const constantOperator: Operator<{ dtype: DType; shape: readonly number[]; data: TensorData }> = {
+  name: "constant",
+  infer: (_, { dtype, shape, data }) => {
+    if (data.length !== elementCount(shape)) {
+      throw new ShapeError("constant", `${elementCount(shape)} elements for ${formatShape(shape)}`, `${data.length}`);
+    }
+    return { dtype, shape };
+  },
+  gradient: () => [],
+  emit: ({ attributes: { dtype, shape, data } }, onnx) => onnx.constant(dtype, shape, data),
+};
+
+/** A tensor that is fed when the graph runs; `trace` makes these from its specs. */
+export function input(dtype: DType, shape: Shape): Tensor {
+  return Tensor.apply(inputOperator, [], { dtype, shape });
+}
+
+/** A tensor with fixed values; `shape` defaults to one dimension. The array is not copied. */
+export function constant(data: TensorData, shape: readonly number[] = [data.length], dtype?: DType): Tensor {
+  const natural = data instanceof Float32Array ? "float32" : data instanceof Uint8Array ? "uint8" : "int64";
+  return Tensor.apply(constantOperator, [], { dtype: dtype ?? natural, shape, data });
+}
+
+/** A scalar constant. */
+export function scalar(value: number, dtype: DType = "float32"): Tensor {
+  const data = allocate(dtype, 1);
+  if (data instanceof BigInt64Array) data[0] = BigInt(value);
+  else data[0] = value;
+  return constant(data, [], dtype);
+}
+
+/** float32 zeros of a given shape. */
+export function zeros(shape: readonly number[]): Tensor {
+  return constant(new Float32Array(elementCount(shape)), shape);
+}

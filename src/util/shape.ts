@@ -1,0 +1,54 @@
+import { ShapeError } from "../errors/index.js";
+
+/** A size; `"batch"` is the open leading dimension. */
+type Dim = number | "batch";
+
+/** A shape as text: `[64, 3, 128, 128]`. */
+export function formatShape(shape: readonly Dim[]): string {
+  return `[${shape.join(", ")}]`;
+}
+
+/** Number of elements; `operator` is named in the error where the batch is open. */
+export function elementCount(shape: readonly Dim[], operator = "size"): number {
+  return staticShape(shape, operator).reduce((product, size) => product * size, 1);
+}
+
+/**
+ * The shape with every size known.
+ *
+ * @throws ShapeError where the batch is open
+ */
+export function staticShape(shape: readonly Dim[], operator: string): readonly number[] {
+  if (shape.includes("batch")) {
+    throw new ShapeError(operator, "sizes that are all known", formatShape(shape), {
+      hint: "an open batch works only where each sample is computed on its own; trace with a fixed batch size",
+    });
+  }
+  return shape as readonly number[];
+}
+
+/** NumPy's broadcasting of two shapes. */
+export function broadcastShapes(operator: string, a: readonly Dim[], b: readonly Dim[]): Dim[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const left = a[i - rank + a.length] ?? 1;
+    const right = b[i - rank + b.length] ?? 1;
+    if (left === right || right === 1) return left;
+    if (left === 1) return right;
+    throw new ShapeError(
+      operator,
+      "shapes that broadcast (equal sizes, or 1, from the right)",
+      `${formatShape(a)} and ${formatShape(b)}`,
+    );
+  });
+}
+
+/** Axes as numbers from 0, negative ones counted from the end, in ascending order. */
+export function normalizeAxes(operator: string, axes: readonly number[], rank: number): number[] {
+  const normalized = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  const valid = normalized.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank);
+  if (!valid || new Set(normalized).size !== axes.length) {
+    throw new ShapeError(operator, `distinct axes of a tensor of rank ${rank}`, formatShape(axes));
+  }
+  return normalized.sort((a, b) => a - b);
+}
