@@ -1,0 +1,228 @@
+import { ShapeError } from "../errors/index.js";
+import { type Attributes, type Dim, formatType, type Operator, type Shape, Tensor } from "../ir/index.js";
+import { broadcastShapes, elementCount, formatShape, normalizeAxes, staticShape } from "../util/shape.js";
+import { zeros } from "./input.js";
+import { sum } from "./reduce.js";
+
+const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
+  name: "reshape",
+  infer: ([x], { shape }) => {
+    const open = x!.shape[0] === "batch";
+    const from = open ? x!.shape.slice(1) : x!.shape;
+    const to = open && shape[0] === "batch" ? shape.slice(1) : shape;
+    if (open !== (shape[0] === "batch") || elementCount(from, "reshape") !== elementCount(to, "reshape")) {
+      throw new ShapeError("reshape", `as many elements as ${formatShape(x!.shape)}`, formatShape(shape));
+    }
+    return { dtype: x!.dtype, shape };
+  },
+  gradient: (dy, { inputs: [x] }) => [reshape(dy, x!.shape)],
+  // 0 keeps the size that the input has there: how an open batch passes through.
+  emit: ({ inputs, attributes }, onnx) =>
+    onnx.reshape(
+      inputs[0]!,
+      attributes.shape.map((size) => (size === "batch" ? 0 : size)),
+    ),
+};
+
+const transposeOperator: Operator<{ permutation: readonly number[] } & Attributes> = {
+  name: "transpose",
+  infer: ([x], { permutation }) => {
+    normalizeAxes("transpose", permutation, x!.shape.length);
+    if (permutation.length !== x!.shape.length) {
+      throw new ShapeError("transpose", `${x!.shape.length} axes`, formatShape(permutation));
+    }
+    return { dtype: x!.dtype, shape: permutation.map((axis) => x!.shape[axis]!) };
+  },
+  gradient: (dy, { attributes: { permutation } }) => [
+    transpose(
+      dy,
+      permutation.map((_, axis) => permutation.indexOf(axis)),
+    ),
+  ],
+  emit: ({ inputs, attributes }, onnx) => onnx.node("Transpose", inputs, { perm: attributes.permutation }),
+};
+
+const expandOperator: Operator<{ shape: readonly number[] } & Attributes> = {
+  name: "expand",
+  infer: ([x], { shape }) => {
+    const result = broadcastShapes("expand", x!.shape, shape);
+    if (formatShape(result) !== formatShape(shape)) {
+      throw new ShapeError("expand", `a shape that broadcasts to ${formatShape(shape)}`, formatType(x!));
+    }
+    return { dtype: x!.dtype, shape };
+  },
+  gradient: (dy) => [dy],
+  emit: ({ inputs, attributes }, onnx) => onnx.node("Expand", [inputs[0]!, onnx.integers(attributes.shape)]),
+};
+
+interface SliceAttributes extends Attributes {
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+const sliceOperator: Operator<SliceAttributes> = {
+  name: "slice",
+  infer: ([x], { axis, start, end }) => {
+    const size = x!.shape[axis];
+    if (typeof size !== "number" || start < 0 || end > size || start >= end) {
+      throw new ShapeError("slice", `0 ≤ start < end ≤ ${size} on axis ${axis}`, `${start} … ${end}`);
+    }
+    return { dtype: x!.dtype, shape: x!.shape.map((d, i) => (i === axis ? end - start : d)) };
+  },
+  gradient: (dy, { inputs: [x], attributes: { axis, start, end } }) => [
+    pad(dy, { axis, before: start, after: (x!.shape[axis] as number) - end }),
+  ],
+  emit: ({ inputs, attributes: { axis, start, end } }, onnx) =>
+    onnx.node("Slice", [inputs[0]!, onnx.integers([start]), onnx.integers([end]), onnx.integers([axis])]),
+};
+
+interface PadAttributes extends Attributes {
+  readonly axis: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+const padOperator: Operator<PadAttributes> = {
+  name: "pad",
+  infer: ([x], { axis, before, after }) => {
+    const size = x!.shape[axis];
+    if (typeof size !== "number" || before < 0 || after < 0) {
+      throw new ShapeError("pad", `an axis of known size and amounts ≥ 0`, `axis ${axis} of ${formatType(x!)}`);
+    }
+    return { dtype: x!.dtype, shape: x!.shape.map((d, i) => (i === axis ? size + before + after : d)) };
+  },
+  gradient: (dy, { inputs: [x], attributes: { axis, before } }) => [
+    slice(dy, { axis, start: before, end: before + (x!.shape[axis] as number) }),
+  ],
+  emit: ({ inputs, attributes: { axis, before, after } }, onnx) =>
+    onnx.node("Pad", [inputs[0]!, onnx.integers([before, after]), "", onnx.integers([axis])]),
+};
+
+const concatOperator: Operator<{ axis: number }> = {
+  name: "concat",
+  infer: (inputs, { axis }) => {
+    const first = inputs[0]!;
+    let total = 0;
+    for (const type of inputs) {
+      const size = type.shape[axis];
+      const alike = type.shape.length === first.shape.length && type.dtype === first.dtype;
+      if (!alike || typeof size !== "number" || type.shape.some((d, i) => i !== axis && d !== first.shape[i])) {
+        throw new ShapeError("concat", `tensors that differ on axis ${axis} only`, inputs.map(formatType).join(", "));
+      }
+      total += size;
+    }
+    return { dtype: first.dtype, shape: first.shape.map((d, i) => (i === axis ? total : d)) };
+  },
+  gradient: (dy, { inputs, attributes: { axis } }) => {
+    let start = 0;
+    return inputs.map((input) => {
+      const end = start + (input.shape[axis] as number);
+      const part = slice(dy, { axis, start, end });
+      start = end;
+      return part;
+    });
+  },
+  emit: ({ inputs, attributes }, onnx) => onnx.node("Concat", inputs, { axis: attributes.axis }),
+};
+
+const gatherOperator: Operator<{ axis: number }> = {
+  name: "gather",
+  infer: ([x, indices], { axis }) => {
+    if (indices!.dtype !== "int64") throw new ShapeError("gather", "int64 indices", formatType(indices!));
+    return {
+      dtype: x!.dtype,
+      shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)],
+    };
+  },
+  gradient: (dy, { inputs: [x, indices], attributes: { axis } }) => {
+    // Bring the gathered axis to the front, add rows up, and bring it back.
+    const rank = x!.shape.length;
+    const count = indices!.shape.length;
+    const shape = staticShape(x!.shape, "gather");
+    const gathered = Array.from({ length: count }, (_, i) => axis + i);
+    const rest = dy.shape.map((_, i) => i).filter((i) => !gathered.includes(i));
+    const others = shape.filter((_, i) => i !== axis);
+    const rows = scatterRows(transpose(dy, [...gathered, ...rest]), indices!, [shape[axis]!, ...others]);
+    const back = Array.from({ length: rank }, (_, i) => (i === axis ? 0 : i < axis ? i + 1 : i));
+    return [transpose(rows, back), null];
+  },
+  emit: ({ inputs, attributes }, onnx) => onnx.node("Gather", inputs, { axis: attributes.axis }),
+};
+
+const scatterRowsOperator: Operator<{ shape: readonly number[] } & Attributes> = {
+  name: "scatterRows",
+  infer: ([updates], { shape }) => ({ dtype: updates!.dtype, shape }),
+  gradient: (dy, { inputs: [, indices] }) => [gather(dy, indices!), null],
+  emit: ({ inputs: [updates, indices], types, attributes: { shape } }, onnx) => {
+    const target = onnx.constant("float32", shape, new Float32Array(elementCount(shape)));
+    const positions = onnx.reshape(indices!, [...staticShape(types[1]!.shape, "gather"), 1]);
+    return onnx.node("ScatterND", [target, positions, updates!], { reduction: "add" });
+  },
+};
+
+/** Adds `updates` [...indices, ...rest] to rows of zeros of `shape`, repeated indices adding up. */
+function scatterRows(updates: Tensor, indices: Tensor, shape: readonly number[]): Tensor {
+  return Tensor.apply(scatterRowsOperator, [updates, indices], { shape });
+}
+
+/** The same elements in another shape; one size may be −1 and is worked out. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = shape.reduce<number>((n, size) => (size === -1 || size === "batch" ? n : n * size), 1);
+  const total = elementCount(x.shape[0] === "batch" ? x.shape.slice(1) : x.shape, "reshape");
+  const resolved = shape.map((size) => (size === -1 ? total / known : size));
+  if (formatShape(resolved) === formatShape(x.shape)) return x;
+  return Tensor.apply(reshapeOperator, [x], { shape: resolved });
+}
+
+/** Axes in another order; `permutation[i]` is the input axis that becomes axis i. Reversed by default. */
+export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
+  const order = permutation ?? x.shape.map((_, axis) => x.shape.length - 1 - axis);
+  if (order.every((axis, i) => axis === i)) return x;
+  return Tensor.apply(transposeOperator, [x], { permutation: order });
+}
+
+/** Repeats axes of size 1 (and adds leading ones) up to `shape`. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  const sizes = staticShape(shape, "expand");
+  return formatShape(x.shape) === formatShape(sizes) ? x : Tensor.apply(expandOperator, [x], { shape: sizes });
+}
+
+/** Undoes broadcasting: sums a tensor down to `shape`. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  const lead = x.shape.length - shape.length;
+  const axes = x.shape.flatMap((size: Dim, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : []));
+  return axes.length === 0 ? x : reshape(sum(x, { axes, keepDims: true }), shape);
+}
+
+/** Elements `start` … `end` − 1 of one axis. */
+export function slice(x: Tensor, options: { axis: number; start: number; end: number }): Tensor {
+  const [axis] = normalizeAxes("slice", [options.axis], x.shape.length);
+  if (options.start === 0 && options.end === x.shape[axis!]) return x;
+  return Tensor.apply(sliceOperator, [x], { ...options, axis: axis! });
+}
+
+/** Zeros before and after one axis. */
+export function pad(x: Tensor, options: { axis: number; before: number; after: number }): Tensor {
+  const [axis] = normalizeAxes("pad", [options.axis], x.shape.length);
+  if (options.before === 0 && options.after === 0) return x;
+  return Tensor.apply(padOperator, [x], { ...options, axis: axis! });
+}
+
+/** Joins tensors along one axis. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  if (tensors.length === 0) throw new ShapeError("concat", "at least one tensor", "none");
+  const [normalized] = normalizeAxes("concat", [axis], tensors[0]!.shape.length);
+  return tensors.length === 1 ? tensors[0]! : Tensor.apply(concatOperator, tensors, { axis: normalized! });
+}
+
+/** Picks entries of `axis` (0 by default) by int64 `indices`, whose shape takes that axis' place. */
+export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
+  const [normalized] = normalizeAxes("gather", [axis], x.shape.length);
+  return Tensor.apply(gatherOperator, [x, indices], { axis: normalized! });
+}
+
+/** float32 zeros shaped like `x`. */
+export function zerosLike(x: Tensor): Tensor {
+  return zeros(staticShape(x.shape, "zerosLike"));
+}

@@ -1,0 +1,113 @@
+import { ShapeError } from "../errors/index.js";
+import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { elementCount, normalizeAxes } from "../util/shape.js";
+import { cast, div, equal, exp, mul, sub } from "./elementwise.js";
+import { expand, reshape } from "./layout.js";
+
+interface ReduceAttributes extends Attributes {
+  readonly axes: readonly number[];
+  readonly keepDims: boolean;
+}
+
+/** What to reduce over. */
+export interface ReduceOptions {
+  /** Axes, negative ones from the end; all of them by default. */
+  readonly axes?: readonly number[];
+  /** Keep the reduced axes with size 1; `false` by default. */
+  readonly keepDims?: boolean;
+}
+
+function reducedType(x: TensorType, { axes, keepDims }: ReduceAttributes): TensorType {
+  const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  return { dtype: x.dtype, shape: keepDims ? kept : kept.filter((_, axis) => !axes.includes(axis)) };
+}
+
+/** The reduced tensor with its reduced axes back as size 1, so that it broadcasts against the input. */
+function keepDims(reduced: Tensor, x: Tensor, attributes: ReduceAttributes): Tensor {
+  return reshape(reduced, reducedType(x, { ...attributes, keepDims: true }).shape);
+}
+
+function reduction(
+  name: string,
+  onnxType: string,
+  gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor,
+): Operator<ReduceAttributes> {
+  return {
+    name,
+    infer: ([x], attributes) => {
+      if (x!.dtype !== "float32" && x!.dtype !== "int64") {
+        throw new ShapeError(name, "float32 or int64", formatType(x!), { hint: "convert with cast(x, dtype)" });
+      }
+      return reducedType(x!, attributes);
+    },
+    gradient: (dy, { inputs: [x], output, attributes }) => [
+      gradient(keepDims(dy, x!, attributes), x!, keepDims(output, x!, attributes)),
+    ],
+    emit: ({ inputs, attributes }, onnx) =>
+      onnx.node(onnxType, [inputs[0]!, onnx.integers(attributes.axes)], { keepdims: attributes.keepDims ? 1 : 0 }),
+  };
+}
+
+const sumOperator = reduction("sum", "ReduceSum", (dy, x) => expand(dy, x.shape));
+const sumSquaresOperator = reduction("sumSquares", "ReduceSumSquare", (dy, x) => mul(mul(dy, 2), x));
+// Tied maxima share the gradient equally, which keeps it a subgradient.
+const maxOperator = reduction("max", "ReduceMax", (dy, x, y) => {
+  const isMax = cast(equal(x, y), "float32");
+  const axes = y.shape.flatMap((size, axis) => (size === x.shape[axis] ? [] : [axis]));
+  return mul(isMax, div(dy, sum(isMax, { axes, keepDims: true })));
+});
+
+function applyReduction(operator: Operator<ReduceAttributes>) {
+  return (x: Tensor, options: ReduceOptions = {}): Tensor => {
+    const axes = normalizeAxes(operator.name, options.axes ?? x.shape.map((_, axis) => axis), x.shape.length);
+    if (axes.length === 0) return operator === sumSquaresOperator ? mul(x, x) : x;
+    return Tensor.apply(operator, [x], { axes, keepDims: options.keepDims ?? false });
+  };
+}
+
+/** Sum over axes. */
+export const sum = applyReduction(sumOperator);
+/** Sum of squares over axes, in one pass. */
+export const sumSquares = applyReduction(sumSquaresOperator);
+/** Maximum over axes. */
+export const max = applyReduction(maxOperator);
+
+/** Mean over axes; their sizes must be known. */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const axes = normalizeAxes("mean", options.axes ?? x.shape.map((_, axis) => axis), x.shape.length);
+  const count = elementCount(
+    axes.map((axis) => x.shape[axis]!),
+    "mean",
+  );
+  return mul(sum(x, { ...options, axes }), 1 / count);
+}
+
+const softmaxOperator: Operator<{ axis: number }> = {
+  name: "softmax",
+  infer: ([x]) => x!,
+  gradient: (dy, { output: y, attributes: { axis } }) => [
+    mul(y, sub(dy, sum(mul(dy, y), { axes: [axis], keepDims: true }))),
+  ],
+  emit: ({ inputs, attributes }, onnx) => onnx.node("Softmax", inputs, { axis: attributes.axis }),
+};
+
+const logSoftmaxOperator: Operator<{ axis: number }> = {
+  name: "logSoftmax",
+  infer: ([x]) => x!,
+  gradient: (dy, { output: y, attributes: { axis } }) => [
+    sub(dy, mul(exp(y), sum(dy, { axes: [axis], keepDims: true }))),
+  ],
+  emit: ({ inputs, attributes }, onnx) => onnx.node("LogSoftmax", inputs, { axis: attributes.axis }),
+};
+
+/** exp(x) / Σ exp(x) along `axis`, the last by default. */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const [normalized] = normalizeAxes("softmax", [axis], x.shape.length);
+  return Tensor.apply(softmaxOperator, [x], { axis: normalized! });
+}
+
+/** x − log Σ exp(x) along `axis`, the last by default. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const [normalized] = normalizeAxes("logSoftmax", [axis], x.shape.length);
+  return Tensor.apply(logSoftmaxOperator, [x], { axis: normalized! });
+}
