@@ -1,0 +1,69 @@
+import { randomUUID } from "node:crypto";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fileError } from "./file-error.js";
+
+/** What a file is written from: text (as UTF-8), bytes, or chunks of bytes in order. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/**
+ * Writes a file so that, whenever the process or the machine stops, `path` holds either all of its old
+ * content or all of the new.
+ *
+ * The content goes to a temporary file in the same folder, is forced to disk, and then takes the name.
+ *
+ * @throws DyconvError with a hint when the disk is full, the folder missing or not writable; the old
+ * content is intact and the temporary file gone. An error thrown by `content` itself passes the same way.
+ */
+export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
+  try {
+    await writeDurably(temporary, content);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    // The first error is the one to report, whether or not cleaning up succeeds.
+    await rm(temporary, { force: true }).catch(() => {});
+    throw fileError("write", path, cause);
+  }
+}
+
+/**
+ * Makes a folder and its parents; does nothing where it exists.
+ *
+ * @throws DyconvError with a hint when a parent is not writable or a file is in the way.
+ */
+export async function ensureFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw fileError("make folder", path, cause);
+  }
+}
+
+async function writeDurably(path: string, content: FileContent): Promise<void> {
+  // "wx" fails on an existing file: two writers never share a temporary.
+  const handle = await open(path, "wx");
+  try {
+    await writeContent(handle, content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeContent(handle: FileHandle, content: FileContent): Promise<void> {
+  const chunks = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+  for await (const chunk of chunks) await handle.writeFile(chunk);
+}
+
+/** Forces a rename to disk. Windows cannot open a folder and does not need to. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

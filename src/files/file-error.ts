@@ -1,0 +1,33 @@
+import { DyconvError } from "../errors/index.js";
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: "The disk is full. Earlier files are intact; free some space and run the command again.",
+  EDQUOT: "The disk quota is used up. Earlier files are intact; free some space and run the command again.",
+  EACCES: "Choose a folder you may write to, or change its permissions.",
+  EPERM: "Choose a folder you may write to, or change its permissions.",
+  EROFS: "The file system is read-only; choose another folder.",
+  ENOENT: "Check the path for a typing error; its folder has to exist.",
+  ENOTDIR: "A part of the path is a file, not a folder; choose another path.",
+  EEXIST: "A file is in the way of a folder; remove it or choose another path.",
+  EISDIR: "The path is a folder; name a file in it.",
+  EMFILE: "Too many files are open; raise the limit with `ulimit -n`.",
+};
+
+/**
+ * The error to throw when `path` could not be used.
+ *
+ * Errors of dyconv pass unchanged; those of the file system become a {@link DyconvError} with the
+ * original as `cause` and a hint by error code (disk full, not writable, missing folder, …).
+ *
+ * @param doing what failed, to complete "cannot …", such as `"write"`.
+ */
+export function fileError(doing: string, path: string, cause: unknown): DyconvError {
+  if (cause instanceof DyconvError) return cause;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const reason = code || (cause instanceof Error ? cause.message : String(cause));
+  const hint = HINTS[code];
+  return new DyconvError(
+    `cannot ${doing} ${path}: ${reason}`,
+    hint === undefined ? { cause } : { cause, hint },
+  );
+}

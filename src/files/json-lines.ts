@@ -1,0 +1,104 @@
+import { readFile } from "node:fs/promises";
+import { DyconvError } from "../errors/index.js";
+import { AppendFile } from "./append.js";
+import { writeFileAtomically } from "./atomic.js";
+import { fileError } from "./file-error.js";
+
+/** Options of {@link JsonLinesWriter.open}. */
+export interface JsonLinesOptions {
+  /**
+   * Which records of an existing file stay, such as `(record) => record.step <= checkpoint.step` when a
+   * run resumes; default: all.
+   */
+  readonly keep?: (record: unknown) => boolean;
+}
+
+/**
+ * Reads a file of one JSON value a line. A last line that was cut short, as a killed process leaves it,
+ * is passed over.
+ *
+ * @returns the records in order; none where the file is missing.
+ * @throws DyconvError naming the line when another line is not JSON.
+ */
+export async function readJsonLines(path: string): Promise<unknown[]> {
+  const lines = (await readText(path)).split("\n");
+  const last = lines.pop()!;
+  const records = lines.map((line, index) => parseLine(line, `${path}, line ${index + 1}`));
+  return [...records, ...parseTorn(last)];
+}
+
+/**
+ * Appends records to a file of one JSON value a line; each is in the file when `append` returns.
+ *
+ * @example
+ * const metrics = await JsonLinesWriter.open("runs/a/metrics.jsonl", { keep: (record) => stepOf(record) <= 970 });
+ * metrics.append({ step: 980, loss: 1.71 });
+ * metrics.close();
+ */
+export class JsonLinesWriter {
+  readonly #file: AppendFile;
+
+  private constructor(readonly path: string) {
+    this.#file = new AppendFile(path);
+  }
+
+  /**
+   * Opens `path`, creating it where it is missing. Records that `keep` refuses and a last line cut short
+   * are removed first, atomically.
+   *
+   * @throws DyconvError with a hint when the file is damaged or its folder missing or not writable.
+   */
+  static async open(path: string, options: JsonLinesOptions = {}): Promise<JsonLinesWriter> {
+    const { keep = () => true } = options;
+    const present = await readText(path);
+    const kept = (await readJsonLines(path)).filter(keep).map(toLine).join("");
+    if (kept !== present) await writeFileAtomically(path, kept);
+    return new JsonLinesWriter(path);
+  }
+
+  /**
+   * Writes one record. NaN and infinities, which JSON lacks, become `null`.
+   *
+   * @throws DyconvError with a hint when the disk is full.
+   */
+  append(record: unknown): void {
+    this.#file.append(toLine(record));
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function toLine(record: unknown): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+function parseLine(line: string, place: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch (cause) {
+    throw new DyconvError(`${place}: not JSON`, {
+      hint: "The file was changed or damaged; remove this line to go on without it.",
+      cause,
+    });
+  }
+}
+
+/** What follows the last line end: nothing, a record short of its line end, or part of a record. */
+function parseTorn(text: string): unknown[] {
+  try {
+    return [JSON.parse(text)];
+  } catch {
+    return [];
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return "";
+    throw fileError("read", path, cause);
+  }
+}

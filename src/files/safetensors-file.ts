@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+import { writeFileAtomically } from "./atomic.js";
+import { fileError } from "./file-error.js";
+import { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
+import type { NamedTensor } from "./safetensors-dtypes.js";
+
+/**
+ * Reads a safetensors file whole.
+ *
+ * @throws DyconvError when the file cannot be opened, CheckpointError when it is damaged.
+ */
+export async function readSafetensors(path: string): Promise<SafetensorsContent> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw fileError("read", path, cause);
+  });
+  return decodeSafetensors(bytes, path);
+}
+
+/**
+ * Writes tensors to a safetensors file, atomically.
+ *
+ * @param metadata free text entries, none by default.
+ * @throws CheckpointError when a tensor does not fill its shape, DyconvError when the file cannot be written.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Readonly<Record<string, NamedTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFileAtomically(path, encodeSafetensors(tensors, metadata));
+}

@@ -1,0 +1,73 @@
+/** The safetensors format, as pure functions on bytes for node and browser; either is little-endian everywhere. */
+import { CheckpointError } from "../errors/index.js";
+import { DTYPE_CODES, type NamedTensor } from "./safetensors-dtypes.js";
+import { elementCount, encodeHeader, METADATA_KEY, readHeader } from "./safetensors-header.js";
+
+/** What a safetensors file holds. */
+export interface SafetensorsContent {
+  /** Tensors by name, in the order of the file's header. */
+  readonly tensors: Record<string, NamedTensor>;
+  /** Free text entries; empty where the file has none. */
+  readonly metadata: Record<string, string>;
+}
+
+/**
+ * Encodes tensors as the chunks of a safetensors file, in order. Chunks share memory with `tensors`, so
+ * that a large state is not copied: write them before the state changes.
+ *
+ * The header keeps the order of `tensors`; the elements are laid out from the widest dtype to the
+ * narrowest, so that each tensor is aligned to its element size.
+ *
+ * @param metadata free text entries, none by default.
+ * @throws CheckpointError when a tensor's data does not fill its shape, or its name is reserved.
+ */
+export function encodeSafetensors(
+  tensors: Readonly<Record<string, NamedTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array[] {
+  const named = Object.entries(tensors);
+  for (const [name, tensor] of named) assertEncodable(name, tensor);
+  const layout = named.toSorted(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
+  const offsets = new Map<string, readonly [number, number]>();
+  let end = 0;
+  for (const [name, { data }] of layout) {
+    const begin = end;
+    end += data.byteLength;
+    offsets.set(name, [begin, end]);
+  }
+  const entries = named.map(([name, { dtype, shape }]): [string, unknown] => [
+    name,
+    { dtype: DTYPE_CODES[dtype], shape, data_offsets: offsets.get(name) },
+  ]);
+  if (Object.keys(metadata).length > 0) entries.unshift([METADATA_KEY, metadata]);
+  return [encodeHeader(Object.fromEntries(entries)), ...layout.map(([, { data }]) => bytesOf(data))];
+}
+
+/**
+ * Decodes a safetensors file. Reads F32, I32, I64, U8 and BOOL as they are, and F64, F16 and BF16 as
+ * float32. The tensors own their memory.
+ *
+ * @param source what to call the file in errors, usually its path.
+ * @throws CheckpointError naming the file, and the tensor, when the file is cut short, its header is no
+ * valid header, or its tensors overlap, leave gaps or do not fill their shapes.
+ */
+export function decodeSafetensors(bytes: Uint8Array, source: string): SafetensorsContent {
+  const { entries, metadata, dataStart } = readHeader(bytes, source);
+  const tensors = entries.map(({ name, shape, begin, end, reader }): [string, NamedTensor] => {
+    const elements = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
+    return [name, { shape, ...reader.read(elements.buffer) }];
+  });
+  return { tensors: Object.fromEntries(tensors), metadata };
+}
+
+function assertEncodable(name: string, { shape, data }: NamedTensor): void {
+  if (name === METADATA_KEY) throw new CheckpointError(`no tensor can be named ${METADATA_KEY}`);
+  if (data.length === elementCount(shape)) return;
+  throw new CheckpointError(
+    `tensor ${name}: shape [${shape}] needs ${elementCount(shape)} elements, received ${data.length}`,
+  );
+}
+
+function bytesOf(data: NamedTensor["data"]): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
