@@ -1,0 +1,217 @@
+/**
+ * Three operators closed under differentiation. With y = x ∗ w:
+ * - by x, the gradient is the transposed convolution of dy with w;
+ * - by w, it is the correlation of x with dy, `conv2dWeightGradient`;
+ * and since each is linear in both of its inputs, their own gradients are again one of the three.
+ *
+ * Axis order: x [B, C, H, W]; w [O, C/groups, kh, kw]; y [B, O, H′, W′].
+ */
+import { ShapeError } from "../errors/index.js";
+import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { staticShape } from "../util/shape.js";
+import { sum } from "./reduce.js";
+import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
+
+/** Options of a convolution, as PyTorch names them. */
+export interface ConvolutionOptions {
+  /** Step of the window; 1 by default. */
+  readonly stride?: PairOption;
+  /** Zeros on each side; 0 by default. */
+  readonly padding?: PairOption;
+  /** Distance between taps; 1 by default. */
+  readonly dilation?: PairOption;
+  /** Channels are split into this many independent convolutions; 1 by default. */
+  readonly groups?: number;
+}
+
+interface ConvolutionAttributes extends Attributes {
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+function normalize(options: ConvolutionOptions): ConvolutionAttributes {
+  return {
+    stride: toPair("stride", options.stride ?? 1, 1),
+    padding: toPair("padding", options.padding ?? 0, 0),
+    dilation: toPair("dilation", options.dilation ?? 1, 1),
+    groups: options.groups ?? 1,
+  };
+}
+
+function spatial(type: TensorType): Pair {
+  return type.shape.slice(2) as unknown as Pair;
+}
+
+function onnxAttributes({ stride, padding, dilation, groups }: ConvolutionAttributes) {
+  return { strides: stride, pads: symmetricPads(padding), dilations: dilation, group: groups };
+}
+
+const conv2dOperator: Operator<ConvolutionAttributes> = {
+  name: "conv2d",
+  infer: ([x, w, bias], { stride, padding, dilation, groups }) => {
+    const [batch, channels] = x!.shape;
+    const [out, perGroup] = w!.shape as readonly number[];
+    const divides = x!.shape.length === 4 && w!.shape.length === 4 && channels === perGroup! * groups;
+    if (!divides || out! % groups !== 0 || (bias && bias.shape[0] !== out)) {
+      throw new ShapeError(
+        "conv2d",
+        `x [B, C, H, W], weight [O, C/${groups}, kh, kw] and bias [O], with ${groups} dividing C and O`,
+        [x!, w!, ...(bias ? [bias] : [])].map(formatType).join(", "),
+      );
+    }
+    const kernel = spatial(w!);
+    const size = spatial(x!).map((n, i) => windowOutput(n, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!));
+    if (size.some((n) => n < 1)) {
+      throw new ShapeError("conv2d", "an image at least as large as the kernel", `${formatType(x!)}, kernel ${kernel}`);
+    }
+    return { dtype: "float32", shape: [batch!, out!, ...size] };
+  },
+  gradient: (dy, { inputs: [x, w, bias], attributes }) => {
+    const byInput = inputGradient(dy, w!, spatial(x!), attributes);
+    const byWeight = weightGradient(x!, dy, spatial(w!), attributes);
+    return bias ? [byInput, byWeight, sum(dy, { axes: [0, 2, 3] })] : [byInput, byWeight];
+  },
+  emit: ({ inputs, attributes }, onnx) => onnx.node("Conv", inputs, onnxAttributes(attributes)),
+};
+
+interface TransposeAttributes extends ConvolutionAttributes {
+  readonly outputPadding: Pair;
+}
+
+const convTranspose2dOperator: Operator<TransposeAttributes> = {
+  name: "convTranspose2d",
+  infer: ([x, w], { stride, padding, dilation, groups, outputPadding }) => {
+    const [batch, channels] = x!.shape;
+    const [input, perGroup] = w!.shape as readonly number[];
+    if (x!.shape.length !== 4 || w!.shape.length !== 4 || channels !== input || input! % groups !== 0) {
+      throw new ShapeError(
+        "convTranspose2d",
+        `x [B, C, H, W] and weight [C, O/${groups}, kh, kw], with ${groups} dividing C`,
+        `${formatType(x!)} and ${formatType(w!)}`,
+      );
+    }
+    const kernel = spatial(w!);
+    const size = spatial(x!).map(
+      (n, i) => (n - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + outputPadding[i]! + 1,
+    );
+    return { dtype: "float32", shape: [batch!, perGroup! * groups, ...size] };
+  },
+  gradient: (dy, { inputs: [x, w], attributes: { outputPadding: _, ...attributes } }) => [
+    Tensor.apply(conv2dOperator, [dy, w!], attributes),
+    weightGradient(dy, x!, spatial(w!), attributes),
+  ],
+  emit: ({ inputs, attributes }, onnx) =>
+    onnx.node("ConvTranspose", inputs, {
+      ...onnxAttributes(attributes),
+      output_padding: attributes.outputPadding,
+    }),
+};
+
+interface WeightGradientAttributes extends ConvolutionAttributes {
+  readonly kernel: Pair;
+}
+
+const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
+  name: "conv2dWeightGradient",
+  infer: ([x, dy], { kernel, groups }) => ({
+    dtype: "float32",
+    shape: [dy!.shape[1]!, (x!.shape[1] as number) / groups, ...kernel],
+  }),
+  gradient: (dw, { inputs: [x, dy], attributes: { kernel: _, ...attributes } }) => [
+    inputGradient(dy!, dw, spatial(x!), attributes),
+    Tensor.apply(conv2dOperator, [x!, dw], attributes),
+  ],
+  // The images are stacked along the height of one, zero rows between, so that im2col, a depthwise
+  // convolution with one-hot kernels, gives the column matrix in the order in which the product wants it.
+  // Only the small dy is transposed. Rows of the stack that belong to no output meet zeros in dy.
+  emit: ({ inputs: [x, dy], types, attributes }, onnx) => {
+    const { stride, padding, dilation, groups, kernel } = attributes;
+    const [batch, channels, height, width] = staticShape(types[0]!.shape, "conv2dWeightGradient");
+    const [, out, outHeight, outWidth] = staticShape(types[1]!.shape, "conv2dWeightGradient");
+    const reach = kernel.map((taps, i) => dilation[i]! * (taps - 1) + 1);
+    const rows = Math.ceil(((outHeight! - 1) * stride[0] + reach[0]!) / stride[0]);
+    const stackedHeight = rows * stride[0];
+    const stackedWidth = (outWidth! - 1) * stride[1] + reach[1]!;
+
+    const pads = [padding[0], padding[1], stackedHeight - height! - padding[0], stackedWidth - width! - padding[1]];
+    const padded = onnx.node("Pad", [x!, onnx.integers(pads), "", onnx.integers([2, 3])]);
+    const byChannel = batch === 1 ? padded : onnx.node("Transpose", [padded], { perm: [1, 0, 2, 3] });
+    const stack = onnx.reshape(byChannel, [1, channels!, batch! * stackedHeight, stackedWidth]);
+    const taps = kernel[0] * kernel[1];
+    const kernels = onnx.constant("float32", [channels! * taps, 1, ...kernel], oneHotKernels(channels!, kernel));
+    const columns = onnx.node("Conv", [stack, kernels], {
+      strides: stride,
+      dilations: dilation,
+      pads: [0, 0, Math.max(0, reach[0]! - stride[0]), 0],
+      group: channels!,
+    });
+
+    const spread = onnx.node("Pad", [dy!, onnx.integers([0, rows - outHeight!]), "", onnx.integers([2])]);
+    const byOutput = batch === 1 ? spread : onnx.node("Transpose", [spread], { perm: [1, 0, 2, 3] });
+    const length = batch! * rows * outWidth!;
+    if (groups === 1) {
+      const gradient = onnx.node(
+        "Gemm",
+        [onnx.reshape(byOutput, [out!, length]), onnx.reshape(columns, [channels! * taps, length])],
+        { transB: 1 },
+      );
+      return onnx.reshape(gradient, [out!, channels!, ...kernel]);
+    }
+    const perGroup = channels! / groups;
+    const left = onnx.reshape(columns, [groups, perGroup * taps, length]);
+    const right = onnx.node("Transpose", [onnx.reshape(byOutput, [groups, out! / groups, length])], {
+      perm: [0, 2, 1],
+    });
+    const product = onnx.node("Transpose", [onnx.node("MatMul", [left, right])], { perm: [0, 2, 1] });
+    return onnx.reshape(product, [out!, perGroup, ...kernel]);
+  },
+};
+
+/** Gradient of a convolution by its input of spatial size `size`. */
+function inputGradient(dy: Tensor, w: Tensor, size: Pair, attributes: ConvolutionAttributes): Tensor {
+  const { stride, padding, dilation } = attributes;
+  const kernel = spatial(w);
+  const outputPadding = size.map(
+    (n, i) =>
+      n -
+      ((spatial(dy)[i]! - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + 1),
+  ) as unknown as Pair;
+  return Tensor.apply(convTranspose2dOperator, [dy, w], { ...attributes, outputPadding });
+}
+
+/** Gradient of a convolution by its weight of kernel size `kernel`. */
+function weightGradient(x: Tensor, dy: Tensor, kernel: Pair, attributes: ConvolutionAttributes): Tensor {
+  return Tensor.apply(conv2dWeightGradientOperator, [x, dy], { ...attributes, kernel });
+}
+
+/**
+ * Two-dimensional convolution (cross-correlation, as in every deep-learning library).
+ *
+ * @param x [B, C, H, W]
+ * @param weight [O, C/groups, kh, kw]
+ * @param bias [O]
+ * @returns [B, O, H′, W′] with H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1
+ * @throws ShapeError where channels, groups or sizes do not fit
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvolutionOptions = {}): Tensor {
+  return Tensor.apply(conv2dOperator, bias ? [x, weight, bias] : [x, weight], normalize(options));
+}
+
+/**
+ * Transposed convolution, the gradient of {@link conv2d} by its input.
+ *
+ * @param x [B, C, H, W]
+ * @param weight [C, O/groups, kh, kw]
+ * @param options `outputPadding` is added to one side of the result; 0 by default
+ * @returns [B, O, H′, W′] with H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1
+ */
+export function convTranspose2d(
+  x: Tensor,
+  weight: Tensor,
+  options: ConvolutionOptions & { readonly outputPadding?: PairOption } = {},
+): Tensor {
+  const outputPadding = toPair("outputPadding", options.outputPadding ?? 0, 0);
+  return Tensor.apply(convTranspose2dOperator, [x, weight], { ...normalize(options), outputPadding });
+}

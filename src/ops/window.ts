@@ -1,0 +1,43 @@
+import { UsageError } from "../errors/index.js";
+
+/** Height and width. */
+export type Pair = readonly [height: number, width: number];
+
+/** One number for both, or height and width. */
+export type PairOption = number | Pair;
+
+/** Both numbers of an option. */
+export function toPair(name: string, value: PairOption, minimum: number): Pair {
+  const pair: Pair = typeof value === "number" ? [value, value] : value;
+  if (!pair.every((n) => Number.isInteger(n) && n >= minimum)) {
+    throw new UsageError(`${name} must be whole numbers of at least ${minimum}, not ${value}`);
+  }
+  return pair;
+}
+
+/** Size that a window of `kernel` taps leaves: ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
+export function windowOutput(
+  size: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+): number {
+  return Math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
+}
+
+/** ONNX's pads: top, left, bottom, right. */
+export function symmetricPads([height, width]: Pair): readonly number[] {
+  return [height, width, height, width];
+}
+
+/**
+ * Depthwise kernels that copy a window: [channels·kh·kw, 1, kh, kw], one-hot. A convolution with them is
+ * im2col, exactly, at the speed of the runtime's own convolution.
+ */
+export function oneHotKernels(channels: number, [height, width]: Pair): Float32Array {
+  const taps = height * width;
+  const kernels = new Float32Array(channels * taps * taps);
+  for (let i = 0; i < channels * taps; i++) kernels[i * taps + (i % taps)] = 1;
+  return kernels;
+}
