@@ -1,0 +1,28 @@
+import type { AttributeValue, Graph, Tensor } from "../ir/index.js";
+import { transformGraph } from "./transform.js";
+
+/** Larger arrays are told apart by identity, so that no weight is hashed. */
+const COMPARED_ELEMENTS = 64;
+
+/** Merges nodes that apply the same operator, with the same attributes, to the same inputs. */
+export function mergeCommonSubexpressions(graph: Graph): Graph {
+  const identities = new Map<object, number>();
+  const identify = (value: object): number => {
+    const known = identities.get(value) ?? identities.size;
+    identities.set(value, known);
+    return known;
+  };
+  const attributeKey = (value: AttributeValue): string => {
+    if (!ArrayBuffer.isView(value)) return String(value);
+    return value.length <= COMPARED_ELEMENTS ? Array.from(value, String).join() : `#${identify(value)}`;
+  };
+  const merged = new Map<string, Tensor>();
+  return transformGraph(graph, (node) => {
+    if (node.operator.name === "input") return node;
+    const attributes = Object.entries(node.attributes).map(([key, value]) => `${key}=${attributeKey(value)}`);
+    const key = [node.operator.name, ...node.inputs.map(identify), ...attributes].join("|");
+    const first = merged.get(key);
+    if (first === undefined) merged.set(key, node);
+    return first ?? node;
+  });
+}

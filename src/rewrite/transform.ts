@@ -1,0 +1,21 @@
+import { type Graph, nodesOf, Tensor } from "../ir/index.js";
+
+/**
+ * Rebuilds a graph node by node, inputs first.
+ *
+ * @param replace gives the tensor to stand for `node`, whose inputs have been rebuilt already; return
+ *   `node` to keep it
+ */
+export function transformGraph(graph: Graph, replace: (node: Tensor) => Tensor): Graph {
+  const rebuilt = new Map<Tensor, Tensor>();
+  for (const node of nodesOf(graph)) {
+    const inputs = node.inputs.map((input) => rebuilt.get(input)!);
+    const unchanged = inputs.every((input, i) => input === node.inputs[i]);
+    const copy = unchanged ? node : Tensor.apply(node.operator, inputs, node.attributes, node.scope);
+    rebuilt.set(node, replace(copy));
+  }
+  return {
+    inputs: graph.inputs,
+    outputs: graph.outputs.map(({ name, tensor }) => ({ name, tensor: rebuilt.get(tensor)! })),
+  };
+}

@@ -1,0 +1,75 @@
+import { ShapeError } from "../errors/index.js";
+import { type DType, type Graph, type NamedTensor, type Shape, Tensor, type TensorType } from "../ir/index.js";
+import { input } from "../ops/index.js";
+import { type MapTree, mapTree, type Tree } from "../util/tree.js";
+
+/** Dtype and shape of an argument that a traced function takes. */
+export class TensorSpec implements TensorType {
+  constructor(
+    readonly shape: Shape,
+    readonly dtype: DType = "float32",
+  ) {}
+}
+
+/** A spec; float32 unless said. The leading size may be `"batch"`. */
+export function spec(shape: Shape, dtype: DType = "float32"): TensorSpec {
+  return new TensorSpec(shape, dtype);
+}
+
+/** A graph, and the tree its outputs came in, each leaf replaced by the output's name. */
+export interface Traced<O> {
+  readonly graph: Graph;
+  readonly outputNames: MapTree<O, Tensor, string>;
+}
+
+const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
+const isSpec = (value: unknown): value is TensorSpec => value instanceof TensorSpec;
+
+/** Arguments of the function whose specs are `S`. */
+export type Arguments<S extends readonly unknown[]> = {
+  -readonly [K in keyof S]: MapTree<S[K], TensorSpec, Tensor>;
+};
+
+/**
+ * Turns a function over tensors into a graph by calling it once with symbolic tensors.
+ *
+ * @param fn takes and returns trees (arrays, records) of tensors
+ * @param specs one tree of specs an argument; `"x"`-like names come from records, others from positions
+ * @throws ShapeError at the line of `fn` that made a wrong shape
+ * @example
+ * const { graph } = trace((x, y) => ({ product: matmul(x, y) }), [spec([2, 3]), spec([3, 4])]);
+ * console.log(printGraph(graph));
+ */
+export function trace<const S extends readonly unknown[], O>(
+  fn: (...args: Arguments<S>) => O,
+  specs: S,
+): Traced<O> {
+  const inputs: NamedTensor[] = [];
+  const args = specs.map((tree, position) =>
+    mapTree(
+      tree as Tree<TensorSpec>,
+      isSpec,
+      ({ dtype, shape }, path) => {
+        const tensor = input(dtype, shape);
+        inputs.push({ name: path, tensor });
+        return tensor;
+      },
+      isSpec(tree) || Array.isArray(tree) ? `arg${position}` : "",
+    ),
+  );
+  const outputs: NamedTensor[] = [];
+  const outputNames = mapTree(
+    fn(...(args as Arguments<S>)) as Tree<Tensor>,
+    (value): value is Tensor => {
+      if (isTensor(value)) return true;
+      if (typeof value === "object" && value !== null) return false;
+      throw new ShapeError("trace", "a function that returns tensors in arrays and records", typeof value);
+    },
+    (tensor, path) => {
+      const name = path === "" ? "output" : `out.${path}`;
+      outputs.push({ name, tensor });
+      return name;
+    },
+  );
+  return { graph: { inputs, outputs }, outputNames: outputNames as Traced<O>["outputNames"] };
+}
