@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/ir/index.js";
+import * as ops from "../../src/ops/index.js";
+import { RandomStream } from "../../src/util/random.js";
+import { count, gradientError, randomArray } from "./gradient-check.js";
+
+interface Row {
+  readonly fn: (...inputs: Tensor[]) => Tensor;
+  readonly shapes: readonly (readonly number[])[];
+  /** Inputs for operators that need them positive, or far from a kink. */
+  readonly inputs?: readonly Float32Array[];
+}
+
+const positive = (shape: readonly number[], purpose: string) =>
+  randomArray(count(shape), purpose).map((value) => 0.5 + Math.abs(value));
+const awayFromZero = (shape: readonly number[], purpose: string) =>
+  randomArray(count(shape), purpose).map((value) => value + Math.sign(value) * 0.1);
+/** Distinct values at least 0.1 apart, in random order, so that no maximum changes within a step. */
+const distinct = (length: number) =>
+  Float32Array.from(new RandomStream(7, "distinct").permutation(length), (rank) => (rank - length / 2) * 0.1);
+
+const A = [2, 3];
+const B = [3];
+const IMAGE = [2, 4, 7, 6];
+
+const rows: Readonly<Record<string, Row>> = {
+  neg: { fn: ops.neg, shapes: [A] },
+  exp: { fn: ops.exp, shapes: [A] },
+  log: { fn: ops.log, shapes: [A], inputs: [positive(A, "log")] },
+  sqrt: { fn: ops.sqrt, shapes: [A], inputs: [positive(A, "sqrt")] },
+  abs: { fn: ops.abs, shapes: [A], inputs: [awayFromZero(A, "abs")] },
+  relu: { fn: ops.relu, shapes: [A], inputs: [awayFromZero(A, "relu")] },
+  sigmoid: { fn: ops.sigmoid, shapes: [A] },
+  tanh: { fn: ops.tanh, shapes: [A] },
+  add: { fn: ops.add, shapes: [A, B] },
+  sub: { fn: ops.sub, shapes: [B, A] },
+  mul: { fn: ops.mul, shapes: [A, [2, 1]] },
+  div: { fn: ops.div, shapes: [A, B], inputs: [randomArray(6, "div"), positive(B, "div")] },
+  pow: { fn: ops.pow, shapes: [A, B], inputs: [positive(A, "pow"), randomArray(3, "pow")] },
+  maximum: { fn: ops.maximum, shapes: [A, A] },
+  minimum: { fn: ops.minimum, shapes: [A, A] },
+  where: { fn: (a, b) => ops.where(ops.greater(a, b), a, b), shapes: [A, A] },
+  "sum over an axis": { fn: (x) => ops.sum(x, { axes: [1] }), shapes: [[2, 3, 4]] },
+  sumSquares: { fn: (x) => ops.sumSquares(x, { axes: [0, 2], keepDims: true }), shapes: [[2, 3, 4]] },
+  mean: { fn: (x) => ops.mean(x, { axes: [-1] }), shapes: [[2, 3, 4]] },
+  max: { fn: (x) => ops.max(x, { axes: [1] }), shapes: [[2, 3, 4]], inputs: [distinct(24)] },
+  softmax: { fn: (x) => ops.softmax(x, 1), shapes: [[2, 5]] },
+  "logSoftmax over a middle axis": { fn: (x) => ops.logSoftmax(x, 1), shapes: [[2, 5, 2]] },
+  reshape: { fn: (x) => ops.reshape(x, [3, -1]), shapes: [[2, 3, 4]] },
+  transpose: { fn: (x) => ops.transpose(x, [2, 0, 1]), shapes: [[2, 3, 4]] },
+  expand: { fn: (x) => ops.expand(x, [2, 4, 3]), shapes: [[4, 1]] },
+  slice: { fn: (x) => ops.slice(x, { axis: 1, start: 1, end: 3 }), shapes: [[2, 4, 2]] },
+  pad: { fn: (x) => ops.pad(x, { axis: 1, before: 1, after: 2 }), shapes: [[2, 3]] },
+  concat: { fn: (a, b) => ops.concat([a, b, a], 1), shapes: [A, [2, 2]] },
+  "gather with repeats": {
+    fn: (x) => ops.gather(x, ops.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [2, 2]), 1),
+    shapes: [[2, 3, 2]],
+  },
+  matmul: { fn: ops.matmul, shapes: [[2, 3], [3, 4]] },
+  "matmul with broadcast batches": { fn: ops.matmul, shapes: [[2, 1, 2, 3], [4, 3, 2]] },
+  batchNorm: {
+    fn: (x, scale, bias, mean, variance) => ops.batchNorm(x, { scale, bias, mean, variance: ops.exp(variance) }),
+    shapes: [[3, 2, 2, 2], [2], [2], [2], [2]],
+  },
+  maxPool2d: {
+    fn: (x) => ops.maxPool2d(x, { kernelSize: 3, stride: 2 }),
+    shapes: [[1, 2, 7, 6]],
+    inputs: [distinct(84)],
+  },
+  avgPool2d: { fn: (x) => ops.avgPool2d(x, { kernelSize: 3, stride: 2, padding: 1 }), shapes: [IMAGE] },
+  globalAvgPool2d: { fn: ops.globalAvgPool2d, shapes: [IMAGE] },
+  conv2d: { fn: (x, w, b) => ops.conv2d(x, w, b, { padding: 1 }), shapes: [IMAGE, [3, 4, 3, 3], [3]] },
+  "conv2d, stride 2": {
+    fn: (x, w) => ops.conv2d(x, w, undefined, { stride: 2, padding: [1, 2] }),
+    shapes: [IMAGE, [3, 4, 3, 2]],
+  },
+  "conv2d, stride beyond the kernel": {
+    fn: (x, w) => ops.conv2d(x, w, undefined, { stride: 3 }),
+    shapes: [IMAGE, [3, 4, 2, 1]],
+  },
+  "conv2d, dilated, grouped": {
+    fn: (x, w) => ops.conv2d(x, w, undefined, { padding: 2, dilation: 2, groups: 2 }),
+    shapes: [IMAGE, [6, 2, 3, 3]],
+  },
+  "conv2d, depthwise": {
+    fn: (x, w) => ops.conv2d(x, w, undefined, { padding: 1, groups: 4 }),
+    shapes: [IMAGE, [4, 1, 3, 3]],
+  },
+  convTranspose2d: {
+    fn: (x, w) => ops.convTranspose2d(x, w, { stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
+    shapes: [[2, 4, 3, 4], [4, 3, 3, 3]],
+  },
+};
+
+describe("gradients agree with finite differences", () => {
+  for (const [name, { fn, shapes, inputs }] of Object.entries(rows)) {
+    it(name, async () => {
+      expect(await gradientError(fn, shapes, inputs)).toBeLessThan(5e-3);
+    });
+  }
+});
