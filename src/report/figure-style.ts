@@ -1,0 +1,38 @@
+import type { Config } from "vega-lite";
+
+/** Text and rules take the colour of the page around them, and black where there is none. */
+const INK = "currentColor";
+
+/** The look of every figure: type and rules of a printed page. */
+export const FIGURE_STYLE: Config = {
+  font: "Helvetica Neue, Helvetica, Arial, DejaVu Sans, sans-serif",
+  background: "transparent",
+  padding: 12,
+  view: { stroke: null },
+  title: {
+    anchor: "start",
+    frame: "bounds",
+    offset: 14,
+    color: INK,
+    fontSize: 15,
+    fontWeight: 600,
+    subtitleColor: INK,
+    subtitleFontSize: 11.5,
+    subtitlePadding: 5,
+  },
+  axis: {
+    labelColor: INK,
+    labelFontSize: 11,
+    labelPadding: 6,
+    titleColor: INK,
+    titleFontSize: 11,
+    titleFontWeight: "normal",
+    gridColor: INK,
+    gridOpacity: 0.12,
+    domainColor: INK,
+    domainOpacity: 0.5,
+    tickColor: INK,
+    tickOpacity: 0.5,
+    tickSize: 4,
+  },
+};

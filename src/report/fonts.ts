@@ -1,0 +1,16 @@
+let answer: Promise<boolean> | undefined;
+
+/**
+ * Whether text can be drawn into PNGs. A machine without fonts, as small containers are, draws every
+ * letter as the same box; installing any font, such as DejaVu, helps.
+ */
+export function canDrawText(): Promise<boolean> {
+  answer ??= Promise.all([drawText("i"), drawText("W")]).then(([narrow, wide]) => !narrow.equals(wide));
+  return answer;
+}
+
+async function drawText(text: string): Promise<Buffer> {
+  const { default: sharp } = await import("sharp");
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32"><text y="24" font-size="24">${text}</text></svg>`;
+  return sharp(Buffer.from(svg)).raw().toBuffer();
+}

@@ -1,0 +1,57 @@
+/** Numbers as people read them; the same everywhere, whatever the locale of the machine. */
+
+const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const PERCENT = new Intl.NumberFormat("en", {
+  style: "percent",
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+});
+const THREE_DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
+/** Stands for a value that was not measured. */
+export const MISSING = "–";
+
+/** A whole number: `8324368` → `"8,324,368"`. */
+export function formatCount(value: number): string {
+  return COUNT.format(value);
+}
+
+/** Bytes in decimal units: `33297472` → `"33.3 MB"`. */
+export function formatBytes(bytes: number): string {
+  return withUnit(bytes, ["B", "kB", "MB", "GB", "TB"]);
+}
+
+/** Multiply-adds or other operations, in decimal units: `312900000` → `"313 M"`. */
+export function formatOperations(operations: number): string {
+  return withUnit(operations, ["", "k", "M", "G", "T"]).trim();
+}
+
+/** A fraction as a percentage: `0.8209` → `"82.09%"`. */
+export function formatPercent(fraction: number): string {
+  return PERCENT.format(fraction);
+}
+
+/** An accuracy as the published table prints it: `0.82091` → `"0.8209"`. */
+export function formatAccuracy(fraction: number): string {
+  return fraction.toFixed(4);
+}
+
+/** Seconds, to what matters: `"85 ms"`, `"12.3 s"`, `"3 min 05 s"`, `"1 h 02 min"`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${twoDigits(whole % 60)} s`;
+  const minutes = Math.round(seconds / 60);
+  return `${COUNT.format(Math.floor(minutes / 60))} h ${twoDigits(minutes % 60)} min`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+function withUnit(value: number, units: readonly string[]): string {
+  const rounded = Number(value.toPrecision(3));
+  const steps = rounded < 1 ? 0 : Math.min(Math.floor(Math.log10(rounded) / 3), units.length - 1);
+  return `${THREE_DIGITS.format(value / 1000 ** steps)} ${units[steps]}`;
+}

@@ -1,0 +1,41 @@
+/** HTML and SVG text that is safe to put into a page as it is. */
+export class Markup {
+  constructor(readonly text: string) {}
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+/** What a template takes: text and numbers are escaped, markup is not, lists are joined. */
+export type Content = string | number | Markup | readonly Content[] | undefined;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Escapes text for HTML and SVG, between tags as in attributes. */
+export function escapeText(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
+}
+
+/**
+ * A template that escapes what is put into it.
+ *
+ * @example
+ * html`<li>${name}</li>` // "<li>a &lt; b</li>" for the name "a < b"
+ */
+export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Markup {
+  return new Markup(parts.reduce((text, part, i) => text + render(contents[i - 1]) + part));
+}
+
+function render(content: Content): string {
+  if (content === undefined) return "";
+  if (content instanceof Markup) return content.text;
+  if (typeof content === "string" || typeof content === "number") return escapeText(String(content));
+  return content.map(render).join("");
+}

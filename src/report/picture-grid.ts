@@ -1,0 +1,118 @@
+import { canDrawText } from "./fonts.js";
+import { html, type Markup } from "./html.js";
+import { WRONG_COLOUR } from "./palette.js";
+
+/** An image and what a model said about it. */
+export interface PredictedSample {
+  /** Red, green, then blue plane: [3, height, width], 0 to 255. */
+  readonly pixels: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  /** Name of the class predicted. */
+  readonly prediction: string;
+  /** Name of the true class, where it is known. */
+  readonly truth?: string;
+  /** Probability of the prediction, 0 to 1. */
+  readonly confidence?: number;
+}
+
+/** Options of {@link renderPredictionGrid}. */
+export interface PredictionGridOptions {
+  /** Images in a row; default: 18. */
+  readonly columns?: number;
+  /** Side of the square that an image is fitted into, in pixels; default: 104. */
+  readonly tile?: number;
+}
+
+const GAP = 10;
+const MARGIN = 14;
+const FONT_SIZE = 12;
+const LINE_HEIGHT = 16;
+/** Width of a letter in the widest of the fonts, in parts of the font size. */
+const LETTER_WIDTH = 0.6;
+
+/**
+ * A picture of images with the class predicted for each and the true one below it. A wrong prediction
+ * has a frame, a cross and coloured text. Names that are too long end in an ellipsis. On a machine
+ * without fonts the names are left out.
+ *
+ * @returns a PNG on white.
+ */
+export async function renderPredictionGrid(
+  samples: readonly PredictedSample[],
+  options: PredictionGridOptions = {},
+): Promise<Uint8Array> {
+  const { columns = 18, tile = 104 } = options;
+  const { default: sharp } = await import("sharp");
+  const pitch = { x: tile + GAP, y: tile + 2 * LINE_HEIGHT + GAP };
+  const place = (index: number): Place => ({
+    left: MARGIN + (index % columns) * pitch.x,
+    top: MARGIN + Math.floor(index / columns) * pitch.y,
+  });
+  const inRow = Math.min(columns, Math.max(1, samples.length));
+  const width = 2 * MARGIN + inRow * pitch.x - GAP;
+  const height = 2 * MARGIN + Math.max(1, Math.ceil(samples.length / columns)) * pitch.y - GAP;
+  const images = samples.map(async (sample, index) => {
+    const raw = { width: sample.width, height: sample.height, channels: 3 } as const;
+    const fitted = sharp(interleaved(sample), { raw }).resize(tile, tile, {
+      fit: "contain",
+      background: "white",
+    });
+    return { input: await fitted.png().toBuffer(), ...place(index) };
+  });
+  const withText = await canDrawText();
+  const overlay = html`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
+    font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="${FONT_SIZE}">
+    ${samples.map((sample, index) => annotation(sample, place(index), tile, withText))}
+  </svg>`;
+  return sharp({ create: { width, height, channels: 3, background: "white" } })
+    .composite([...(await Promise.all(images)), { input: Buffer.from(overlay.text), left: 0, top: 0 }])
+    .png()
+    .toBuffer();
+}
+
+interface Place {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** What is drawn over and under one image. */
+function annotation(sample: PredictedSample, { left, top }: Place, tile: number, withText: boolean): Markup {
+  const { prediction, truth, confidence } = sample;
+  const wrong = truth !== undefined && truth !== prediction;
+  const share = confidence === undefined ? "" : ` ${Math.round(confidence * 100)}%`;
+  const letters = Math.floor(tile / (FONT_SIZE * LETTER_WIDTH));
+  const predicted = shorten(prediction, letters - share.length) + share;
+  const actual = truth === undefined ? "" : shorten(truth, letters);
+  return html`<g transform="translate(${left} ${top})">
+    ${wrong ? wrongMark(tile) : undefined}
+    ${withText ? labels(predicted, actual, wrong, tile) : undefined}
+  </g>`;
+}
+
+/** The prediction, and the true class in grey below. */
+function labels(predicted: string, actual: string, wrong: boolean, tile: number): Markup {
+  return html`<g text-anchor="middle">
+    <text x="${tile / 2}" y="${tile + LINE_HEIGHT}" fill="${wrong ? WRONG_COLOUR : "#111"}">${predicted}</text>
+    <text x="${tile / 2}" y="${tile + 2 * LINE_HEIGHT}" fill="#666">${actual}</text>
+  </g>`;
+}
+
+/** A frame, and a cross on a disc in the upper right corner. */
+function wrongMark(tile: number): Markup {
+  return html`<rect x="1" y="1" width="${tile - 2}" height="${tile - 2}" fill="none" stroke="${WRONG_COLOUR}" stroke-width="2"/>
+    <g transform="translate(${tile - 11} 11)">
+      <circle r="8" fill="${WRONG_COLOUR}"/>
+      <path d="M-3-3L3 3M-3 3L3-3" stroke="white" stroke-width="2" stroke-linecap="round"/>
+    </g>`;
+}
+
+function shorten(text: string, letters: number): string {
+  return text.length <= letters ? text : `${text.slice(0, Math.max(1, letters - 1)).trimEnd()}…`;
+}
+
+/** From planes to pixels: [3, h, w] → [h, w, 3]. */
+function interleaved({ pixels, height, width }: PredictedSample): Uint8Array {
+  const area = height * width;
+  return Uint8Array.from({ length: 3 * area }, (_, i) => pixels[(i % 3) * area + Math.floor(i / 3)]!);
+}

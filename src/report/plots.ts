@@ -1,0 +1,182 @@
+import type { TopLevelSpec } from "vega-lite";
+import {
+  type CurveLine,
+  type CurvePoint,
+  type EndLabel,
+  linesOf,
+  placeEndLabels,
+  type RunCurves,
+} from "./curve-lines.js";
+import { FIGURE_STYLE } from "./figure-style.js";
+import { runColour } from "./palette.js";
+
+/** Options of {@link curvesSpec}. */
+export interface CurvesOptions {
+  /** Headline above the figure. */
+  readonly title: string;
+  /** What the values are, in a line below the title. */
+  readonly y: string;
+  /** Whether values are fractions to be shown as percentages; default: false. */
+  readonly percent?: boolean;
+  /** Width in pixels of the area that curves are drawn in; default: 560. */
+  readonly width?: number;
+  /** Its height; default: 300. */
+  readonly height?: number;
+}
+
+/** Around the area of the curves, in pixels: for the headline, the axes, and before the end labels. */
+const MARGINS = { top: 64, bottom: 46, left: 52, right: 22 };
+/** Width of an average letter of a label, in pixels, in the widest of the fonts. */
+const LETTER_WIDTH = 6.3;
+/** Least distance of two end labels, in pixels. */
+const LABEL_GAP = 15;
+/** Up to so many points, a line shows each. */
+const FEW_POINTS = 30;
+
+/**
+ * The figure of one quantity over the epochs, for any number of runs: colour tells the run, solid lines
+ * are validation and dashed lines training. Each line is named where it ends, so there is no legend.
+ * Values measured several times an epoch are a faint trace behind their means.
+ *
+ * @returns a Vega-Lite specification, for files and pages alike.
+ */
+export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): TopLevelSpec {
+  const { title, y, percent = false, width = 560, height = 300 } = options;
+  const lines = linesOf(runs);
+  const names = runs.map(({ name }) => name);
+  const epochs = Math.max(
+    1,
+    ...lines.map(({ points, raw }) => Math.max(points.at(-1)!.epoch, raw.at(-1)?.epoch ?? 0)),
+  );
+  const range = valueRange(lines, percent);
+  const texts = lines.map(labelText);
+  const endsEarly = ({ line }: EndLabel) => line.points.at(-1)!.epoch < 0.95 * epochs;
+  const labels = placeEndLabels(lines, ((range[1] - range[0]) * LABEL_GAP) / height);
+
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    description: `${title} of ${names.join(", ")}. ${y}, by epoch.`,
+    title: { text: title, subtitle: y },
+    width,
+    height,
+    autosize: "none",
+    padding: {
+      ...MARGINS,
+      right: MARGINS.right + Math.max(0, ...texts.map((text) => text.length)) * LETTER_WIDTH,
+    },
+    config: FIGURE_STYLE,
+    encoding: {
+      x: {
+        field: "epoch",
+        type: "quantitative",
+        title: "epoch",
+        scale: { domain: [0, epochs], nice: false },
+        axis: { format: "d", tickMinStep: 1, labelFlush: false, grid: false },
+      },
+      y: {
+        field: "value",
+        type: "quantitative",
+        title: null,
+        scale: { domain: range, zero: false },
+        axis: { ...(percent && { format: "%" }), tickCount: 6, domain: false, ticks: false },
+      },
+      color: {
+        field: "run",
+        type: "nominal",
+        scale: { domain: names, range: names.map((_, index) => runColour(index)) },
+        legend: null,
+      },
+      detail: { field: "set" },
+    },
+    layer: [
+      {
+        data: { values: lines.flatMap((line) => rowsOf(line, line.raw)) },
+        mark: { type: "line", strokeWidth: 0.75, opacity: 0.3, clip: true },
+      },
+      {
+        data: { values: lines.flatMap((line) => rowsOf(line, line.points)) },
+        mark: { type: "line", strokeWidth: 1.75, strokeJoin: "round" },
+        encoding: {
+          strokeDash: {
+            condition: { test: "datum.set === 'train'", value: [5, 3] },
+            value: [1, 0],
+          },
+        },
+      },
+      {
+        data: { values: lines.filter(isShort).flatMap((line) => rowsOf(line, line.points)) },
+        mark: { type: "point", filled: true, size: 24, opacity: 1 },
+      },
+      {
+        data: {
+          values: labels
+            .filter(endsEarly)
+            .flatMap(({ line, position }) => [
+              rowOf(line, line.points.at(-1)!),
+              rowOf(line, { epoch: epochs, value: position }),
+            ]),
+        },
+        mark: { type: "line", strokeWidth: 0.75, strokeDash: [1, 3] },
+      },
+      {
+        data: {
+          values: labels.map(({ line, position }) => ({
+            ...rowOf(line, { epoch: epochs, value: position }),
+            text: labelText(line),
+          })),
+        },
+        mark: { type: "text", align: "left", baseline: "middle", dx: 10, fontSize: 11 },
+        encoding: { text: { field: "text" } },
+      },
+    ],
+  };
+}
+
+/** The figure of the losses; points carry the loss. */
+export function lossSpec(runs: readonly RunCurves[]): TopLevelSpec {
+  return curvesSpec(runs, { title: "Loss", y: "cross entropy" });
+}
+
+/** The figure of the accuracies; points carry the fraction of images that was classified correctly. */
+export function accuracySpec(runs: readonly RunCurves[]): TopLevelSpec {
+  return curvesSpec(runs, { title: "Accuracy", y: "images classified correctly", percent: true });
+}
+
+/**
+ * What the axis of values covers: the lines with a margin, and of the raw trace as much as does not
+ * press the lines together.
+ */
+function valueRange(lines: readonly CurveLine[], percent: boolean): [number, number] {
+  const values = lines.flatMap(({ points }) => points.map(({ value }) => value));
+  if (values.length === 0) return [0, 1];
+  const [low, high] = extent(values);
+  const span = high - low || Math.abs(high) / 10 || 0.1;
+  const [rawLow, rawHigh] = extent([...values, ...lines.flatMap(({ raw }) => raw.map(({ value }) => value))]);
+  const bottom = Math.max(rawLow, low - span / 2) - span / 20;
+  const top = Math.min(rawHigh, high + span / 2) + span / 20;
+  return percent ? [Math.max(0, bottom), Math.min(1, top)] : [bottom, top];
+}
+
+function extent(values: readonly number[]): [number, number] {
+  return values.reduce(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+}
+
+function labelText({ run, set }: CurveLine): string {
+  return `${run} ${set}`;
+}
+
+function isShort({ points }: CurveLine): boolean {
+  return points.length <= FEW_POINTS;
+}
+
+function rowsOf(line: CurveLine, points: readonly CurvePoint[]) {
+  return points.map((point) => rowOf(line, point));
+}
+
+/** A row of data as the encodings above name its fields. */
+function rowOf({ run, set }: CurveLine, { epoch, value }: Pick<CurvePoint, "epoch" | "value">) {
+  return { run, set, epoch, value };
+}
