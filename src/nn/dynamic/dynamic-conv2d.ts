@@ -1,0 +1,73 @@
+import { UsageError } from "../../errors/index.js";
+import type { Tensor } from "../../ir/index.js";
+import type { PairOption } from "../../ops/index.js";
+import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
+import { type Conv2dOptions, kernelSizes } from "../layers.js";
+import { type ForwardContext, Module, Parameter } from "../module.js";
+import { choosePlan, MIXING_PLANS, type MixingPlan } from "./mix.js";
+import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
+
+/** Options of a dynamic convolution. */
+export interface DynamicConv2dOptions extends Conv2dOptions, RoutingOptions {
+  /** Number of kernels that are mixed, K; 4 by default. */
+  readonly experts?: number;
+  /**
+   * `"per-expert"` by default: each expert as a convolution of its own. `"notebook"`: the published way,
+   * all experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases N(0, √(2 / K)).
+   */
+  readonly init?: "per-expert" | "notebook";
+  /** How samples are convolved with their mixtures; by batch and size by default. */
+  readonly plan?: MixingPlan | "auto";
+}
+
+/**
+ * Dynamic convolution: each sample is convolved with its own mixture Σₖ πₖ(x) Wₖ of K kernels, and gets
+ * the mixture Σₖ πₖ(x) bₖ of their biases. [B, inChannels, H, W] → [B, outChannels, H′, W′].
+ *
+ * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
+ *
+ * @example
+ * const layer = new DynamicConv2d(128, 192, 3, { padding: 1, experts: 4 });
+ */
+export class DynamicConv2d extends Module {
+  /** [experts, outChannels, inChannels / groups, kh, kw] */
+  readonly weight: Parameter;
+  /** [experts, outChannels] */
+  readonly bias: Parameter | undefined;
+  /** Gives π [B, experts]. */
+  readonly routing: RoutingAttention;
+  readonly #options: DynamicConv2dOptions;
+
+  /** @throws UsageError for a number of experts below 1, or groups that do not divide the channels */
+  constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: DynamicConv2dOptions = {}) {
+    super();
+    const { experts = 4, groups = 1, init = "per-expert" } = options;
+    if (!Number.isInteger(experts) || experts < 1) {
+      throw new UsageError(`experts must be a whole number of at least 1, not ${experts}`);
+    }
+    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+      throw new UsageError(`${groups} groups do not divide ${inChannels} and ${outChannels} channels`);
+    }
+    this.#options = options;
+    const notebook = init === "notebook";
+    this.weight = new Parameter(
+      [experts, outChannels, inChannels / groups, ...kernelSizes(kernelSize)],
+      notebook ? kaimingNormal : perExpert(kaimingNormal),
+    );
+    const biasInit = notebook ? normalInit(Math.sqrt(2 / experts)) : zerosInit;
+    this.bias = options.bias === false ? undefined : new Parameter([experts, outChannels], biasInit);
+    this.routing = new RoutingAttention(inChannels, experts, options);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const { plan = "auto", groups = 1 } = this.#options;
+    const mixture = {
+      x,
+      attention: this.call("routing", this.routing, x, context),
+      weight: context.read(this.weight),
+      bias: this.bias && context.read(this.bias),
+    };
+    const chosen = plan === "auto" ? choosePlan(x.shape[0]!) : plan;
+    return MIXING_PLANS[chosen](mixture, { ...this.#options, groups });
+  }
+}

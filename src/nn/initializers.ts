@@ -1,0 +1,41 @@
+import type { Initializer } from "./module.js";
+
+/** Elements one output depends on: all sizes but the first. */
+function fanIn(shape: readonly number[]): number {
+  return shape.slice(1).reduce((product, size) => product * size, 1);
+}
+
+function length(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Zeros. */
+export const zerosInit: Initializer = (shape) => new Float32Array(length(shape));
+
+/** Ones. */
+export const onesInit: Initializer = (shape) => new Float32Array(length(shape)).fill(1);
+
+/** Normal with mean 0 and the given standard deviation. */
+export function normalInit(deviation: number): Initializer {
+  return (shape, random) => Float32Array.from({ length: length(shape) }, () => random.normal() * deviation);
+}
+
+/** N(0, √(2 / fan_in)) of He et al. 2015: the default of convolutions here, as in the published experiment. */
+export const kaimingNormal: Initializer = (shape, random) =>
+  normalInit(Math.sqrt(2 / fanIn(shape)))(shape, random);
+
+/** U(−a, a) with a = √(6 / (fan_in + fan_out)) of Glorot and Bengio 2010: the default of linear layers. */
+export const xavierUniform: Initializer = (shape, random) => {
+  const bound = Math.sqrt(6 / (shape[0]! + fanIn(shape)));
+  return Float32Array.from({ length: length(shape) }, () => (2 * random.uniform() - 1) * bound);
+};
+
+/** Applies an initializer to each entry of the first axis on its own: experts as layers of their own. */
+export function perExpert(initializer: Initializer): Initializer {
+  return (shape, random) => {
+    const [experts, ...inner] = shape as readonly [number, ...number[]];
+    const values = new Float32Array(length(shape));
+    for (let k = 0; k < experts; k++) values.set(initializer(inner, random), k * length(inner));
+    return values;
+  };
+}

@@ -1,0 +1,187 @@
+import type { Tensor } from "../ir/index.js";
+import {
+  add,
+  batchNorm,
+  type ConvolutionOptions,
+  cast,
+  conv2d,
+  globalAvgPool2d,
+  matmul,
+  maxPool2d,
+  mean,
+  mul,
+  type PairOption,
+  type PoolingOptions,
+  relu,
+  reshape,
+  sub,
+  sumSquares,
+  transposeLast,
+} from "../ops/index.js";
+import { UsageError } from "../errors/index.js";
+import { elementCount } from "../util/shape.js";
+import { kaimingNormal, onesInit, xavierUniform, zerosInit } from "./initializers.js";
+import { type ForwardContext, Module, Parameter } from "./module.js";
+
+/** Options of a convolution layer. */
+export interface Conv2dOptions extends ConvolutionOptions {
+  /** Adds a bias a channel; `true` by default. */
+  readonly bias?: boolean;
+}
+
+/** Kernel height and width from a layer's option. */
+export function kernelSizes(kernelSize: PairOption): readonly [number, number] {
+  return typeof kernelSize === "number" ? [kernelSize, kernelSize] : kernelSize;
+}
+
+/** Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′]. */
+export class Conv2d extends Module {
+  /** [outChannels, inChannels / groups, kh, kw] */
+  readonly weight: Parameter;
+  /** [outChannels] */
+  readonly bias: Parameter | undefined;
+  readonly #options: Conv2dOptions;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: Conv2dOptions = {}) {
+    super();
+    this.#options = options;
+    const perGroup = inChannels / (options.groups ?? 1);
+    this.weight = new Parameter([outChannels, perGroup, ...kernelSizes(kernelSize)], kaimingNormal);
+    this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    return conv2d(x, context.read(this.weight), this.bias && context.read(this.bias), this.#options);
+  }
+}
+
+/** Options of batch normalisation. */
+export interface BatchNorm2dOptions {
+  /** Weight of the new batch in the running statistics; 0.1 by default, PyTorch's convention. */
+  readonly momentum?: number;
+  /** Added to the variance; 1e-5 by default. */
+  readonly epsilon?: number;
+}
+
+/**
+ * Batch normalisation over [B, C, H, W]. The batch is normalised by its biased variance; the running
+ * variance takes in the unbiased one: PyTorch's conventions.
+ */
+export class BatchNorm2d extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Parameter;
+  readonly running_var: Parameter;
+  readonly #momentum: number;
+  readonly #epsilon: number;
+
+  constructor(channels: number, options: BatchNorm2dOptions = {}) {
+    super();
+    this.weight = new Parameter([channels], onesInit);
+    this.bias = new Parameter([channels], zerosInit);
+    this.running_mean = new Parameter([channels], zerosInit, false);
+    this.running_var = new Parameter([channels], onesInit, false);
+    this.#momentum = options.momentum ?? 0.1;
+    this.#epsilon = options.epsilon ?? 1e-5;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const scale = context.read(this.weight);
+    const bias = context.read(this.bias);
+    const runningMean = context.read(this.running_mean);
+    const runningVariance = context.read(this.running_var);
+    if (!context.training) {
+      return batchNorm(x, { scale, bias, mean: runningMean, variance: runningVariance }, this.#epsilon);
+    }
+    const [batch, , height, width] = x.shape;
+    const count = elementCount([batch!, height!, width!], "BatchNorm2d in training");
+    if (count === 1) {
+      throw new UsageError("BatchNorm2d in training needs more than one value per channel", {
+        hint: "use a batch of at least 2 where the image has shrunk to 1×1",
+      });
+    }
+    const batchMean = mean(x, { axes: [0, 2, 3] });
+    const centred = sub(x, reshape(batchMean, [batchMean.shape[0]!, 1, 1]));
+    const squares = sumSquares(centred, { axes: [0, 2, 3] });
+    this.#track(context, this.running_mean, batchMean);
+    this.#track(context, this.running_var, mul(squares, 1 / (count - 1)));
+    return batchNorm(x, { scale, bias, mean: batchMean, variance: mul(squares, 1 / count) }, this.#epsilon);
+  }
+
+  #track(context: ForwardContext, buffer: Parameter, value: Tensor): void {
+    const kept = mul(context.read(buffer), 1 - this.#momentum);
+    context.update(buffer, add(kept, mul(value, this.#momentum)));
+  }
+}
+
+/** Fully connected layer: [B, inFeatures] → [B, outFeatures]. */
+export class Linear extends Module {
+  /** [outFeatures, inFeatures] */
+  readonly weight: Parameter;
+  /** [outFeatures] */
+  readonly bias: Parameter | undefined;
+
+  constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
+    super();
+    this.weight = new Parameter([outFeatures, inFeatures], xavierUniform);
+    this.bias = options.bias === false ? undefined : new Parameter([outFeatures], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const product = matmul(x, transposeLast(context.read(this.weight)));
+    return this.bias ? add(product, context.read(this.bias)) : product;
+  }
+}
+
+/** max(x, 0). */
+export class ReLU extends Module {
+  forward(x: Tensor): Tensor {
+    return relu(x);
+  }
+}
+
+/** Maximum over windows: [B, C, H, W] → [B, C, H′, W′]. */
+export class MaxPool2d extends Module {
+  readonly #options: PoolingOptions;
+
+  constructor(kernelSize: PairOption, options: Omit<PoolingOptions, "kernelSize"> = {}) {
+    super();
+    this.#options = { kernelSize, ...options };
+  }
+
+  forward(x: Tensor): Tensor {
+    return maxPool2d(x, this.#options);
+  }
+}
+
+/** Mean over the whole image, the output size 1 of PyTorch's layer: [B, C, H, W] → [B, C, 1, 1]. */
+export class AdaptiveAvgPool2d extends Module {
+  forward(x: Tensor): Tensor {
+    return globalAvgPool2d(x);
+  }
+}
+
+/** Zeroes each element with probability `p` in training, and scales the others by 1 / (1 − p). */
+export class Dropout extends Module {
+  readonly #p: number;
+
+  /** @param p probability of zeroing, 0 ≤ p < 1; 0.5 by default */
+  constructor(p = 0.5) {
+    super();
+    if (!(p >= 0 && p < 1)) throw new UsageError(`dropout needs 0 ≤ p < 1, not ${p}`);
+    this.#p = p;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    if (!context.training || this.#p === 0) return x;
+    const shape = x.shape.map((_, axis) => elementCount([x.shape[axis]!], "Dropout in training"));
+    return mul(x, mul(cast(context.mask(shape, 1 - this.#p), "float32"), 1 / (1 - this.#p)));
+  }
+}
+
+/** [B, …] → [B, the product of the other sizes]. */
+export class Flatten extends Module {
+  forward(x: Tensor): Tensor {
+    return reshape(x, [x.shape[0]!, elementCount(x.shape.slice(1), "Flatten")]);
+  }
+}
