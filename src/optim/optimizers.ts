@@ -1,0 +1,102 @@
+import { UsageError } from "../errors/index.js";
+import type { Tensor } from "../ir/index.js";
+import { add, div, mul, pow, sqrt, sub } from "../ops/index.js";
+
+/** What an update may use beside parameter and gradient. */
+export interface UpdateContext<Slot extends string> {
+  /** What the optimiser keeps of the parameter, shaped like it. */
+  readonly slots: Readonly<Record<Slot, Tensor>>;
+  /** Scalar. */
+  readonly learningRate: Tensor;
+  /** Number of this step, from 1, a scalar. */
+  readonly step: Tensor;
+}
+
+/** New value of a parameter and of its slots. */
+export interface Update<Slot extends string> {
+  readonly parameter: Tensor;
+  readonly slots: Readonly<Record<Slot, Tensor>>;
+}
+
+/** An update rule. Slots begin with zeros. */
+export interface Optimizer<Slot extends string = string> {
+  readonly name: string;
+  readonly slots: readonly Slot[];
+  update(parameter: Tensor, gradient: Tensor, context: UpdateContext<Slot>): Update<Slot>;
+}
+
+function decayed(parameter: Tensor, gradient: Tensor, weightDecay: number): Tensor {
+  return weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
+}
+
+/** Options of {@link sgd}. */
+export interface SgdOptions {
+  /** μ; 0 by default. */
+  readonly momentum?: number;
+  /** Looks ahead along the momentum; `false` by default. */
+  readonly nesterov?: boolean;
+  /** λ, added to the gradient as λ·parameter; 0 by default. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * Stochastic gradient descent: g ← g + λ·p; v ← μ·v + g; p ← p − η·v, or p − η·(g + μ·v) with Nesterov.
+ * PyTorch's convention: the learning rate is outside the momentum.
+ */
+export function sgd(options: SgdOptions = {}): Optimizer<"momentum"> {
+  const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+  if (nesterov && momentum <= 0) throw new UsageError("Nesterov needs a momentum above 0");
+  return {
+    name: "sgd",
+    slots: momentum === 0 ? [] : ["momentum"],
+    update: (parameter, rawGradient, { slots, learningRate }) => {
+      const gradient = decayed(parameter, rawGradient, weightDecay);
+      if (momentum === 0) {
+        return { parameter: sub(parameter, mul(gradient, learningRate)), slots };
+      }
+      const velocity = add(mul(slots.momentum, momentum), gradient);
+      const direction = nesterov ? add(gradient, mul(velocity, momentum)) : velocity;
+      return { parameter: sub(parameter, mul(direction, learningRate)), slots: { momentum: velocity } };
+    },
+  };
+}
+
+/** Options of {@link adam} and {@link adamW}. */
+export interface AdamOptions {
+  /** β₁, β₂; 0.9 and 0.999 by default. */
+  readonly betas?: readonly [number, number];
+  /** ε; 1e-8 by default. */
+  readonly epsilon?: number;
+  /** λ; 0 by default, 0.01 for {@link adamW}. */
+  readonly weightDecay?: number;
+}
+
+function adamUpdate(name: string, options: AdamOptions, decoupled: boolean): Optimizer<"mean" | "variance"> {
+  const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = decoupled ? 0.01 : 0 } = options;
+  const [beta1, beta2] = betas;
+  return {
+    name,
+    slots: ["mean", "variance"],
+    update: (parameter, rawGradient, { slots, learningRate, step }) => {
+      const gradient = decoupled ? rawGradient : decayed(parameter, rawGradient, weightDecay);
+      const mean = add(mul(slots.mean, beta1), mul(gradient, 1 - beta1));
+      const variance = add(mul(slots.variance, beta2), mul(mul(gradient, gradient), 1 - beta2));
+      const meanCorrection = sub(1, pow(beta1, step));
+      const varianceCorrection = sub(1, pow(beta2, step));
+      const deviation = add(sqrt(div(variance, varianceCorrection)), epsilon);
+      const moved = mul(div(mean, deviation), div(learningRate, meanCorrection));
+      const kept = decoupled ? mul(parameter, sub(1, mul(learningRate, weightDecay))) : parameter;
+      return { parameter: sub(kept, moved), slots: { mean, variance } };
+    },
+  };
+}
+
+/** Adam of Kingma and Ba, ICLR 2015, with bias correction; weight decay is added to the gradient. */
+export function adam(options: AdamOptions = {}): Optimizer<"mean" | "variance"> {
+  return adamUpdate("adam", options, false);
+}
+
+/** AdamW of Loshchilov and Hutter, ICLR 2019: weight decay shrinks the parameter itself. */
+export function adamW(options: AdamOptions = {}): Optimizer<"mean" | "variance"> {
+  return adamUpdate("adamw", options, true);
+}

@@ -1,0 +1,44 @@
+/** A value for each epoch, counted from 0; a fraction is a place within an epoch, for stepping every step. */
+export type Schedule = (epoch: number) => number;
+
+/** `value` × `gamma` for every milestone that has been reached. */
+export function multiStep(options: {
+  readonly value: number;
+  /** Epochs at which the value drops. */
+  readonly milestones: readonly number[];
+  /** Factor at each; 0.1 by default. */
+  readonly gamma?: number;
+}): Schedule {
+  const { value, milestones, gamma = 0.1 } = options;
+  return (epoch) => value * gamma ** milestones.filter((milestone) => epoch >= milestone).length;
+}
+
+/** Half a cosine from `value` to `minimum` (0 by default) over `epochs`. */
+export function cosine(options: {
+  readonly value: number;
+  readonly epochs: number;
+  readonly minimum?: number;
+}): Schedule {
+  const { value, epochs, minimum = 0 } = options;
+  return (epoch) => minimum + ((value - minimum) * (1 + Math.cos(Math.PI * Math.min(epoch / epochs, 1)))) / 2;
+}
+
+/** Rises linearly from 0 to the schedule's own value over the first `epochs`, then follows it. */
+export function warmUp(schedule: Schedule, epochs: number): Schedule {
+  return (epoch) => (epoch < epochs ? (schedule(epoch) * epoch) / epochs : schedule(epoch));
+}
+
+/**
+ * Temperature annealing of Chen et al., CVPR 2020: from `from` to `to`, linearly, over `epochs`, then `to`.
+ * The published experiment is `{ from: 30, to: 1, epochs: 10, decrement: 3 }`: 30, 27, …, 3, 1.
+ */
+export function linearAnneal(options: {
+  readonly from: number;
+  readonly to: number;
+  readonly epochs: number;
+  /** What is taken off each epoch; (from − to) / epochs by default. */
+  readonly decrement?: number;
+}): Schedule {
+  const { from, to, epochs, decrement = (from - to) / epochs } = options;
+  return (epoch) => (decrement > 0 ? Math.max(from - decrement * epoch, to) : Math.min(from - decrement * epoch, to));
+}
