@@ -25,7 +25,7 @@ export interface CurvesOptions {
 }
 
 /** Around the area of the curves, in pixels: for the headline, the axes, and before the end labels. */
-const MARGINS = { top: 64, bottom: 46, left: 52, right: 22 };
+const MARGINS = { top: 64, bottom: 46, left: 44, right: 22 };
 /** Width of an average letter of a label, in pixels, in the widest of the fonts. */
 const LETTER_WIDTH = 6.3;
 /** Least distance of two end labels, in pixels. */

@@ -1,0 +1,44 @@
+import type { Result } from "./published.js";
+
+/** A value of a run's configuration. */
+export type ConfigValue = string | number | boolean | null | readonly ConfigValue[];
+
+/** What a report says of one run. */
+export interface ReportRun extends Result {
+  /** Names the run, as its folder does. */
+  readonly name: string;
+  /** Epoch that the accuracies belong to, counted from 1. */
+  readonly bestEpoch: number;
+  /** Epochs trained. */
+  readonly epochs: number;
+  /** Images that chose the best epoch. */
+  readonly chosenOn: "validation split" | "test set";
+  /** Time of training, in seconds. */
+  readonly trainingSeconds?: number;
+  /** Every option the run was trained with. */
+  readonly config: Readonly<Record<string, ConfigValue>>;
+  /** Test images with their predictions, a PNG of `renderPredictionGrid`; 9 columns suit the page. */
+  readonly predictions?: Uint8Array;
+}
+
+/** A figure of a report. */
+export interface ReportFigure {
+  /** SVG text of `renderSvg`; it goes into the page unescaped. */
+  readonly svg: string;
+  readonly caption: string;
+}
+
+/** What `renderReport` makes a page of. */
+export interface ComparisonReport {
+  readonly title: string;
+  readonly date: Date;
+  /** In the order they are shown in. */
+  readonly runs: readonly ReportRun[];
+  readonly figures: readonly ReportFigure[];
+  /** What the data are, where they came from, and how they were split; plain text. */
+  readonly dataNote: string;
+  /** Versions by name, such as `{ dyconv: "0.1.0", node: "20.20.2" }`. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Figures to compare with; default: those of the published experiment. */
+  readonly published?: { readonly results: readonly Result[]; readonly source: string };
+}

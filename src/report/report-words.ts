@@ -1,0 +1,50 @@
+/** What the report says in words. */
+import type { ConfigValue, ReportRun } from "./comparison.js";
+import { formatCount, formatDuration, formatPercent, MISSING } from "./format.js";
+
+/** The main result, in a sentence or two. */
+export function summarise(runs: readonly ReportRun[]): string {
+  const [best, next] = runs.toSorted((a, b) => b.validationAccuracy - a.validationAccuracy);
+  if (best === undefined) return "There is no run to report.";
+  const reached = `${best.name} reaches a validation accuracy of ${formatPercent(best.validationAccuracy)}`;
+  if (next === undefined) return `${reached} with ${formatCount(best.parameters)} parameters.`;
+  const points = (100 * (best.validationAccuracy - next.validationAccuracy)).toFixed(2);
+  const size = compareSizes(best.parameters, next.parameters);
+  return `${reached}, ${points} percentage points above ${next.name}, with ${size} parameters. Single runs, so a difference may be chance.`;
+}
+
+function compareSizes(parameters: number, others: number): string {
+  if (parameters === others) return "as many";
+  return `${formatPercent(Math.abs(parameters / others - 1))} ${parameters < others ? "fewer" : "more"}`;
+}
+
+/** A run by its name, and its model where the name does not say it. */
+export function describeRun({ name, model }: ReportRun): string {
+  return name === model ? name : `${name} (${model})`;
+}
+
+/** Which epoch the accuracies are of, and what chose it. */
+export function describeChoice({ name, bestEpoch, epochs, chosenOn, trainingSeconds }: ReportRun): string {
+  const duration = trainingSeconds === undefined ? "" : `, trained in ${formatDuration(trainingSeconds)}`;
+  const caution =
+    chosenOn === "test set"
+      ? "; its accuracy is that of the images that chose it, and so a little flattering"
+      : "";
+  return `${name}: epoch ${bestEpoch} of ${epochs}${duration}, chosen on the ${chosenOn}${caution}.`;
+}
+
+/** A value of a configuration; a list is joined by commas. */
+export function describeConfigValue(value: ConfigValue | undefined): string {
+  if (value === undefined || value === null) return MISSING;
+  return typeof value === "object" ? value.map(describeConfigValue).join(", ") : String(value);
+}
+
+/** A date in words, of the day in UTC. */
+export function formatDate(date: Date): string {
+  return date.toLocaleDateString("en-GB", {
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    timeZone: "UTC",
+  });
+}
