@@ -34,7 +34,13 @@ export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Arra
     if (names.has(node)) continue;
     builder.setScope(node.scope);
     const { operator, inputs, attributes } = node;
-    const context = { inputs: inputs.map((input) => names.get(input)!), types: inputs, output: node, attributes, target };
+    const context = {
+      inputs: inputs.map((input) => names.get(input)!),
+      types: inputs,
+      output: node,
+      attributes,
+      target,
+    };
     names.set(node, operator.emit(context, builder));
   }
   return builder.build(

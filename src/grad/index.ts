@@ -14,7 +14,9 @@ const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
  */
 export function gradients<T extends Tree<Tensor>>(value: Tensor, by: T): T {
   if (value.dtype !== "float32" || value.shape.some((size) => size !== 1)) {
-    throw new ShapeError("grad", "a float32 scalar", formatType(value), { hint: "reduce it with sum or mean" });
+    throw new ShapeError("grad", "a float32 scalar", formatType(value), {
+      hint: "reduce it with sum or mean",
+    });
   }
   const wanted = new Set<Tensor>();
   mapTree(by as Tree<Tensor>, isTensor, (tensor) => wanted.add(tensor));

@@ -10,7 +10,9 @@ export function formatType(type: TensorType): string {
 function formatAttribute(value: AttributeValue): string {
   if (value !== null && typeof value === "object") {
     const items = Array.from(value as ArrayLike<unknown>);
-    return items.length > 8 ? `[${items.slice(0, 4).join(", ")}, … ${items.length}]` : `[${items.join(", ")}]`;
+    return items.length > 8
+      ? `[${items.slice(0, 4).join(", ")}, … ${items.length}]`
+      : `[${items.join(", ")}]`;
   }
   return String(value);
 }

@@ -76,11 +76,17 @@ export class AlexNet extends Module {
 
 /** AlexNet with plain convolutions: 7,526,794 parameters, 7,525,418 of them trainable. */
 export function alexnet(options: AlexNetOptions = {}): AlexNet {
-  return new AlexNet((inChannels, outChannels) => new Conv2d(inChannels, outChannels, 3, { padding: 1 }), options);
+  return new AlexNet(
+    (inChannels, outChannels) => new Conv2d(inChannels, outChannels, 3, { padding: 1 }),
+    options,
+  );
 }
 
 /** AlexNet whose last three convolutions are dynamic: 8,324,368 parameters, 8,322,992 of them trainable. */
 export function alexnetDy(options: AlexNetDyOptions = {}): AlexNet {
   const dynamic = { experts: 2, ...options, padding: 1 };
-  return new AlexNet((inChannels, outChannels) => new DynamicConv2d(inChannels, outChannels, 3, dynamic), options);
+  return new AlexNet(
+    (inChannels, outChannels) => new DynamicConv2d(inChannels, outChannels, 3, dynamic),
+    options,
+  );
 }

@@ -28,7 +28,9 @@ export const MODELS: Readonly<Record<string, ModelEntry>> = {
 export function modelEntry(name: string): ModelEntry {
   const entry = MODELS[name];
   if (entry === undefined) {
-    throw new UsageError(`there is no model "${name}"`, { hint: `models: ${Object.keys(MODELS).join(", ")}` });
+    throw new UsageError(`there is no model "${name}"`, {
+      hint: `models: ${Object.keys(MODELS).join(", ")}`,
+    });
   }
   return entry;
 }

@@ -14,10 +14,12 @@ export type ModelState = Readonly<Record<string, Float32Array>>;
  */
 export function initialState(model: Module, seed: number): ModelState {
   return Object.fromEntries(
-    model.namedParameters().map(([name, { initializer, shape }]) => [
-      name,
-      initializer(shape, new RandomStream(seed, `init ${name}`)),
-    ]),
+    model
+      .namedParameters()
+      .map(([name, { initializer, shape }]) => [
+        name,
+        initializer(shape, new RandomStream(seed, `init ${name}`)),
+      ]),
   );
 }
 

@@ -1,3 +1,4 @@
+import { UsageError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
 import {
   add,
@@ -18,7 +19,6 @@ import {
   sumSquares,
   transposeLast,
 } from "../ops/index.js";
-import { UsageError } from "../errors/index.js";
 import { elementCount } from "../util/shape.js";
 import { kaimingNormal, onesInit, xavierUniform, zerosInit } from "./initializers.js";
 import { type ForwardContext, Module, Parameter } from "./module.js";

@@ -1,6 +1,19 @@
 import { ShapeError, UsageError } from "../errors/index.js";
 import { formatType, type Tensor } from "../ir/index.js";
-import { add, cast, constant, equal, greater, less, logSoftmax, mean, mul, neg, reshape, sum } from "../ops/index.js";
+import {
+  add,
+  cast,
+  constant,
+  equal,
+  greater,
+  less,
+  logSoftmax,
+  mean,
+  mul,
+  neg,
+  reshape,
+  sum,
+} from "../ops/index.js";
 
 /** 1 at each sample's class, 0 elsewhere: [B] int64 → [B, classes] float32. */
 function oneHot(target: Tensor, classes: number): Tensor {

@@ -1,8 +1,9 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
-  type AttributeProto,
   AttributeProto_AttributeType as AttributeKind,
+  type AttributeProto,
   AttributeProtoSchema,
+  TensorProto_DataType as ElementType,
   GraphProtoSchema,
   ModelProtoSchema,
   type NodeProto,
@@ -10,7 +11,6 @@ import {
   OperatorSetIdProtoSchema,
   StringStringEntryProtoSchema,
   type TensorProto,
-  TensorProto_DataType as ElementType,
   TensorProtoSchema,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
@@ -50,7 +50,11 @@ export type InitializerData = Float32Array | BigInt64Array | Uint8Array;
 
 function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
   if (typeof value === "string") {
-    return create(AttributeProtoSchema, { name, type: AttributeKind.STRING, s: new TextEncoder().encode(value) });
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeKind.STRING,
+      s: new TextEncoder().encode(value),
+    });
   }
   if (typeof value === "number") {
     return create(AttributeProtoSchema, { name, type: AttributeKind.INT, i: BigInt(value) });

@@ -62,9 +62,15 @@ const conv2dOperator: Operator<ConvolutionAttributes> = {
       );
     }
     const kernel = spatial(w!);
-    const size = spatial(x!).map((n, i) => windowOutput(n, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!));
+    const size = spatial(x!).map((n, i) =>
+      windowOutput(n, kernel[i]!, stride[i]!, padding[i]!, dilation[i]!),
+    );
     if (size.some((n) => n < 1)) {
-      throw new ShapeError("conv2d", "an image at least as large as the kernel", `${formatType(x!)}, kernel ${kernel}`);
+      throw new ShapeError(
+        "conv2d",
+        "an image at least as large as the kernel",
+        `${formatType(x!)}, kernel ${kernel}`,
+      );
     }
     return { dtype: "float32", shape: [batch!, out!, ...size] };
   },
@@ -94,7 +100,8 @@ const convTranspose2dOperator: Operator<TransposeAttributes> = {
     }
     const kernel = spatial(w!);
     const size = spatial(x!).map(
-      (n, i) => (n - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + outputPadding[i]! + 1,
+      (n, i) =>
+        (n - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + outputPadding[i]! + 1,
     );
     return { dtype: "float32", shape: [batch!, perGroup! * groups, ...size] };
   },
@@ -135,12 +142,21 @@ const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
     const stackedHeight = rows * stride[0];
     const stackedWidth = (outWidth! - 1) * stride[1] + reach[1]!;
 
-    const pads = [padding[0], padding[1], stackedHeight - height! - padding[0], stackedWidth - width! - padding[1]];
+    const pads = [
+      padding[0],
+      padding[1],
+      stackedHeight - height! - padding[0],
+      stackedWidth - width! - padding[1],
+    ];
     const padded = onnx.node("Pad", [x!, onnx.integers(pads), "", onnx.integers([2, 3])]);
     const byChannel = batch === 1 ? padded : onnx.node("Transpose", [padded], { perm: [1, 0, 2, 3] });
     const stack = onnx.reshape(byChannel, [1, channels!, batch! * stackedHeight, stackedWidth]);
     const taps = kernel[0] * kernel[1];
-    const kernels = onnx.constant("float32", [channels! * taps, 1, ...kernel], oneHotKernels(channels!, kernel));
+    const kernels = onnx.constant(
+      "float32",
+      [channels! * taps, 1, ...kernel],
+      oneHotKernels(channels!, kernel),
+    );
     const columns = onnx.node("Conv", [stack, kernels], {
       strides: stride,
       dilations: dilation,
@@ -175,8 +191,7 @@ function inputGradient(dy: Tensor, w: Tensor, size: Pair, attributes: Convolutio
   const kernel = spatial(w);
   const outputPadding = size.map(
     (n, i) =>
-      n -
-      ((spatial(dy)[i]! - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + 1),
+      n - ((spatial(dy)[i]! - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + 1),
   ) as unknown as Pair;
   return Tensor.apply(convTranspose2dOperator, [dy, w], { ...attributes, outputPadding });
 }

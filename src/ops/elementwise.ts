@@ -1,5 +1,12 @@
 import { ShapeError } from "../errors/index.js";
-import { type Attributes, type DType, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import {
+  type Attributes,
+  type DType,
+  formatType,
+  type Operator,
+  Tensor,
+  type TensorType,
+} from "../ir/index.js";
 import { broadcastShapes } from "../util/shape.js";
 import { scalar } from "./input.js";
 
@@ -8,7 +15,12 @@ export type Operand = Tensor | number;
 
 type NoAttributes = Record<string, never>;
 type UnaryGradient = (dy: Tensor, x: Tensor, y: Tensor) => Tensor;
-type BinaryGradient = (dy: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [Tensor | null, Tensor | null];
+type BinaryGradient = (
+  dy: Tensor,
+  a: Tensor,
+  b: Tensor,
+  y: Tensor,
+) => readonly [Tensor | null, Tensor | null];
 
 function expectDType(operator: string, inputs: readonly TensorType[], ...allowed: readonly DType[]): void {
   for (const type of inputs) {

@@ -21,7 +21,11 @@ const constantOperator: Operator<{ dtype: DType; shape: readonly number[]; data:
   name: "constant",
   infer: (_, { dtype, shape, data }) => {
     if (data.length !== elementCount(shape)) {
-      throw new ShapeError("constant", `${elementCount(shape)} elements for ${formatShape(shape)}`, `${data.length}`);
+      throw new ShapeError(
+        "constant",
+        `${elementCount(shape)} elements for ${formatShape(shape)}`,
+        `${data.length}`,
+      );
     }
     return { dtype, shape };
   },

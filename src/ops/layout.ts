@@ -88,7 +88,11 @@ const padOperator: Operator<PadAttributes> = {
   infer: ([x], { axis, before, after }) => {
     const size = x!.shape[axis];
     if (typeof size !== "number" || before < 0 || after < 0) {
-      throw new ShapeError("pad", `an axis of known size and amounts ≥ 0`, `axis ${axis} of ${formatType(x!)}`);
+      throw new ShapeError(
+        "pad",
+        `an axis of known size and amounts ≥ 0`,
+        `axis ${axis} of ${formatType(x!)}`,
+      );
     }
     return { dtype: x!.dtype, shape: x!.shape.map((d, i) => (i === axis ? size + before + after : d)) };
   },
@@ -107,8 +111,16 @@ const concatOperator: Operator<{ axis: number }> = {
     for (const type of inputs) {
       const size = type.shape[axis];
       const alike = type.shape.length === first.shape.length && type.dtype === first.dtype;
-      if (!alike || typeof size !== "number" || type.shape.some((d, i) => i !== axis && d !== first.shape[i])) {
-        throw new ShapeError("concat", `tensors that differ on axis ${axis} only`, inputs.map(formatType).join(", "));
+      if (
+        !alike ||
+        typeof size !== "number" ||
+        type.shape.some((d, i) => i !== axis && d !== first.shape[i])
+      ) {
+        throw new ShapeError(
+          "concat",
+          `tensors that differ on axis ${axis} only`,
+          inputs.map(formatType).join(", "),
+        );
       }
       total += size;
     }
@@ -185,13 +197,17 @@ export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
 /** Repeats axes of size 1 (and adds leading ones) up to `shape`. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   const sizes = staticShape(shape, "expand");
-  return formatShape(x.shape) === formatShape(sizes) ? x : Tensor.apply(expandOperator, [x], { shape: sizes });
+  return formatShape(x.shape) === formatShape(sizes)
+    ? x
+    : Tensor.apply(expandOperator, [x], { shape: sizes });
 }
 
 /** Undoes broadcasting: sums a tensor down to `shape`. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   const lead = x.shape.length - shape.length;
-  const axes = x.shape.flatMap((size: Dim, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : []));
+  const axes = x.shape.flatMap((size: Dim, i) =>
+    i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : [],
+  );
   return axes.length === 0 ? x : reshape(sum(x, { axes, keepDims: true }), shape);
 }
 

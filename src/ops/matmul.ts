@@ -7,11 +7,19 @@ const matmulOperator: Operator<Record<string, never>> = {
   name: "matmul",
   infer: ([a, b]) => {
     const inner = a!.shape[a!.shape.length - 1];
-    if (a!.shape.length < 2 || b!.shape.length < 2 || inner !== b!.shape[b!.shape.length - 2] || inner === "batch") {
+    if (
+      a!.shape.length < 2 ||
+      b!.shape.length < 2 ||
+      inner !== b!.shape[b!.shape.length - 2] ||
+      inner === "batch"
+    ) {
       throw new ShapeError("matmul", "[…, n, k] and […, k, m]", `${formatType(a!)} and ${formatType(b!)}`);
     }
     const batch = broadcastShapes("matmul", a!.shape.slice(0, -2), b!.shape.slice(0, -2));
-    return { dtype: a!.dtype, shape: [...batch, a!.shape[a!.shape.length - 2]!, b!.shape[b!.shape.length - 1]!] };
+    return {
+      dtype: a!.dtype,
+      shape: [...batch, a!.shape[a!.shape.length - 2]!, b!.shape[b!.shape.length - 1]!],
+    };
   },
   gradient: (dy, { inputs: [a, b] }) => [matmul(dy, transposeLast(b!)), matmul(transposeLast(a!), dy)],
   emit: ({ inputs }, onnx) => onnx.node("MatMul", inputs),

@@ -1,11 +1,18 @@
 import { ShapeError } from "../errors/index.js";
-import { type Attributes, formatType, type Operator, type Shape, Tensor, type TensorType } from "../ir/index.js";
+import {
+  type Attributes,
+  formatType,
+  type Operator,
+  type Shape,
+  Tensor,
+  type TensorType,
+} from "../ir/index.js";
 import { staticShape } from "../util/shape.js";
+import { conv2d, convTranspose2d } from "./convolution.js";
 import { cast, equal, mul } from "./elementwise.js";
 import { constant } from "./input.js";
 import { reshape } from "./layout.js";
 import { mean } from "./reduce.js";
-import { conv2d, convTranspose2d } from "./convolution.js";
 import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
 
 /** Options of a pooling window. */
@@ -33,7 +40,9 @@ function normalize({ kernelSize, stride, padding }: PoolingOptions): PoolingAttr
 }
 
 function pooledType(name: string, x: TensorType, { kernel, stride, padding }: PoolingAttributes): TensorType {
-  const size = x.shape.slice(2).map((n, i) => windowOutput(n as number, kernel[i]!, stride[i]!, padding[i]!, 1));
+  const size = x.shape
+    .slice(2)
+    .map((n, i) => windowOutput(n as number, kernel[i]!, stride[i]!, padding[i]!, 1));
   const fits = padding.every((p, i) => 2 * p <= kernel[i]!) && size.every((n) => n >= 1);
   if (x.shape.length !== 4 || x.dtype !== "float32" || !fits) {
     throw new ShapeError(name, `float32 [B, C, H, W] no smaller than the window ${kernel}`, formatType(x));
@@ -59,10 +68,14 @@ const maxPool2dOperator: Operator<PoolingAttributes> = {
     const windows = conv2d(images, copy, undefined, { stride, padding });
     const [, , outHeight, outWidth] = windows.shape as readonly number[];
     const winner = firstMaximum(windows);
-    const places = constant(BigInt64Array.from({ length: taps }, (_, i) => BigInt(i)), [1, taps, 1, 1]);
+    const places = constant(
+      BigInt64Array.from({ length: taps }, (_, i) => BigInt(i)),
+      [1, taps, 1, 1],
+    );
     const takes = cast(equal(winner, places), "float32");
     const routed = mul(takes, reshape(dy, [batch! * channels!, 1, outHeight!, outWidth!]));
-    const used = (axis: 0 | 1) => (windows.shape[axis + 2] as number - 1) * stride[axis] + kernel[axis] - 2 * padding[axis];
+    const used = (axis: 0 | 1) =>
+      ((windows.shape[axis + 2] as number) - 1) * stride[axis] + kernel[axis] - 2 * padding[axis];
     const outputPadding: Pair = [height! - used(0), width! - used(1)];
     return [reshape(convTranspose2d(routed, copy, { stride, padding, outputPadding }), x!.shape)];
   },

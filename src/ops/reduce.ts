@@ -36,7 +36,9 @@ function reduction(
     name,
     infer: ([x], attributes) => {
       if (x!.dtype !== "float32" && x!.dtype !== "int64") {
-        throw new ShapeError(name, "float32 or int64", formatType(x!), { hint: "convert with cast(x, dtype)" });
+        throw new ShapeError(name, "float32 or int64", formatType(x!), {
+          hint: "convert with cast(x, dtype)",
+        });
       }
       return reducedType(x!, attributes);
     },
@@ -44,7 +46,9 @@ function reduction(
       gradient(keepDims(dy, x!, attributes), x!, keepDims(output, x!, attributes)),
     ],
     emit: ({ inputs, attributes }, onnx) =>
-      onnx.node(onnxType, [inputs[0]!, onnx.integers(attributes.axes)], { keepdims: attributes.keepDims ? 1 : 0 }),
+      onnx.node(onnxType, [inputs[0]!, onnx.integers(attributes.axes)], {
+        keepdims: attributes.keepDims ? 1 : 0,
+      }),
   };
 }
 

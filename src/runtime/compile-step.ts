@@ -1,7 +1,7 @@
 import type { Tensor as OrtTensor } from "onnxruntime-common";
 import { GraphError } from "../errors/index.js";
 import { formatType, type Tensor, type TensorData } from "../ir/index.js";
-import { TensorSpec, trace } from "../trace/index.js";
+import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { checkArray } from "./compile.js";
 import { type RuntimeOptions, Session } from "./session.js";
@@ -38,7 +38,8 @@ export class CompiledStep {
       }
     }
     for (const { name, tensor } of session.graph.outputs) {
-      if (name.startsWith("out.results.")) this.#results[name.slice("out.results.".length)] = session.allocate(tensor);
+      if (name.startsWith("out.results."))
+        this.#results[name.slice("out.results.".length)] = session.allocate(tensor);
     }
     this.setState(initial);
   }
@@ -99,7 +100,10 @@ function arraysOf(tensors: Readonly<Record<string, OrtTensor>>): ArrayRecord {
  * @param specs of the state and of the inputs of a step
  * @param initial the state to begin with; what is left out begins with zeros
  */
-export async function compileStep<S extends Readonly<Record<string, TensorSpec>>, I extends Readonly<Record<string, TensorSpec>>>(
+export async function compileStep<
+  S extends Readonly<Record<string, TensorSpec>>,
+  I extends Readonly<Record<string, TensorSpec>>,
+>(
   fn: (state: MapTree<S, TensorSpec, Tensor>, inputs: MapTree<I, TensorSpec, Tensor>) => StepResult,
   specs: { readonly state: S; readonly inputs: I },
   initial: ArrayRecord = {},

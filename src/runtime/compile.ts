@@ -3,7 +3,7 @@ import { ShapeError } from "../errors/index.js";
 import { type ArrayOf, type DType, formatType, type Tensor, type TensorData } from "../ir/index.js";
 import { type Arguments, type TensorSpec, trace } from "../trace/index.js";
 import { type MapTree, mapTree, type Tree } from "../util/tree.js";
-import { Session, type RuntimeOptions } from "./session.js";
+import { type RuntimeOptions, Session } from "./session.js";
 
 /** The typed arrays that stand for the tensors of `T`. */
 export type Arrays<T> = MapTree<T, Tensor | TensorSpec, TensorData>;
@@ -49,7 +49,9 @@ export function feedsFor(session: Session, args: readonly unknown[]): Record<str
     checkArray(name, tensor, data);
     const inner = tensor.shape.slice(1) as readonly number[];
     const shape =
-      tensor.shape[0] === "batch" ? [data.length / inner.reduce((n, size) => n * size, 1), ...inner] : tensor.shape;
+      tensor.shape[0] === "batch"
+        ? [data.length / inner.reduce((n, size) => n * size, 1), ...inner]
+        : tensor.shape;
     feeds[name] = session.wrap({ dtype: tensor.dtype, shape }, data);
   });
   if (next !== inputs.length) throw new ShapeError("call", `${inputs.length} arrays`, `${next}`);

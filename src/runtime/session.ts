@@ -40,7 +40,9 @@ export class Session {
       return new Session(graph, backend, session);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RuntimeUnavailableError(`ONNX Runtime could not open the model on "${device}": ${reason}`, { cause });
+      throw new RuntimeUnavailableError(`ONNX Runtime could not open the model on "${device}": ${reason}`, {
+        cause,
+      });
     }
   }
 
@@ -60,10 +62,13 @@ export class Session {
   }
 
   /** Runs; `fetches` may hold preallocated tensors to write into. */
-  run(feeds: Record<string, OrtTensor>, fetches?: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>> {
-    return (
-      fetches === undefined ? this.session.run(feeds) : this.session.run(feeds, fetches)
-    ) as Promise<Record<string, OrtTensor>>;
+  run(
+    feeds: Record<string, OrtTensor>,
+    fetches?: Record<string, OrtTensor>,
+  ): Promise<Record<string, OrtTensor>> {
+    return (fetches === undefined ? this.session.run(feeds) : this.session.run(feeds, fetches)) as Promise<
+      Record<string, OrtTensor>
+    >;
   }
 
   /** Frees the session's memory. */

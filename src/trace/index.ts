@@ -1,5 +1,12 @@
 import { ShapeError } from "../errors/index.js";
-import { type DType, type Graph, type NamedTensor, type Shape, Tensor, type TensorType } from "../ir/index.js";
+import {
+  type DType,
+  type Graph,
+  type NamedTensor,
+  type Shape,
+  Tensor,
+  type TensorType,
+} from "../ir/index.js";
 import { input } from "../ops/index.js";
 import { type MapTree, mapTree, type Tree } from "../util/tree.js";
 

@@ -2,9 +2,7 @@
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
 
 /** The tree `S` with every leaf of type `From` replaced by `To`. */
-export type MapTree<S, From, To> = S extends From
-  ? To
-  : { readonly [K in keyof S]: MapTree<S[K], From, To> };
+export type MapTree<S, From, To> = S extends From ? To : { readonly [K in keyof S]: MapTree<S[K], From, To> };
 
 /** Calls `visit` for each leaf with its path (`state.features.0.weight`) and rebuilds the tree. */
 export function mapTree<T, R>(

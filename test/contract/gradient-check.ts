@@ -1,9 +1,9 @@
-import { RandomStream } from "../../src/util/random.js";
 import { grad } from "../../src/grad/index.js";
 import type { Tensor } from "../../src/ir/index.js";
 import { input, mul, sum } from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
+import { RandomStream } from "../../src/util/random.js";
 
 /** Normal random numbers that depend on `purpose` alone. */
 export function randomArray(length: number, purpose: string): Float32Array {
@@ -30,14 +30,18 @@ export async function gradientError(
   const call = forward as unknown as (...xs: Float32Array[]) => Promise<Float32Array>;
   const y = await call(...inputs);
   const weights = randomArray(y.length, "weights");
-  const objective = (values: Float32Array) => values.reduce((total, value, i) => total + value * weights[i]!, 0);
+  const objective = (values: Float32Array) =>
+    values.reduce((total, value, i) => total + value * weights[i]!, 0);
 
   const outputShape = fn(...shapes.map((shape) => input("float32", shape))).shape;
   const gradient = await compile(
     ({ xs, w }: { xs: Tensor[]; w: Tensor }) => grad((args: Tensor[]) => sum(mul(fn(...args), w)))(xs),
     [{ xs: specs, w: spec(outputShape) }] as never,
   );
-  const analytic = await (gradient as unknown as (a: unknown) => Promise<Float32Array[]>)({ xs: inputs, w: weights });
+  const analytic = await (gradient as unknown as (a: unknown) => Promise<Float32Array[]>)({
+    xs: inputs,
+    w: weights,
+  });
 
   const step = 1e-2;
   let worst = 0;

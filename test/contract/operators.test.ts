@@ -56,10 +56,23 @@ const rows: Readonly<Record<string, Row>> = {
     fn: (x) => ops.gather(x, ops.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [2, 2]), 1),
     shapes: [[2, 3, 2]],
   },
-  matmul: { fn: ops.matmul, shapes: [[2, 3], [3, 4]] },
-  "matmul with broadcast batches": { fn: ops.matmul, shapes: [[2, 1, 2, 3], [4, 3, 2]] },
+  matmul: {
+    fn: ops.matmul,
+    shapes: [
+      [2, 3],
+      [3, 4],
+    ],
+  },
+  "matmul with broadcast batches": {
+    fn: ops.matmul,
+    shapes: [
+      [2, 1, 2, 3],
+      [4, 3, 2],
+    ],
+  },
   batchNorm: {
-    fn: (x, scale, bias, mean, variance) => ops.batchNorm(x, { scale, bias, mean, variance: ops.exp(variance) }),
+    fn: (x, scale, bias, mean, variance) =>
+      ops.batchNorm(x, { scale, bias, mean, variance: ops.exp(variance) }),
     shapes: [[3, 2, 2, 2], [2], [2], [2], [2]],
   },
   maxPool2d: {
@@ -88,7 +101,10 @@ const rows: Readonly<Record<string, Row>> = {
   },
   convTranspose2d: {
     fn: (x, w) => ops.convTranspose2d(x, w, { stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
-    shapes: [[2, 4, 3, 4], [4, 3, 3, 3]],
+    shapes: [
+      [2, 4, 3, 4],
+      [4, 3, 3, 3],
+    ],
   },
 };
 

@@ -39,7 +39,12 @@ export class DynamicConv2d extends Module {
   readonly #options: DynamicConv2dOptions;
 
   /** @throws UsageError for a number of experts below 1, or groups that do not divide the channels */
-  constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: DynamicConv2dOptions = {}) {
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: PairOption,
+    options: DynamicConv2dOptions = {},
+  ) {
     super();
     const { experts = 4, groups = 1, init = "per-expert" } = options;
     if (!Number.isInteger(experts) || experts < 1) {

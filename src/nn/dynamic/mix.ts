@@ -3,7 +3,16 @@
  * convolution is linear in its kernel: (Σₖ πₖ Wₖ) ∗ x = Σₖ πₖ (Wₖ ∗ x) = Σₖ Wₖ ∗ (πₖ x).
  */
 import type { Tensor } from "../../ir/index.js";
-import { add, type ConvolutionOptions, conv2d, matmul, mul, reshape, sum, transpose } from "../../ops/index.js";
+import {
+  add,
+  type ConvolutionOptions,
+  conv2d,
+  matmul,
+  mul,
+  reshape,
+  sum,
+  transpose,
+} from "../../ops/index.js";
 import { staticShape } from "../../util/shape.js";
 
 /** How a dynamic convolution is computed; `"auto"` chooses by batch and size. */
@@ -72,7 +81,11 @@ export const MIXING_PLANS: Readonly<Record<MixingPlan, Plan>> = {
 };
 
 /** [K, O, C, kh, kw] → [O, K·C, kh, kw]. */
-function concatExperts(weight: Tensor, experts: number, [out, perGroup, ...kernel]: readonly number[]): Tensor {
+function concatExperts(
+  weight: Tensor,
+  experts: number,
+  [out, perGroup, ...kernel]: readonly number[],
+): Tensor {
   const swapped = transpose(weight, [1, 0, 2, 3, 4]);
   return reshape(swapped, [out!, experts * perGroup!, ...kernel]);
 }

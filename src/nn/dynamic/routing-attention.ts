@@ -42,7 +42,8 @@ export class RoutingAttention extends Module {
   forward(x: Tensor, context: ForwardContext): Tensor {
     const scores = this.call("net", this.net, globalAvgPool2d(x), context);
     const logits = reshape(scores, [scores.shape[0]!, scores.shape[1]!]);
-    const attention = this.#routing === "sigmoid" ? sigmoid(logits) : softmax(div(logits, context.temperature), 1);
+    const attention =
+      this.#routing === "sigmoid" ? sigmoid(logits) : softmax(div(logits, context.temperature), 1);
     context.recordAttention(attention);
     return attention;
   }
