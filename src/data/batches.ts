@@ -1,0 +1,147 @@
+import { UsageError } from "../errors/index.js";
+import { RandomStream } from "../util/random.js";
+import { Augmentation, type AugmentationOptions } from "./augment.js";
+import type { ImageDataset } from "./dataset.js";
+import { resizeMatrix } from "./resample.js";
+
+/** What one step is fed with: bytes, and the matrices that resample them in the graph. */
+export interface Batch {
+  /** [B, 3, h, w] */
+  readonly images: Uint8Array;
+  /** [B, S, h]; [1, S, h] without augmentation. */
+  readonly rows: Float32Array;
+  /** [B, S, w]; [1, S, w] without augmentation. */
+  readonly columns: Float32Array;
+  /** Labels: [B] */
+  readonly targets: BigInt64Array;
+  /** How many images are real; those after them repeat the batch from its start. */
+  readonly count: number;
+  /** Where in the data set the images are: [B] */
+  readonly indices: Uint32Array;
+}
+
+export interface BatchLoaderOptions {
+  /** The images to use, such as a split's. */
+  readonly indices: Uint32Array;
+  readonly batchSize: number;
+  readonly seed: number;
+  /** S, the height and width of the images in the graph; 128. */
+  readonly imageSize?: number;
+  /** The published augmentation by default; "none" resizes all images alike, for evaluation. */
+  readonly augmentation?: Omit<AugmentationOptions, "imageSize"> | "none";
+  /** Whether every epoch has an order of its own; true. */
+  readonly shuffle?: boolean;
+  /** Whether to leave out a last batch that is not full; false. */
+  readonly dropLast?: boolean;
+}
+
+interface Buffers {
+  readonly images: Uint8Array;
+  readonly rows: Float32Array;
+  readonly columns: Float32Array;
+  readonly targets: BigInt64Array;
+  readonly indices: Uint32Array;
+}
+
+/**
+ * Batches by epoch and number, in any order of asking. Two sets of buffers alternate: a batch stays
+ * valid while the next one is prepared, and is overwritten by the one after that.
+ *
+ * @example
+ * const loader = new BatchLoader(train, { indices: allIndices(train.length), batchSize: 128, seed: 42 });
+ * for (let number = 0; number < loader.batches; number++) step(loader.batch(epoch, number));
+ */
+export class BatchLoader {
+  /** Batches in an epoch. */
+  readonly batches: number;
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly #indices: Uint32Array;
+  readonly #seed: number;
+  readonly #shuffle: boolean;
+  readonly #augmentation: Augmentation | undefined;
+  readonly #buffers: readonly [Buffers, Buffers];
+  #next: 0 | 1 = 0;
+  #epoch = -1;
+  #order: Uint32Array;
+
+  /** @throws UsageError if the batch size is not a positive integer or there is no batch at all */
+  constructor(
+    readonly dataset: ImageDataset,
+    options: BatchLoaderOptions,
+  ) {
+    const { indices, batchSize, seed, imageSize = 128, augmentation = {}, shuffle = true } = options;
+    if (!(Number.isInteger(batchSize) && batchSize > 0)) {
+      throw new UsageError(`the batch size must be a positive integer, not ${batchSize}`);
+    }
+    const exact = indices.length / batchSize;
+    this.batches = options.dropLast ? Math.floor(exact) : Math.ceil(exact);
+    if (this.batches === 0) {
+      throw new UsageError(
+        `${indices.length} images of ${dataset.name} do not make a batch of ${batchSize}`,
+        {
+          hint: "Choose a smaller batch size, or keep the last batch.",
+        },
+      );
+    }
+    this.batchSize = batchSize;
+    this.imageSize = imageSize;
+    this.#indices = indices;
+    this.#order = indices;
+    this.#seed = seed;
+    this.#shuffle = shuffle;
+    const { height, width } = dataset;
+    this.#augmentation =
+      augmentation === "none" ? undefined : new Augmentation(height, width, { ...augmentation, imageSize });
+    this.#buffers = [this.#allocate(), this.#allocate()];
+  }
+
+  /**
+   * The batch of that number, 0 … `batches` − 1; valid until the second call after this one.
+   *
+   * @throws UsageError if there is no such batch
+   */
+  batch(epoch: number, number: number): Batch {
+    if (!(Number.isInteger(number) && number >= 0 && number < this.batches)) {
+      throw new UsageError(`there is no batch ${number}; an epoch has ${this.batches}`);
+    }
+    this.#arrange(epoch);
+    const buffers = this.#buffers[this.#next];
+    this.#next = this.#next === 0 ? 1 : 0;
+    const start = number * this.batchSize;
+    const count = Math.min(this.batchSize, this.#order.length - start);
+    for (let i = 0; i < this.batchSize; i++) {
+      buffers.indices[i] = this.#order[start + (i % count)]!;
+      this.#fill(buffers, epoch, i);
+    }
+    return { ...buffers, count };
+  }
+
+  #allocate(): Buffers {
+    const { batchSize, imageSize } = this;
+    const { height, width } = this.dataset;
+    const augmented = this.#augmentation !== undefined;
+    return {
+      images: new Uint8Array(batchSize * 3 * height * width),
+      rows: augmented ? new Float32Array(batchSize * imageSize * height) : resizeMatrix(height, imageSize),
+      columns: augmented ? new Float32Array(batchSize * imageSize * width) : resizeMatrix(width, imageSize),
+      targets: new BigInt64Array(batchSize),
+      indices: new Uint32Array(batchSize),
+    };
+  }
+
+  #arrange(epoch: number): void {
+    if (!this.#shuffle || epoch === this.#epoch) return;
+    const permutation = new RandomStream(this.#seed, "shuffle", epoch).permutation(this.#indices.length);
+    this.#order = permutation.map((position) => this.#indices[position]!);
+    this.#epoch = epoch;
+  }
+
+  #fill({ images, rows, columns, targets, indices }: Buffers, epoch: number, position: number): void {
+    const index = indices[position]!;
+    const bytes = 3 * this.dataset.height * this.dataset.width;
+    images.set(this.dataset.images.subarray(index * bytes, (index + 1) * bytes), position * bytes);
+    targets[position] = BigInt(this.dataset.labels[index]!);
+    this.#augmentation?.write(this.#seed, epoch, index, rows, columns, position);
+  }
+}
