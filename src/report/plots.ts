@@ -1,12 +1,6 @@
 import type { TopLevelSpec } from "vega-lite";
-import {
-  type CurveLine,
-  type CurvePoint,
-  type EndLabel,
-  linesOf,
-  placeEndLabels,
-  type RunCurves,
-} from "./curve-lines.js";
+import { labelLayer, labelText, leaderLayer, lineLayer, pointLayer, traceLayer } from "./curve-layers.js";
+import { type CurveLine, linesOf, placeEndLabels, type RunCurves } from "./curve-lines.js";
 import { FIGURE_STYLE } from "./figure-style.js";
 import { runColour } from "./palette.js";
 
@@ -30,8 +24,6 @@ const MARGINS = { top: 64, bottom: 46, left: 44, right: 22 };
 const LETTER_WIDTH = 6.3;
 /** Least distance of two end labels, in pixels. */
 const LABEL_GAP = 15;
-/** Up to so many points, a line shows each. */
-const FEW_POINTS = 30;
 
 /**
  * The figure of one quantity over the epochs, for any number of runs: colour tells the run, solid lines
@@ -49,8 +41,7 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
     ...lines.map(({ points, raw }) => Math.max(points.at(-1)!.epoch, raw.at(-1)?.epoch ?? 0)),
   );
   const range = valueRange(lines, percent);
-  const texts = lines.map(labelText);
-  const endsEarly = ({ line }: EndLabel) => line.points.at(-1)!.epoch < 0.95 * epochs;
+  const longestLabel = Math.max(0, ...lines.map((line) => labelText(line).length));
   const labels = placeEndLabels(lines, ((range[1] - range[0]) * LABEL_GAP) / height);
 
   return {
@@ -60,10 +51,7 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
     width,
     height,
     autosize: "none",
-    padding: {
-      ...MARGINS,
-      right: MARGINS.right + Math.max(0, ...texts.map((text) => text.length)) * LETTER_WIDTH,
-    },
+    padding: { ...MARGINS, right: MARGINS.right + longestLabel * LETTER_WIDTH },
     config: FIGURE_STYLE,
     encoding: {
       x: {
@@ -89,45 +77,11 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
       detail: { field: "set" },
     },
     layer: [
-      {
-        data: { values: lines.flatMap((line) => rowsOf(line, line.raw)) },
-        mark: { type: "line", strokeWidth: 0.75, opacity: 0.3, clip: true },
-      },
-      {
-        data: { values: lines.flatMap((line) => rowsOf(line, line.points)) },
-        mark: { type: "line", strokeWidth: 1.75, strokeJoin: "round" },
-        encoding: {
-          strokeDash: {
-            condition: { test: "datum.set === 'train'", value: [5, 3] },
-            value: [1, 0],
-          },
-        },
-      },
-      {
-        data: { values: lines.filter(isShort).flatMap((line) => rowsOf(line, line.points)) },
-        mark: { type: "point", filled: true, size: 24, opacity: 1 },
-      },
-      {
-        data: {
-          values: labels
-            .filter(endsEarly)
-            .flatMap(({ line, position }) => [
-              rowOf(line, line.points.at(-1)!),
-              rowOf(line, { epoch: epochs, value: position }),
-            ]),
-        },
-        mark: { type: "line", strokeWidth: 0.75, strokeDash: [1, 3] },
-      },
-      {
-        data: {
-          values: labels.map(({ line, position }) => ({
-            ...rowOf(line, { epoch: epochs, value: position }),
-            text: labelText(line),
-          })),
-        },
-        mark: { type: "text", align: "left", baseline: "middle", dx: 10, fontSize: 11 },
-        encoding: { text: { field: "text" } },
-      },
+      traceLayer(lines),
+      lineLayer(lines),
+      pointLayer(lines),
+      leaderLayer(labels, epochs),
+      labelLayer(labels, epochs),
     ],
   };
 }
@@ -162,21 +116,4 @@ function extent(values: readonly number[]): [number, number] {
     ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
     [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
   );
-}
-
-function labelText({ run, set }: CurveLine): string {
-  return `${run} ${set}`;
-}
-
-function isShort({ points }: CurveLine): boolean {
-  return points.length <= FEW_POINTS;
-}
-
-function rowsOf(line: CurveLine, points: readonly CurvePoint[]) {
-  return points.map((point) => rowOf(line, point));
-}
-
-/** A row of data as the encodings above name its fields. */
-function rowOf({ run, set }: CurveLine, { epoch, value }: Pick<CurvePoint, "epoch" | "value">) {
-  return { run, set, epoch, value };
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type CurveLine, linesOf, placeEndLabels } from "../../src/report/curve-lines.js";
 import {
   accuracySpec,
+  attentionSpec,
   lossSpec,
   type RunCurves,
   renderPng,
@@ -106,4 +107,14 @@ describe("figures", () => {
     await writeFigure(`${folder}/curves-loss`, lossSpec([runOf("a", 2)]));
     expect((await readdir(folder)).sort()).toEqual(["curves-loss.png", "curves-loss.svg"]);
   });
+});
+
+test("the figure of attention shows each layer, its experts and its entropy", async () => {
+  const layers = [
+    { name: "features.8", mean: [0.5, 0.5], entropy: 1 },
+    { name: "features.11", mean: [0.9, 0.1], entropy: 0.31 },
+  ];
+  const svg = await renderSvg(attentionSpec(layers));
+  for (const text of ["features.8", "features.11", "1.00", "0.31"]) expect(svg).toContain(`>${text}</text>`);
+  for (const colour of RUN_COLOURS.slice(0, 2)) expect(svg).toContain(`fill="${colour}"`);
 });

@@ -50,10 +50,10 @@ describe("formatTable", () => {
   });
 
   test("colours only where it is asked to, and only the head", () => {
-    const escape = "\u001b[";
-    expect(formatTable(HEAD, ROWS)).not.toContain(escape);
+    const escapeCode = "\u001b[";
+    expect(formatTable(HEAD, ROWS)).not.toContain(escapeCode);
     const lines = formatTable(HEAD, ROWS, { colour: true }).split("\n");
-    expect(lines.filter((line) => line.includes(escape))).toEqual([lines[1]]);
+    expect(lines.filter((line) => line.includes(escapeCode))).toEqual([lines[1]]);
   });
 
   test("takes alignments, and no rows", () => {
