@@ -62,12 +62,14 @@ function arrow(x: number, y: number): number {
   return Math.min(shaft(x + 0.4, y), head);
 }
 
-/** A square on its tip and two discs on its upper sides. */
+/** A square on its tip and two discs on its upper sides; the exact distance, after Inigo Quilez. */
 function heart(x: number, y: number): number {
-  const right = Math.abs(x);
-  const lobe = Math.hypot(right - 0.4, y + 0.25) - 0.5;
-  const tip = Math.max((right + y - 0.9 + 0.157) / Math.SQRT2, -y - 0.25 + right * 0.3);
-  return Math.min(lobe, tip);
+  const scale = 1.5;
+  const u = Math.abs(x) / scale;
+  const v = 0.55 - y / scale;
+  if (u + v > 1) return scale * (Math.hypot(u - 0.25, v - 0.75) - Math.SQRT2 / 4);
+  const onSide = Math.max(0, (u + v) / 2);
+  return scale * Math.sign(u - v) * Math.min(Math.hypot(u, v - 1), Math.hypot(u - onSide, v - onSide));
 }
 
 const SHAPES: Readonly<Record<string, SignedDistance>> = {
@@ -214,7 +216,9 @@ function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): vo
 
 function generate(part: string, length: number, seed: number, size: number): ImageDataset {
   const images = new Uint8Array(length * 3 * size * size);
-  const labels = Int32Array.from({ length }, (_, i) => i % CLASSES.length);
+  // Balanced but mixed, so that every n-th image is a fair sample too.
+  const order = new RandomStream(seed, `shapes ${part} order`).permutation(length);
+  const labels = Int32Array.from(order, (rank) => rank % CLASSES.length);
   for (let i = 0; i < length; i++) {
     const canvas = new Canvas(images, i * 3 * size * size, size);
     draw(canvas, OUTLINES[labels[i]!]!, new RandomStream(seed, `shapes ${part}`, i));
