@@ -1,0 +1,34 @@
+/**
+ * How each sample mixes the kernels of AlexNet-DY, before training, at a high temperature and at 1: run with
+ * `npx tsx examples/02-attention.ts`.
+ */
+import { alexnetDy, applyModel, compile, initialState, RandomStream, spec, type Tensor } from "dyconv";
+
+const BATCH = 3;
+const model = alexnetDy({ experts: 4 });
+const attention = await compile(
+  (state: Readonly<Record<string, Tensor>>, x, temperature) =>
+    applyModel(model, state, x, { temperature }).attention,
+  [
+    Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)])),
+    spec([BATCH, 3, 128, 128]),
+    spec([]),
+  ],
+);
+
+const state = initialState(model, 1);
+const random = new RandomStream(1, "example images");
+const images = Float32Array.from({ length: BATCH * 3 * 128 * 128 }, () => random.normal());
+for (const temperature of [30, 1]) {
+  console.log(`temperature ${temperature}`);
+  for (const [layer, values] of Object.entries(
+    await attention(state, images, Float32Array.of(temperature)),
+  )) {
+    const experts = values.length / BATCH;
+    for (let sample = 0; sample < BATCH; sample++) {
+      const row = Array.from(values.slice(sample * experts, (sample + 1) * experts), Number);
+      console.log(`  ${layer}, sample ${sample}: ${row.map((weight) => weight.toFixed(4)).join("  ")}`);
+    }
+  }
+}
+await attention.dispose();

@@ -1,0 +1,185 @@
+import { describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/ir/index.js";
+import * as ops from "../../src/ops/index.js";
+import { compile } from "../../src/runtime/index.js";
+import { spec } from "../../src/trace/index.js";
+import { count, randomArray } from "./gradient-check.js";
+
+type Shape = readonly number[];
+
+/** Runs an operator and compares it with an oracle, which computes one element from its position. */
+async function check(
+  fn: (...inputs: Tensor[]) => Tensor,
+  shapes: readonly Shape[],
+  outputShape: Shape,
+  oracle: (at: readonly number[], ...inputs: Read[]) => number,
+  arrays = shapes.map((shape, i) => randomArray(count(shape), `forward ${i}`)),
+): Promise<void> {
+  const compiled = await compile(
+    (...inputs: Tensor[]) => {
+      const output = fn(...inputs);
+      expect(output.shape).toEqual(outputShape);
+      return output;
+    },
+    shapes.map((shape) => spec(shape)) as never,
+  );
+  const ours = await (compiled as unknown as (...xs: Float32Array[]) => Promise<Float32Array>)(...arrays);
+  await compiled.dispose();
+  const readers = arrays.map((array, i) => reader(array, shapes[i]!));
+  const expected = positions(outputShape).map((at) => oracle(at, ...readers));
+  const worst = Math.max(...expected.map((value, i) => Math.abs(value - ours[i]!)));
+  expect(worst).toBeLessThan(2e-5);
+}
+
+/** An element by its position; `undefined` outside the tensor. */
+type Read = (...at: number[]) => number | undefined;
+
+function reader(array: Float32Array, shape: Shape): Read {
+  return (...at) =>
+    at.some((index, axis) => index < 0 || index >= shape[axis]!)
+      ? undefined
+      : array[at.reduce((offset, index, axis) => offset * shape[axis]! + index, 0)];
+}
+
+function positions(shape: Shape): number[][] {
+  return shape.reduce<number[][]>(
+    (all, size) => all.flatMap((at) => Array.from({ length: size }, (_, i) => [...at, i])),
+    [[]],
+  );
+}
+
+const total = (values: readonly number[]) => values.reduce((t, value) => t + value, 0);
+
+interface Window {
+  readonly stride?: number;
+  readonly padding?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+}
+
+const outputSize = (size: number, kernel: number, { stride = 1, padding = 0, dilation = 1 }: Window) =>
+  Math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
+
+describe("conv2d agrees with a plain loop", () => {
+  const cases: Readonly<Record<string, Window>> = {
+    plain: {},
+    "stride 2": { stride: 2 },
+    "padding 2": { padding: 2 },
+    "dilation 2": { dilation: 2, padding: 1 },
+    "groups 2": { groups: 2, padding: 1 },
+    "all of them": { stride: 2, padding: 2, dilation: 2, groups: 2 },
+    depthwise: { groups: 4, padding: 1 },
+  };
+  for (const [name, options] of Object.entries(cases)) {
+    it(name, async () => {
+      const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+      const inner = 4 / groups;
+      await check(
+        (x, w, b) => ops.conv2d(x, w!, b, options),
+        [[2, 4, 8, 7], [8, inner, 3, 3], [8]],
+        [2, 8, outputSize(8, 3, options), outputSize(7, 3, options)],
+        ([b, o, y, x], image, weight, bias) => {
+          const first = Math.floor(o! / (8 / groups)) * inner;
+          const terms = positions([inner, 3, 3]).map(([c, i, j]) => {
+            const pixel = image!(
+              b!,
+              first + c!,
+              y! * stride - padding + i! * dilation,
+              x! * stride - padding + j! * dilation,
+            );
+            return (pixel ?? 0) * weight!(o!, c!, i!, j!)!;
+          });
+          return bias!(o!)! + total(terms);
+        },
+      );
+    });
+  }
+});
+
+describe("pooling agrees with a plain loop", () => {
+  const options = { kernelSize: 3, stride: 2, padding: 1 };
+  const shape = [2, 3, 8, 7];
+  const outputShape = [2, 3, outputSize(8, 3, options), outputSize(7, 3, options)];
+  const windowAt = ([b, c, y, x]: readonly number[], image: Read) =>
+    positions([3, 3]).flatMap(([i, j]) => image(b!, c!, y! * 2 - 1 + i!, x! * 2 - 1 + j!) ?? []);
+
+  it("maxPool2d", () =>
+    check(
+      (x) => ops.maxPool2d(x!, options),
+      [shape],
+      outputShape,
+      (at, image) => Math.max(...windowAt(at, image!)),
+    ));
+
+  it("avgPool2d counts the padding, as PyTorch does", () =>
+    check(
+      (x) => ops.avgPool2d(x!, options),
+      [shape],
+      outputShape,
+      (at, image) => total(windowAt(at, image!)) / 9,
+    ));
+
+  it("globalAvgPool2d", () =>
+    check(
+      (x) => ops.globalAvgPool2d(x!),
+      [shape],
+      [2, 3, 1, 1],
+      ([b, c], image) => total(positions([8, 7]).map(([y, x]) => image!(b!, c!, y!, x!)!)) / 56,
+    ));
+});
+
+describe("other operators agree with plain loops", () => {
+  it("matmul", () =>
+    check(
+      (a, b) => ops.matmul(a!, b!),
+      [
+        [3, 5],
+        [5, 4],
+      ],
+      [3, 4],
+      ([i, j], a, b) => total(Array.from({ length: 5 }, (_, k) => a!(i!, k)! * b!(k, j!)!)),
+    ));
+
+  it("matmul with broadcast batches", () =>
+    check(
+      (a, b) => ops.matmul(a!, b!),
+      [
+        [2, 1, 3, 5],
+        [4, 5, 2],
+      ],
+      [2, 4, 3, 2],
+      ([p, q, i, j], a, b) => total(Array.from({ length: 5 }, (_, k) => a!(p!, 0, i!, k)! * b!(q!, k, j!)!)),
+    ));
+
+  it("softmax over a middle axis", () =>
+    check(
+      (x) => ops.softmax(x!, 1),
+      [[2, 5, 3]],
+      [2, 5, 3],
+      ([a, b, c], x) => {
+        const row = Array.from({ length: 5 }, (_, k) => Math.exp(x!(a!, k, c!)!));
+        return row[b!]! / total(row);
+      },
+    ));
+
+  it("gather with repeats", () => {
+    const indices = [2, 0, 2, 1];
+    return check(
+      (x) => ops.gather(x!, ops.constant(BigInt64Array.from(indices, BigInt), [2, 2]), 1),
+      [[2, 3, 4]],
+      [2, 2, 2, 4],
+      ([a, i, j, c], x) => x!(a!, indices[i! * 2 + j!]!, c!)!,
+    );
+  });
+
+  it("batchNorm", () =>
+    check(
+      (x, scale, bias, mean, variance) =>
+        ops.batchNorm(x!, { scale: scale!, bias: bias!, mean: mean!, variance: ops.exp(variance!) }, 1e-3),
+      [[2, 3, 4, 2], [3], [3], [3], [3]],
+      [2, 3, 4, 2],
+      ([b, c, i, j], x, scale, bias, mean, variance) =>
+        ((x!(b!, c!, i!, j!)! - mean!(c!)!) / Math.sqrt(Math.exp(variance!(c!)!) + 1e-3)) * scale!(c!)! +
+        bias!(c!)!,
+    ));
+});

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import { gradients } from "../../src/grad/index.js";
+import type { Tensor } from "../../src/ir/index.js";
+import {
+  applyModel,
+  DynamicConv2d,
+  type DynamicConv2dOptions,
+  initialState,
+  type MixingPlan,
+} from "../../src/nn/index.js";
+import { mul, sum } from "../../src/ops/index.js";
+import { compile } from "../../src/runtime/index.js";
+import { spec } from "../../src/trace/index.js";
+import { count, randomArray } from "../contract/gradient-check.js";
+
+type Tensors = Readonly<Record<string, Tensor>>;
+const PLANS = ["aggregate", "mix-outputs", "mix-inputs"] as const satisfies readonly MixingPlan[];
+
+/** Output, attention and gradients of a layer whose every parameter is random. */
+async function run(batch: number, options: DynamicConv2dOptions): Promise<Record<string, Float32Array>> {
+  const layer = new DynamicConv2d(8, 6, 3, options);
+  const shapes = Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, shape]));
+  const values = Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [
+      name,
+      randomArray(count(shape), name).map((v) => v * 0.3),
+    ]),
+  );
+  const fn = await compile(
+    (state: Tensors, x) => {
+      const { output, attention } = applyModel(layer, state, x);
+      const objective = sum(mul(output, output));
+      return { output, attention: attention[""]!, gradient: gradients(objective, { ...state, x }) };
+    },
+    [
+      Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, spec(shape)])),
+      spec([batch, 8, 9, 9]),
+    ],
+  );
+  const { output, attention, gradient } = await fn(values, randomArray(batch * 8 * 81, "x"));
+  await fn.dispose();
+  return { output, attention, ...gradient } as Record<string, Float32Array>;
+}
+
+function difference(a: Float32Array, b: Float32Array): number {
+  expect(a.length).toBe(b.length);
+  const scale = Math.max(1, ...b.map(Math.abs));
+  return Math.max(...a.map((value, i) => Math.abs(value - b[i]!))) / scale;
+}
+
+describe("the three mixing plans agree, forward and gradient", () => {
+  const cases: Readonly<Record<string, DynamicConv2dOptions>> = {
+    "stride 2": { stride: 2, padding: 1 },
+    "groups 2": { groups: 2, padding: 1 },
+    "dilation 2": { dilation: 2, padding: 2 },
+    "stride 2, groups 2, dilation 2": { stride: 2, groups: 2, dilation: 2, padding: 2 },
+    "no bias, sigmoid routing": { bias: false, routing: "sigmoid" },
+  };
+  for (const [name, options] of Object.entries(cases)) {
+    for (const batch of [1, 3]) {
+      it(`${name}, batch ${batch}`, async () => {
+        const [first, ...others] = await Promise.all(
+          PLANS.map((plan) => run(batch, { experts: 3, ...options, plan })),
+        );
+        for (const other of others) {
+          expect(Object.keys(other)).toEqual(Object.keys(first!));
+          for (const [key, values] of Object.entries(first!)) {
+            expect(difference(other[key]!, values), key).toBeLessThan(1e-5);
+          }
+        }
+      });
+    }
+  }
+});
+
+describe("an open batch", () => {
+  it("runs at two batch sizes, each sample as it would be alone", async () => {
+    const layer = new DynamicConv2d(8, 6, 3, { experts: 3, padding: 1 });
+    const state = initialState(layer, 1);
+    const specs = Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
+    const fn = await compile(
+      (tensors: Tensors, x) => applyModel(layer, tensors, x).output,
+      [specs, spec(["batch", 8, 9, 9])],
+    );
+    const images = randomArray(3 * 8 * 81, "images");
+    const three = (await fn(state, images)) as Float32Array;
+    expect(three.length).toBe(3 * 6 * 81);
+    const one = (await fn(state, images.slice(0, 8 * 81))) as Float32Array;
+    expect(one.length).toBe(6 * 81);
+    expect(difference(one, three.slice(0, 6 * 81))).toBeLessThan(1e-5);
+    await fn.dispose();
+  });
+});
+
+describe("first values", () => {
+  const deviation = (values: Float32Array) =>
+    Math.sqrt(values.reduce((t, v) => t + v * v, 0) / values.length);
+  const stateOf = (init: "per-expert" | "notebook") =>
+    initialState(new DynamicConv2d(32, 64, 3, { experts: 4, init }), 5);
+
+  it("each expert is drawn as a convolution of its own, biases are zero", () => {
+    const { weight, bias } = stateOf("per-expert");
+    const size = 64 * 32 * 9;
+    for (let k = 0; k < 4; k++) {
+      const expected = Math.sqrt(2 / (32 * 9));
+      expect(deviation(weight!.slice(k * size, (k + 1) * size)) / expected).toBeCloseTo(1, 1);
+    }
+    expect(bias!.every((value) => value === 0)).toBe(true);
+  });
+
+  it("the notebook's way: fan_in counts the output channels, biases are N(0, √(2 / K))", () => {
+    const { weight, bias } = stateOf("notebook");
+    expect(deviation(weight!) / Math.sqrt(2 / (64 * 32 * 9))).toBeCloseTo(1, 1);
+    const ratio = deviation(bias!) / Math.sqrt(2 / 4);
+    expect(ratio).toBeGreaterThan(0.85);
+    expect(ratio).toBeLessThan(1.15);
+  });
+});
+
+describe("options that cannot be", () => {
+  it("are refused when the layer is made", () => {
+    expect(() => new DynamicConv2d(8, 6, 3, { experts: 0 })).toThrow(/experts must be/);
+    expect(() => new DynamicConv2d(8, 6, 3, { groups: 4 })).toThrow(/4 groups do not divide 8 and 6/);
+    expect(() => new DynamicConv2d(3, 6, 3)).toThrow(/leaves no hidden channel of 3/);
+  });
+});
