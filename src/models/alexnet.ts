@@ -27,7 +27,8 @@ export interface AlexNetDyOptions
   extends AlexNetOptions,
     Pick<DynamicConv2dOptions, "experts" | "ratio" | "routing" | "init" | "plan"> {}
 
-type MakeConvolution = (inChannels: number, outChannels: number) => Module;
+/** Makes a 3×3 convolution with padding 1. */
+export type MakeConvolution = (inChannels: number, outChannels: number) => Module;
 
 /** The AlexNet of the published CIFAR-10 experiment, for images [B, 3, 128, 128]. */
 export class AlexNet extends Module {

@@ -9,6 +9,7 @@ export type ModelOptions = AlexNetDyOptions;
 
 /** A model and the image it takes. */
 export interface ModelEntry {
+  /** Makes the model. */
   readonly create: (options?: ModelOptions) => Module;
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;

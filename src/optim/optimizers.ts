@@ -22,6 +22,7 @@ export interface Update<Slot extends string> {
 export interface Optimizer<Slot extends string = string> {
   readonly name: string;
   readonly slots: readonly Slot[];
+  /** The new value of one parameter and of its slots. */
   update(parameter: Tensor, gradient: Tensor, context: UpdateContext<Slot>): Update<Slot>;
 }
 

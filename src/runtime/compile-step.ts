@@ -7,9 +7,9 @@ import { checkArray } from "./compile.js";
 import { type RuntimeOptions, Session } from "./session.js";
 
 /** Tensors by name. */
-type Tensors = Readonly<Record<string, Tensor>>;
+export type Tensors = Readonly<Record<string, Tensor>>;
 /** Arrays by name. */
-type ArrayRecord = Readonly<Record<string, TensorData>>;
+export type ArrayRecord = Readonly<Record<string, TensorData>>;
 
 /** What one step gives: the state that replaces the old one, and results to look at. */
 export interface StepResult {
@@ -25,7 +25,7 @@ export class CompiledStep {
   #current: Record<string, OrtTensor> = {};
   #next: Record<string, OrtTensor> = {};
 
-  /** @internal */
+  /** @internal @hidden */
   constructor(session: Session, initial: ArrayRecord) {
     this.#session = session;
     for (const { name, tensor } of session.graph.inputs) {

@@ -1,0 +1,50 @@
+import type { Command } from "commander";
+import type { ParityOptions, ParityResult } from "../../train/parity.js";
+import { CommandFailed } from "../failed.js";
+import { choiceOption, deviceOption, JSON_OPTION, type RuntimeFlags, threadsOption } from "../options.js";
+import { type Terminal, writeJson } from "../terminal.js";
+
+interface ParityFlags extends RuntimeFlags {
+  readonly plan: NonNullable<ParityOptions["plan"]>;
+  readonly json?: true;
+}
+
+const PLANS: readonly ParityFlags["plan"][] = ["auto", "aggregate", "mix-outputs", "mix-inputs"];
+
+/** `dyconv parity INDEX.json` */
+export function defineParity(program: Command, terminal: Terminal): void {
+  program
+    .command("parity")
+    .summary("check results and gradients against reference vectors")
+    .description("Check results and gradients against reference vectors; exit code 1 if one is off.")
+    .argument("<index>", "index.json that lists the safetensors files beside it")
+    .addOption(choiceOption("--plan <name>", "plan of dynamic convolutions", PLANS).default("auto"))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option(...JSON_OPTION)
+    .action((index: string, flags: ParityFlags) => printParity(index, flags, terminal));
+}
+
+async function printParity(index: string, flags: ParityFlags, terminal: Terminal): Promise<void> {
+  const { json, ...options } = flags;
+  const { checkParity } = await import("../../train/parity.js");
+  const cases: ParityResult[] = [];
+  for await (const result of checkParity(index, options)) {
+    cases.push(result);
+    if (!json) terminal.out(caseLines(result));
+  }
+  const passed = cases.filter((result) => result.passed).length;
+  const allPassed = passed === cases.length;
+  if (json) writeJson(terminal, { passed: allPassed, cases });
+  else terminal.out(`${passed} of ${cases.length} cases passed\n`);
+  if (!allPassed) throw new CommandFailed();
+}
+
+function caseLines({ file, tolerance, errors, passed }: ParityResult): string {
+  const longest = Math.max(0, ...Object.keys(errors).map((name) => name.length));
+  const lines = Object.entries(errors).map(
+    ([name, error]) =>
+      `  ${name.padEnd(longest)}  ${error.toExponential(1)}${error <= tolerance ? "" : "  too large"}`,
+  );
+  return `${passed ? "pass" : "FAIL"} ${file}, tolerance ${tolerance}\n${lines.map((line) => `${line}\n`).join("")}`;
+}

@@ -1,0 +1,58 @@
+import { InvalidArgumentError, Option } from "commander";
+import { closest, distance } from "fastest-levenshtein";
+import { UsageError } from "../errors/index.js";
+import type { ModelEntry } from "../models/index.js";
+import type { Device } from "../runtime/index.js";
+
+/** The option of every command that gives results to other programs. */
+export const JSON_OPTION = ["--json", "print one JSON document"] as const;
+
+/** Options that say where a command computes. */
+export interface RuntimeFlags {
+  readonly device: Device;
+  readonly threads?: number;
+}
+
+/** A sentence that names the nearest of the choices, or all of them where none is near. */
+export function suggestion(value: string, choices: readonly string[]): string {
+  const nearest = closest(value, choices);
+  const near = distance(value, nearest) <= Math.max(2, nearest.length / 3);
+  return near ? `did you mean ${nearest}?` : `choose from ${choices.join(", ")}`;
+}
+
+/** An option whose value is one of a few words. */
+export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
+  return new Option(flags, `${description} (${choices.join(", ")})`).argParser((value: string) => {
+    if (choices.includes(value)) return value;
+    throw new InvalidArgumentError(suggestion(value, choices));
+  });
+}
+
+/** A whole number of at least 1. */
+export function positiveInteger(value: string): number {
+  if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("it must be a whole number of at least 1");
+}
+
+/** `--device`. */
+export function deviceOption(): Option {
+  return choiceOption("--device <name>", "where to compute", ["cpu", "webgpu", "cuda"]).default("cpu");
+}
+
+/** `--threads`. */
+export function threadsOption(): Option {
+  return new Option("--threads <n>", "threads of ONNX Runtime (default: one a core)").argParser(
+    positiveInteger,
+  );
+}
+
+/**
+ * A registered model by name.
+ *
+ * @throws UsageError with the nearest name
+ */
+export async function findModel(name: string): Promise<ModelEntry> {
+  const { MODELS } = await import("../models/index.js");
+  if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
+  throw new UsageError(`there is no model "${name}"`, { hint: suggestion(name, Object.keys(MODELS)) });
+}

@@ -1,0 +1,58 @@
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { DyconvError, UsageError } from "../errors/index.js";
+import { COMMANDS } from "./commands/index.js";
+import { CommandFailed } from "./failed.js";
+import type { Terminal } from "./terminal.js";
+
+const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+const EPILOGUE = `
+Examples:
+  $ dyconv summary alexnet-dy
+  $ dyconv bench alexnet-dy --batch-size 64 --threads 2
+  $ dyconv parity golden/index.json --json
+
+Exit codes:
+  0  done
+  1  failed: damaged data, a device that is not to be had, a check that did not pass
+  2  wrong usage`;
+
+const { version } = createRequire(import.meta.url)("dyconv/package.json") as { readonly version: string };
+
+/** The program `dyconv` with all its commands. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command("dyconv")
+    .description("Train, compare and inspect networks with dynamic convolutions.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print help for a command")
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      getOutHelpWidth: () => terminal.width,
+      getErrHelpWidth: () => terminal.width,
+    })
+    .exitOverride()
+    .addHelpText("after", EPILOGUE);
+  for (const define of COMMANDS) define(program, terminal);
+  return program;
+}
+
+/** Runs `dyconv` with arguments and gives its exit code. */
+export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await createProgram(terminal).parseAsync(args, { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof CommandFailed) return EXIT.failed;
+    if (!(error instanceof DyconvError)) {
+      terminal.err(`error: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+      return EXIT.failed;
+    }
+    terminal.err(`error: ${error.message}\n`);
+    if (error.hint !== undefined) terminal.err(`hint: ${error.hint}\n`);
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  }
+}

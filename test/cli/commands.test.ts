@@ -1,0 +1,75 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeSafetensors } from "../../src/files/index.js";
+import { run } from "./run.js";
+
+describe("dyconv summary", () => {
+  it.each([
+    ["alexnet", 7_526_794, 7_525_418],
+    ["alexnet-dy", 8_324_368, 8_322_992],
+  ])("gives the numbers of %s as JSON", async (model, parameters, trainableParameters) => {
+    const { code, stdout, stderr } = await run("summary", model, "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ model, parameters, trainableParameters });
+  });
+
+  it("prints a table and totals", async () => {
+    const { stdout } = await run("summary", "alexnet-dy");
+    expect(stdout).toContain("DynamicConv2d");
+    expect(stdout).toContain("8,324,368 (8,322,992 trainable)");
+  });
+});
+
+describe("dyconv bench", () => {
+  it("gives its figures as JSON", async () => {
+    const args = ["bench", "alexnet-dy", "--batch-size", "2", "--steps", "1", "--threads", "1", "--json"];
+    const { code, stdout } = await run(...args);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ model: "alexnet-dy", batchSize: 2, threads: 1 });
+  });
+});
+
+describe("dyconv parity", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "dyconv-parity-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  /** Cross entropy of equal logits of two classes is ln 2. */
+  async function writeIndex(loss: number): Promise<string> {
+    const tensors = { logits: [1, 2], target: [1], loss: [] };
+    await writeSafetensors(join(folder, "loss.safetensors"), {
+      logits: { dtype: "float32", shape: tensors.logits, data: new Float32Array(2) },
+      target: { dtype: "int64", shape: tensors.target, data: new BigInt64Array(1) },
+      loss: { dtype: "float32", shape: tensors.loss, data: Float32Array.of(loss) },
+    });
+    const index = join(folder, "index.json");
+    const options = { labelSmoothing: 0 };
+    await writeFile(
+      index,
+      JSON.stringify({ cases: [{ file: "loss.safetensors", tolerance: 1e-5, options, tensors }] }),
+    );
+    return index;
+  }
+
+  it("exits with 0 where all cases pass", async () => {
+    const { code, stdout } = await run("parity", await writeIndex(Math.LN2));
+    expect(code).toBe(0);
+    expect(stdout).toContain("1 of 1 cases passed");
+  });
+
+  it("exits with 1 where a case is off", async () => {
+    const { code, stdout } = await run("parity", await writeIndex(1), "--json");
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ passed: false, cases: [{ file: "loss.safetensors" }] });
+  });
+
+  it("says what is wrong with an index, and what to do", async () => {
+    const { code, stderr } = await run("parity", join(folder, "none.json"));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/error: .*none\.json is no index[\s\S]*hint: /);
+  });
+});

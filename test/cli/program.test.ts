@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { run } from "./run.js";
+
+describe("dyconv", () => {
+  it("prints help with examples and exit codes", async () => {
+    const { code, stdout, stderr } = await run("--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain("Examples:");
+    expect(stdout).toContain("Exit codes:");
+    expect(stderr).toBe("");
+  });
+
+  it("prints its version", async () => {
+    expect(await run("--version")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    });
+  });
+
+  it.each([
+    [["sumary", "alexnet"], "Did you mean summary?"],
+    [["summary", "alexnet", "--jsn"], "Did you mean --json?"],
+    [["summary", "alexnet-dyn"], "hint: did you mean alexnet-dy?"],
+    [["summary", "constructor"], "hint: choose from alexnet, alexnet-dy"],
+    [["bench", "alexnet", "--device", "cuba"], "did you mean cuda?"],
+    [["bench", "alexnet", "--steps", "0"], "a whole number of at least 1"],
+    [["summary"], "missing required argument"],
+    [[], "Usage: dyconv"],
+  ])("exits with 2 on wrong usage: %j", async (args, words) => {
+    const { code, stdout, stderr } = await run(...args);
+    expect(code).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(words);
+  });
+});
