@@ -27,6 +27,11 @@ export interface DatasetPair {
   readonly note?: string;
 }
 
+/** Bytes of one image, all three planes. */
+export function imageBytes({ height, width }: Pick<ImageDataset, "height" | "width">): number {
+  return 3 * height * width;
+}
+
 /**
  * Parts 0 … length − 1 at random in training and validation indices, each ascending.
  *
@@ -39,14 +44,38 @@ export function splitIndices(
   seed: number,
 ): { train: Uint32Array; validation: Uint32Array } {
   if (!(fraction >= 0 && fraction < 1)) {
-    throw new UsageError(`the validation fraction must be at least 0 and less than 1, not ${fraction}`);
+    throw new UsageError(`the validation fraction must be at least 0 and less than 1, not ${fraction}`, {
+      hint: "Hold out a tenth with 0.1, or nothing with 0.",
+    });
   }
   const order = new RandomStream(seed, "split").permutation(length);
   const held = Math.round(length * fraction);
   return { train: order.slice(held).sort(), validation: order.slice(0, held).sort() };
 }
 
-/** The indices 0 … length − 1, or the first `limit` of them. */
+/**
+ * The indices 0 … length − 1, or `limit` of them, evenly spaced: data sorted by class keep every class.
+ *
+ * @throws UsageError if the limit is no positive integer
+ */
 export function allIndices(length: number, limit: number = length): Uint32Array {
-  return Uint32Array.from({ length: Math.min(length, limit) }, (_, i) => i);
+  return takeIndices(
+    Uint32Array.from({ length }, (_, i) => i),
+    limit,
+  );
+}
+
+/**
+ * At most `limit` of the given indices, evenly spaced.
+ *
+ * @throws UsageError if the limit is no positive integer
+ */
+export function takeIndices(indices: Uint32Array, limit: number): Uint32Array {
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new UsageError(`the number of images must be a positive integer, not ${limit}`, {
+      hint: "Leave the limit out to use every image.",
+    });
+  }
+  if (limit >= indices.length) return indices;
+  return Uint32Array.from({ length: limit }, (_, i) => indices[Math.floor((i * indices.length) / limit)]!);
 }

@@ -1,0 +1,16 @@
+export { Augmentation, type AugmentationOptions, type Crop, resizeMatrix } from "./augment.js";
+export { type Batch, BatchLoader, type BatchLoaderOptions } from "./batches.js";
+export { readCifarArchive } from "./cifar-archive.js";
+export {
+  allIndices,
+  type DatasetPair,
+  type ImageDataset,
+  imageBytes,
+  splitIndices,
+  takeIndices,
+} from "./dataset.js";
+export { type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
+export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
+export { type NormalizationOptions, prepareImages } from "./in-graph.js";
+export { defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
+export { generateShapes, type ShapesOptions } from "./shapes.js";

@@ -1,0 +1,101 @@
+/**
+ * Anything a pickle holds. Byte strings, and all strings of Python 2, are bytes; tuples and lists are
+ * arrays; the keys of a dictionary are text.
+ */
+export type PickleObject =
+  | null
+  | boolean
+  | number
+  | string
+  | Uint8Array
+  | NdArray
+  | ByteType
+  | KnownGlobal
+  | PickleObject[]
+  | Map<string, PickleObject>;
+
+/** An array of unsigned bytes, in C order. */
+export class NdArray {
+  shape: readonly number[] = [];
+  data: Uint8Array = new Uint8Array();
+}
+
+/** The only dtype there is, uint8. */
+class ByteType {
+  readonly name = "uint8";
+}
+const BYTE_TYPE = new ByteType();
+
+/** A function or class that a pickle may name, with our own account of what calling it gives. */
+export class KnownGlobal {
+  constructor(readonly call: (args: readonly PickleObject[]) => PickleObject) {}
+}
+
+/** Thrown where a pickle asks for something unknown; the reader adds the file's name. */
+export class UnsupportedPickle extends Error {}
+
+const reconstruct = new KnownGlobal(() => new NdArray());
+
+const dtype = new KnownGlobal(([code]) => {
+  const name = pickleText(code);
+  if (name !== "u1") throw new UnsupportedPickle(`has a NumPy array of dtype ${name}, expected u1 (uint8)`);
+  return BYTE_TYPE;
+});
+
+// Protocols 0 to 2 have no bytes: Python 3 writes them as text of the same code points.
+const encode = new KnownGlobal(([text, encoding]) => {
+  if (encoding !== "latin1") throw new UnsupportedPickle(`encodes bytes as ${encoding}, expected latin1`);
+  return Uint8Array.from(pickleText(text), (character) => character.charCodeAt(0));
+});
+
+const notCalled = new KnownGlobal(() => {
+  throw new UnsupportedPickle("calls numpy.ndarray directly");
+});
+
+const KNOWN = new Map([
+  ["numpy.core.multiarray._reconstruct", reconstruct],
+  ["numpy._core.multiarray._reconstruct", reconstruct],
+  ["numpy.ndarray", notCalled],
+  ["numpy.dtype", dtype],
+  ["_codecs.encode", encode],
+]);
+
+/** The meaning of a name in a pickle; throws for every name that does not rebuild an array. */
+export function knownGlobal(module: string, name: string): KnownGlobal {
+  const known = KNOWN.get(`${module}.${name}`);
+  if (!known) throw new UnsupportedPickle(`asks for ${module}.${name}; only NumPy arrays may be rebuilt`);
+  return known;
+}
+
+/** Gives a rebuilt object its content, as `__setstate__` would. */
+export function setState(object: PickleObject | undefined, state: PickleObject | undefined): void {
+  if (object instanceof ByteType) return;
+  if (!(object instanceof NdArray) || !Array.isArray(state)) {
+    throw new UnsupportedPickle("sets the state of something that is no NumPy array");
+  }
+  const [, shape, type, fortranOrder, data] = state;
+  if (!Array.isArray(shape) || !shape.every((size) => typeof size === "number")) {
+    throw new UnsupportedPickle("has a NumPy array without a shape");
+  }
+  if (type !== BYTE_TYPE || !(data instanceof Uint8Array)) {
+    throw new UnsupportedPickle("has a NumPy array that does not hold bytes");
+  }
+  if (fortranOrder === true || fortranOrder === 1) {
+    throw new UnsupportedPickle("has a NumPy array in Fortran order, expected C order");
+  }
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (data.length !== size) {
+    throw new UnsupportedPickle(
+      `has a NumPy array of shape [${shape.join(", ")}] with ${data.length} bytes, expected ${size}`,
+    );
+  }
+  object.shape = shape;
+  object.data = data;
+}
+
+/** Text from either of Python's kinds of string; Python 2 did not tell bytes from text. */
+export function pickleText(value: PickleObject | undefined): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Uint8Array) return new TextDecoder("latin1").decode(value);
+  throw new UnsupportedPickle("has something else where a string is expected");
+}

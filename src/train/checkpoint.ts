@@ -1,0 +1,108 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../errors/index.js";
+import { type NamedTensor, readSafetensors, writeSafetensors } from "../files/index.js";
+import type { Module } from "../nn/index.js";
+import type { Optimizer } from "../optim/index.js";
+import { slotKey, trainableNames } from "./step.js";
+
+/** Where a run stands between two steps. */
+const positionSchema = z.object({
+  /** Epoch under way, from 0. */
+  epoch: z.int(),
+  /** Batches of it that are done. */
+  batch: z.int(),
+  /** Steps done in all. */
+  step: z.int(),
+  /** Temperature the weights were trained at last. */
+  temperature: z.number(),
+  /** Sums over the epoch under way. */
+  lossSum: z.number(),
+  hits: z.number(),
+  /** Best validation accuracy so far and the epoch that reached it. */
+  bestAccuracy: z.number(),
+  bestEpoch: z.int(),
+});
+
+/** Where a run stands; there is no random state to save, since every number is drawn by position. */
+export type Position = z.infer<typeof positionSchema>;
+
+/** Which checkpoint of a run. */
+export type CheckpointName = "best" | "last" | "final";
+
+/** State and position, as read back. */
+export interface Checkpoint {
+  readonly state: Readonly<Record<string, Float32Array>>;
+  readonly position: Position;
+}
+
+/** Path of a checkpoint in a run folder. */
+export function checkpointPath(run: string, name: CheckpointName): string {
+  return join(run, "checkpoints", `${name}.safetensors`);
+}
+
+/** Shape of each tensor a training state consists of: parameters, buffers, then the optimiser's slots. */
+export function stateShapes(model: Module, optimizer: Optimizer): Readonly<Record<string, readonly number[]>> {
+  const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
+  const slots = optimizer.slots.flatMap((slot) =>
+    trainableNames(model).map((name) => [slotKey(slot, name), shapes[name]!] as const),
+  );
+  return { ...shapes, ...Object.fromEntries(slots) };
+}
+
+/**
+ * Writes a checkpoint: aside, synced, renamed, so that a kill leaves the old one or the new one.
+ *
+ * @throws DyconvError if the disk is full or the folder cannot be written; the old checkpoint is intact
+ */
+export async function saveCheckpoint(
+  path: string,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  { state, position }: Checkpoint,
+  model: string,
+): Promise<void> {
+  const tensors: Record<string, NamedTensor> = {};
+  for (const [name, shape] of Object.entries(shapes)) {
+    tensors[name] = { dtype: "float32", shape, data: state[name]! };
+  }
+  await writeSafetensors(path, tensors, { format: "dyconv", model, position: JSON.stringify(position) });
+}
+
+/** Reads the tensors of a weights file that a state needs. */
+export async function readState(
+  path: string,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Promise<{ state: Checkpoint["state"]; metadata: Readonly<Record<string, string>> }> {
+  const { tensors, metadata } = await readSafetensors(path);
+  const state: Record<string, Float32Array> = {};
+  for (const [name, shape] of Object.entries(shapes)) {
+    const tensor = tensors[name];
+    if (tensor?.dtype !== "float32" || tensor.shape.join() !== shape.join()) {
+      throw new CheckpointError(
+        `${path}: expected "${name}" as float32 [${shape.join(", ")}], found ${tensor ? `${tensor.dtype} [${tensor.shape.join(", ")}]` : "no such tensor"}`,
+        { hint: "the file belongs to another model or to other options of it" },
+      );
+    }
+    state[name] = tensor.data as Float32Array;
+  }
+  return { state, metadata };
+}
+
+/**
+ * Reads a checkpoint.
+ *
+ * @throws CheckpointError if it is missing, damaged or of another model
+ */
+export async function loadCheckpoint(
+  path: string,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Promise<Checkpoint> {
+  const { state, metadata } = await readState(path, shapes);
+  const position = positionSchema.safeParse(JSON.parse(metadata.position ?? "null"));
+  if (!position.success) {
+    throw new CheckpointError(`${path} holds weights but no position in a run`, {
+      hint: "use it with --init instead of --resume",
+    });
+  }
+  return { state, position: position.data };
+}

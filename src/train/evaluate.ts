@@ -1,0 +1,78 @@
+import { type BatchLoader, type ImageDataset, prepareImages } from "../data/index.js";
+import { applyModel, crossEntropyPerSample, type Module, type ModelState, topKHits } from "../nn/index.js";
+import { constant, scalar } from "../ops/index.js";
+import { compile, type RuntimeOptions } from "../runtime/index.js";
+import { spec } from "../trace/index.js";
+
+/** How a model did on a data set. */
+export interface Evaluation {
+  readonly loss: number;
+  /** Share of images whose label has the largest logit. */
+  readonly accuracy: number;
+  /** Share of images whose label is among the five largest logits. */
+  readonly top5: number;
+  readonly imagesPerSecond: number;
+}
+
+/** What a model is evaluated with. */
+export interface EvaluateOptions extends RuntimeOptions {
+  readonly imageSize: number;
+  readonly batchSize: number;
+  /** ε; 0 by default. */
+  readonly labelSmoothing?: number;
+  /** Routing temperature; 1 by default. */
+  readonly temperature?: number;
+}
+
+/** Evaluates weights on a loader's images. The weights are frozen into the graph. */
+export async function evaluate(
+  model: Module,
+  state: ModelState,
+  dataset: ImageDataset,
+  loader: BatchLoader,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const { imageSize, batchSize, labelSmoothing = 0, temperature = 1, ...runtime } = options;
+  const { height, width } = dataset;
+  const frozen = Object.fromEntries(
+    model.namedParameters().map(([name, { shape }]) => [name, constant(state[name]!, shape)]),
+  );
+  const run = await compile(
+    (images, rows, columns, targets) => {
+      const x = prepareImages(images, rows, columns);
+      const logits = applyModel(model, frozen, x, { temperature: scalar(temperature) }).output;
+      return {
+        loss: crossEntropyPerSample(logits, targets, { labelSmoothing }),
+        hits: topKHits(logits, targets),
+        top5: topKHits(logits, targets, 5),
+      };
+    },
+    [
+      spec([batchSize, 3, height, width], "uint8"),
+      spec([1, imageSize, height]),
+      spec([1, imageSize, width]),
+      spec([batchSize], "int64"),
+    ],
+    runtime,
+  );
+  const totals = { loss: 0, hits: 0, top5: 0, count: 0 };
+  const start = performance.now();
+  for (let n = 0; n < loader.batches; n++) {
+    const { images, rows, columns, targets, count } = loader.batch(0, n);
+    const { loss, hits, top5 } = await run(images, rows, columns, targets);
+    for (let i = 0; i < count; i++) {
+      totals.loss += loss[i] as number;
+      totals.hits += hits[i] as number;
+      totals.top5 += top5[i] as number;
+    }
+    totals.count += count;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  await run.dispose();
+  return {
+    loss: totals.loss / totals.count,
+    accuracy: totals.hits / totals.count,
+    top5: totals.top5 / totals.count,
+    imagesPerSecond: totals.count / seconds,
+  };
+}
