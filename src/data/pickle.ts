@@ -9,7 +9,7 @@ import {
   UnsupportedPickle,
 } from "./pickle-numpy.js";
 
-export { NdArray, type PickleObject, pickleText } from "./pickle-numpy.js";
+export type { PickleObject } from "./pickle-numpy.js";
 
 /**
  * Reads a Python pickle of plain values and NumPy arrays of uint8, protocol 0 to 5.
