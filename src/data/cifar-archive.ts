@@ -41,22 +41,25 @@ interface Batch {
  */
 export async function readCifarArchive(path: string): Promise<DatasetPair> {
   const hash = createHash("md5");
+  const members = await readMembers(path, hash).catch((cause: unknown) => {
+    throw cause instanceof DataError ? inArchive(path, cause) : unpackingError(path, cause);
+  });
   try {
-    const members = await readMembers(path, hash);
-    const pair = members.has("test_batch.bin") ? fromBinary(members) : fromPickles(members);
+    const halves = members.has("test_batch.bin") ? fromBinary(members) : fromPickles(members);
     const fingerprint = hash.digest("hex");
     const note = NOTES.get(fingerprint);
-    return { name: "cifar10", ...pair, fingerprint, ...(note === undefined ? {} : { note }) };
+    return { name: "cifar10", ...halves, fingerprint, ...(note === undefined ? {} : { note }) };
   } catch (cause) {
-    throw explain(path, cause);
+    throw cause instanceof DataError ? inArchive(path, cause) : cause;
   }
 }
 
-function explain(path: string, cause: unknown): DataError {
+function inArchive(path: string, cause: DataError): DataError {
+  return new DataError(`${path}: ${cause.message}`, { hint: cause.hint ?? HINT, cause });
+}
+
+function unpackingError(path: string, cause: unknown): DataError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (cause instanceof DataError) {
-    return new DataError(`${path}: ${message}`, { hint: cause.hint ?? HINT, cause });
-  }
   if (code === "ENOENT") return new DataError(`${path}: no such file`, { hint: "Check the path.", cause });
   const reason =
     code === "Z_BUF_ERROR" ? "the archive is cut short" : `the archive cannot be unpacked (${message})`;

@@ -79,7 +79,7 @@ async function receive(
 async function request(url: string, path: string, offset: number): Promise<Response> {
   // A compressed transfer would count its bytes, and not those of the file.
   const headers: Record<string, string> = { "accept-encoding": "identity" };
-  if (offset > 0) headers["range"] = `bytes=${offset}-`;
+  if (offset > 0) headers.range = `bytes=${offset}-`;
   try {
     return await fetch(url, { headers });
   } catch (cause) {

@@ -1,0 +1,75 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { defaultCacheFolder, openData } from "../../src/data/open.js";
+import { DataError, UsageError } from "../../src/errors/index.js";
+
+describe("openData", () => {
+  let folder = "";
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "dyconv-open-"));
+  });
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("stores an image folder two pixels larger than the crops", async () => {
+    const create = { width: 4, height: 4, channels: 3 as const, background: "red" };
+    const image = await sharp({ create }).png().toBuffer();
+    for (const part of ["train", "test"]) {
+      await mkdir(join(folder, part, "a"), { recursive: true });
+      await writeFile(join(folder, part, "a", "1.png"), image);
+    }
+    expect((await openData(folder, { imageSize: 8 })).train).toMatchObject({
+      length: 1,
+      height: 10,
+      width: 10,
+    });
+  });
+
+  it("takes a folder with an archive, and the archive, for CIFAR-10", async () => {
+    const path = join(folder, "cifar-10-binary.tar.gz");
+    await writeFile(path, "no gzip");
+    await expect(openData(folder)).rejects.toThrow(path);
+    await expect(openData(path)).rejects.toBeInstanceOf(DataError);
+  });
+
+  it("takes cifar10 from the cache before the network", async () => {
+    const path = join(folder, "cifar-10-python.tar.gz");
+    await writeFile(path, "no gzip");
+    await expect(openData("cifar10", { cacheFolder: folder })).rejects.toThrow(`${path}: the archive cannot`);
+  });
+
+  it("says where to put cifar10 when there is no network", async () => {
+    const error: unknown = await openData("cifar10", {
+      cacheFolder: folder,
+      url: "http://127.0.0.1:1/x",
+    }).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as DataError).hint).toContain(join(folder, "cifar-10-python.tar.gz"));
+  });
+
+  it("lists what works for anything else", async () => {
+    for (const source of ["cifar11", folder]) {
+      const error: unknown = await openData(source).catch((cause: unknown) => cause);
+      expect(error).toBeInstanceOf(UsageError);
+      expect((error as UsageError).hint).toMatch(/shapes, cifar10, .*train/);
+    }
+  });
+
+  it("finds the cache folder by environment", () => {
+    vi.stubEnv("DYCONV_CACHE", "");
+    vi.stubEnv("XDG_CACHE_HOME", "/xdg");
+    expect(defaultCacheFolder()).toBe(join("/xdg", "dyconv"));
+    vi.stubEnv("DYCONV_CACHE", "/own");
+    expect(defaultCacheFolder()).toBe("/own");
+  });
+
+  it("generates shapes", async () => {
+    const { train, test } = await openData("shapes");
+    expect(train.length).toBeGreaterThan(test.length);
+  });
+});
