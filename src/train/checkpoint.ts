@@ -42,7 +42,10 @@ export function checkpointPath(run: string, name: CheckpointName): string {
 }
 
 /** Shape of each tensor a training state consists of: parameters, buffers, then the optimiser's slots. */
-export function stateShapes(model: Module, optimizer: Optimizer): Readonly<Record<string, readonly number[]>> {
+export function stateShapes(
+  model: Module,
+  optimizer: Optimizer,
+): Readonly<Record<string, readonly number[]>> {
   const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
   const slots = optimizer.slots.flatMap((slot) =>
     trainableNames(model).map((name) => [slotKey(slot, name), shapes[name]!] as const),

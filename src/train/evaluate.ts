@@ -1,5 +1,5 @@
 import { type BatchLoader, type ImageDataset, prepareImages } from "../data/index.js";
-import { applyModel, crossEntropyPerSample, type Module, type ModelState, topKHits } from "../nn/index.js";
+import { applyModel, crossEntropyPerSample, type ModelState, type Module, topKHits } from "../nn/index.js";
 import { constant, scalar } from "../ops/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";

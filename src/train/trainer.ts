@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { allIndices, BatchLoader, type DatasetPair, openData, prepareImages, splitIndices } from "../data/index.js";
+import {
+  allIndices,
+  BatchLoader,
+  type DatasetPair,
+  openData,
+  prepareImages,
+  splitIndices,
+} from "../data/index.js";
 import { CheckpointError, DivergedError } from "../errors/index.js";
 import { ensureFolder, JsonLinesWriter, writeFileAtomically } from "../files/index.js";
 import type { Tensor } from "../ir/index.js";
@@ -130,7 +137,12 @@ async function compileTraining(
 }
 
 /** Dropout masks of one step, drawn from (seed, step, place). */
-function drawMasks(requests: readonly MaskRequest[], buffers: readonly Uint8Array[], seed: number, step: number): void {
+function drawMasks(
+  requests: readonly MaskRequest[],
+  buffers: readonly Uint8Array[],
+  seed: number,
+  step: number,
+): void {
   requests.forEach(({ keep }, place) => {
     const random = new RandomStream(seed, "dropout", step, place);
     const mask = buffers[place]!;
@@ -173,7 +185,10 @@ class Run {
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const entry = modelEntry(config.model);
   const model = entry.create();
-  const optimizer: Optimizer = sgd({ momentum: config.momentum, weightDecay: config.weightDecay }) as Optimizer;
+  const optimizer: Optimizer = sgd({
+    momentum: config.momentum,
+    weightDecay: config.weightDecay,
+  }) as Optimizer;
   const shapes = stateShapes(model, optimizer);
   const last = checkpointPath(options.out, "last");
   if (!options.resume && existsSync(join(options.out, "config.json"))) {
@@ -193,7 +208,9 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const masks = collectMasks(model, [config.batchSize, 3, imageSize, imageSize]);
   const maskBuffers = masks.map(({ shape }) => new Uint8Array(shape.reduce((n, size) => n * size, 1)));
   const step = await compileTraining(model, optimizer, config, pair.train, imageSize, masks);
-  const initial = options.init ? (await readState(options.init, modelShapes(model))).state : initialState(model, config.seed);
+  const initial = options.init
+    ? (await readState(options.init, modelShapes(model))).state
+    : initialState(model, config.seed);
   step.setState(resumed?.state ?? initial);
   const run = new Run(config, options.out, model, optimizer, step, resumed?.position ?? START);
   const resumeStep = run.position.step;
@@ -209,7 +226,8 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     decrement: config.temperatureDecrement,
   });
   const stopped = () =>
-    options.signal?.aborted === true || (config.maxSteps !== undefined && run.position.step >= config.maxSteps);
+    options.signal?.aborted === true ||
+    (config.maxSteps !== undefined && run.position.step >= config.maxSteps);
 
   try {
     while (run.position.epoch < config.epochs && !stopped()) {
@@ -238,7 +256,9 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
         const loss = (results.loss as Float32Array)[0]!;
         const done = run.position.step + 1;
         if (!Number.isFinite(loss)) {
-          throw new DivergedError(done, loss, { hint: "lower the learning rate and resume from the last checkpoint" });
+          throw new DivergedError(done, loss, {
+            hint: "lower the learning rate and resume from the last checkpoint",
+          });
         }
         run.position = {
           ...run.position,
@@ -248,7 +268,8 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
           lossSum: run.position.lossSum + loss,
           hits: run.position.hits + (results.hits as Float32Array)[0]!,
         };
-        if (done % LOG_EVERY === 0) metrics.append({ kind: "step", step: done, epoch: epoch + 1, trainLoss: loss });
+        if (done % LOG_EVERY === 0)
+          metrics.append({ kind: "step", step: done, epoch: epoch + 1, trainLoss: loss });
         options.onStep?.({ epoch: epoch + 1, batch: batch + 1, batches: loaders.train.batches, loss });
         if (done % config.checkpointEvery === 0) await run.save("last");
       }

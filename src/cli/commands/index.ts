@@ -1,11 +1,21 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal.js";
 import { defineBench } from "./bench.js";
+import { defineEval } from "./eval.js";
 import { defineParity } from "./parity.js";
+import { definePlot } from "./plot.js";
 import { defineSummary } from "./summary.js";
+import { defineTrain } from "./train.js";
 
 /** Adds a command to the program. What is slow to load, it imports in its action. */
 export type DefineCommand = (program: Command, terminal: Terminal) => void;
 
 /** Every command, in the order in which help lists them. */
-export const COMMANDS: readonly DefineCommand[] = [defineSummary, defineBench, defineParity];
+export const COMMANDS: readonly DefineCommand[] = [
+  defineTrain,
+  defineEval,
+  definePlot,
+  defineSummary,
+  defineBench,
+  defineParity,
+];

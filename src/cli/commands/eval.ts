@@ -1,0 +1,32 @@
+import { type Command, Option } from "commander";
+import type { EvaluateRunOptions } from "../../train/evaluate-run.js";
+import { choiceOption, deviceOption, JSON_OPTION, positiveInteger, threadsOption } from "../options.js";
+import { type Terminal, writeJson } from "../terminal.js";
+
+/** `dyconv eval RUN` */
+export function defineEval(program: Command, terminal: Terminal): void {
+  program
+    .command("eval")
+    .summary("evaluate a run on its test images")
+    .description("Evaluate the weights of a run on the test images of its data.")
+    .argument("<run>", "folder of the run")
+    .addOption(
+      choiceOption("--checkpoint <name>", "whose weights", ["best", "last", "final"]).default("best"),
+    )
+    .option("--data <source>", "another data source than the run's")
+    .option("--batch-size <n>", "images a step", positiveInteger, 64)
+    .addOption(new Option("--temperature <t>", "routing temperature").argParser(Number).default(1))
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .option(...JSON_OPTION)
+    .action(async (run: string, { json, ...options }: EvaluateRunOptions & { json?: true }) => {
+      const { evaluateRun } = await import("../../train/evaluate-run.js");
+      const result = await evaluateRun(run, options);
+      if (json) return writeJson(terminal, { run, ...options, ...result });
+      terminal.out(`loss      ${result.loss.toFixed(4)}
+top-1     ${result.accuracy.toFixed(4)}
+top-5     ${result.top5.toFixed(4)}
+speed     ${result.imagesPerSecond.toFixed(0)} images/s
+`);
+    });
+}
