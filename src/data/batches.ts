@@ -1,7 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import { RandomStream } from "../util/random.js";
 import { Augmentation, type AugmentationOptions } from "./augment.js";
-import type { ImageDataset } from "./dataset.js";
+import { type ImageDataset, imageBytes } from "./dataset.js";
 import { resizeMatrix } from "./resample.js";
 
 /** What one step is fed with: bytes, and the matrices that resample them in the graph. */
@@ -139,7 +139,7 @@ export class BatchLoader {
 
   #fill({ images, rows, columns, targets, indices }: Buffers, epoch: number, position: number): void {
     const index = indices[position]!;
-    const bytes = 3 * this.dataset.height * this.dataset.width;
+    const bytes = imageBytes(this.dataset);
     images.set(this.dataset.images.subarray(index * bytes, (index + 1) * bytes), position * bytes);
     targets[position] = BigInt(this.dataset.labels[index]!);
     this.#augmentation?.write(this.#seed, epoch, index, rows, columns, position);

@@ -109,7 +109,7 @@ async function decode(path: string, size: number, images: Uint8Array, index: num
     const content = await readFile(path);
     const { data, info } = await sharp(content)
       .autoOrient()
-      .resize(size, size, { fit: "fill" })
+      .resize(size, size, { fit: "fill", kernel: "linear" })
       .removeAlpha()
       .toColourspace("srgb")
       .raw({ depth: "uchar" })
