@@ -20,6 +20,7 @@ export interface Batch {
   readonly indices: Uint32Array;
 }
 
+/** Which images are batched, and how. */
 export interface BatchLoaderOptions {
   /** The images to use, such as a split's. */
   readonly indices: Uint32Array;

@@ -1,6 +1,7 @@
 import { RandomStream } from "../util/random.js";
 import type { DatasetPair, ImageDataset } from "./dataset.js";
 
+/** How many shapes are drawn, and how large. */
 export interface ShapesOptions {
   /** Training images; 4000. */
   readonly train?: number;

@@ -65,6 +65,7 @@ export class JsonLinesWriter {
     this.#file.append(toLine(record));
   }
 
+  /** Closes the file. */
   close(): void {
     this.#file.close();
   }

@@ -1,5 +1,5 @@
 /** The array that holds the elements of each dtype; a bool is one byte, 0 or 1. */
-interface ElementArrays {
+export interface ElementArrays {
   float32: Float32Array;
   int32: Int32Array;
   int64: BigInt64Array;

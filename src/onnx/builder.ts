@@ -128,11 +128,11 @@ export class OnnxBuilder {
 
   /** Adds a constant tensor and returns its name; small equal ones are shared. */
   constant(dtype: ElementName, shape: readonly number[], data: InitializerData): string {
-    const key = data.length <= 64 ? `${dtype}[${shape}]:${data.join()}` : undefined;
+    const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    const key = data.length <= 64 ? `${dtype}[${shape}]:${rawData.join()}` : undefined;
     const known = key === undefined ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = this.#unique("Constant");
-    const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
     this.#initializers.push(
       create(TensorProtoSchema, { name, dataType: ELEMENT_TYPES[dtype], dims: shape.map(BigInt), rawData }),
     );

@@ -183,6 +183,14 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce<number>((n, size) => (size === -1 || size === "batch" ? n : n * size), 1);
   const total = elementCount(x.shape[0] === "batch" ? x.shape.slice(1) : x.shape, "reshape");
   const resolved = shape.map((size) => (size === -1 ? total / known : size));
+  const inferred = shape.filter((size) => size === -1).length;
+  if (inferred > 1 || resolved.some((size) => size !== "batch" && !(Number.isInteger(size) && size > 0))) {
+    throw new ShapeError(
+      "reshape",
+      `sizes that divide ${formatShape(x.shape)}, one of them −1`,
+      formatShape(shape),
+    );
+  }
   if (formatShape(resolved) === formatShape(x.shape)) return x;
   return Tensor.apply(reshapeOperator, [x], { shape: resolved });
 }

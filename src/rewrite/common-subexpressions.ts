@@ -14,7 +14,9 @@ export function mergeCommonSubexpressions(graph: Graph): Graph {
   };
   const attributeKey = (value: AttributeValue): string => {
     if (!ArrayBuffer.isView(value)) return String(value);
-    return value.length <= COMPARED_ELEMENTS ? Array.from(value, String).join() : `#${identify(value)}`;
+    if (value.length > COMPARED_ELEMENTS) return `#${identify(value)}`;
+    // Bytes, since 0 and −0 print alike.
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).join();
   };
   const merged = new Map<string, Tensor>();
   return transformGraph(graph, (node) => {

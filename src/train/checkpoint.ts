@@ -6,26 +6,36 @@ import type { Module } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { slotKey, trainableNames } from "./step.js";
 
-/** Where a run stands between two steps. */
-const positionSchema = z.object({
+/** Where a run stands between two steps. No random state: every number is drawn by position. */
+export interface Position {
   /** Epoch under way, from 0. */
-  epoch: z.int(),
+  readonly epoch: number;
   /** Batches of it that are done. */
-  batch: z.int(),
+  readonly batch: number;
   /** Steps done in all. */
-  step: z.int(),
+  readonly step: number;
   /** Temperature the weights were trained at last. */
+  readonly temperature: number;
+  /** Sum of the losses of the epoch under way. */
+  readonly lossSum: number;
+  /** Images of it that were classified rightly. */
+  readonly hits: number;
+  /** Best validation accuracy so far; −1 before the first. */
+  readonly bestAccuracy: number;
+  /** The epoch that reached it, from 1. */
+  readonly bestEpoch: number;
+}
+
+const positionSchema: z.ZodType<Position> = z.object({
+  epoch: z.int(),
+  batch: z.int(),
+  step: z.int(),
   temperature: z.number(),
-  /** Sums over the epoch under way. */
   lossSum: z.number(),
   hits: z.number(),
-  /** Best validation accuracy so far and the epoch that reached it. */
   bestAccuracy: z.number(),
   bestEpoch: z.int(),
 });
-
-/** Where a run stands; there is no random state to save, since every number is drawn by position. */
-export type Position = z.infer<typeof positionSchema>;
 
 /** Which checkpoint of a run. */
 export type CheckpointName = "best" | "last" | "final";

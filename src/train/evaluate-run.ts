@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { allIndices, BatchLoader, openData } from "../data/index.js";
@@ -10,7 +11,7 @@ import { type Evaluation, evaluate } from "./evaluate.js";
 
 /** How a run is evaluated. */
 export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads"> {
-  /** `"best"` by default. */
+  /** `"best"` by default, or `"last"` where no epoch is done yet. */
   readonly checkpoint?: CheckpointName;
   /** Data source; the run's own by default. */
   readonly data?: string;
@@ -43,12 +44,13 @@ export async function readRunConfig(run: string): Promise<TrainConfig> {
 
 /** Evaluates a run's weights on the test images of its data. */
 export async function evaluateRun(run: string, options: EvaluateRunOptions = {}): Promise<Evaluation> {
-  const { checkpoint = "best", batchSize = 64, temperature = 1, data, ...runtime } = options;
+  const { checkpoint, batchSize = 64, temperature = 1, data, ...runtime } = options;
   const config = await readRunConfig(run);
   const { create, imageSize } = modelEntry(config.model);
   const model = create();
   const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
-  const { state } = await readState(checkpointPath(run, checkpoint), shapes);
+  const chosen = checkpoint ?? (existsSync(checkpointPath(run, "best")) ? "best" : "last");
+  const { state } = await readState(checkpointPath(run, chosen), shapes);
   const { test } = await openData(data ?? config.data, { imageSize, seed: config.seed });
   const loader = new BatchLoader(test, {
     indices: allIndices(test.length),

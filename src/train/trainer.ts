@@ -7,6 +7,7 @@ import {
   openData,
   prepareImages,
   splitIndices,
+  takeIndices,
 } from "../data/index.js";
 import { CheckpointError, DivergedError } from "../errors/index.js";
 import { ensureFolder, JsonLinesWriter, writeFileAtomically } from "../files/index.js";
@@ -52,6 +53,7 @@ export interface EpochMetrics {
 export interface TrainCallbacks {
   /** Each step: epoch from 1, batches done and in all, and the loss. */
   readonly onStep?: (progress: { epoch: number; batch: number; batches: number; loss: number }) => void;
+  /** Each epoch, when it has been validated and saved. */
   readonly onEpoch?: (metrics: EpochMetrics) => void;
   /** Stops after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -150,6 +152,12 @@ function drawMasks(
   });
 }
 
+function diverged(step: number, loss: number): DivergedError {
+  return new DivergedError(step, loss, {
+    hint: "lower the learning rate and go on from the last checkpoint with --resume",
+  });
+}
+
 /** One run under way. */
 class Run {
   readonly epochs: EpochMetrics[] = [];
@@ -171,7 +179,11 @@ class Run {
     return { state: this.step.state() as Checkpoint["state"], position: this.position };
   }
 
-  save(name: CheckpointName): Promise<void> {
+  /** @throws DivergedError rather than write weights that are no numbers over good ones */
+  async save(name: CheckpointName): Promise<void> {
+    const { state } = this.checkpoint();
+    const damaged = Object.values(state).some((values) => values.some((value) => !Number.isFinite(value)));
+    if (damaged) throw diverged(this.position.step, Number.NaN);
     return saveCheckpoint(checkpointPath(this.out, name), this.#shapes, this.checkpoint(), this.config.model);
   }
 }
@@ -256,9 +268,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
         const loss = (results.loss as Float32Array)[0]!;
         const done = run.position.step + 1;
         if (!Number.isFinite(loss)) {
-          throw new DivergedError(done, loss, {
-            hint: "lower the learning rate and resume from the last checkpoint",
-          });
+          throw diverged(done, loss);
         }
         run.position = {
           ...run.position,
@@ -285,6 +295,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
         device,
         ...(threads === undefined ? {} : { threads }),
       });
+      if (!Number.isFinite(result.loss)) throw diverged(run.position.step, result.loss);
       const count = loaders.train.batches * config.batchSize;
       const summary: EpochMetrics = {
         kind: "epoch",
@@ -334,13 +345,13 @@ function openLoaders(config: TrainConfig, pair: DatasetPair, imageSize: number) 
     validation,
     train: new BatchLoader(pair.train, {
       ...shared,
-      indices: split.train.slice(0, config.limitTrain),
+      indices: takeIndices(split.train, config.limitTrain ?? split.train.length),
       shuffle: true,
       dropLast: true,
     }),
     validate: new BatchLoader(validation, {
       ...shared,
-      indices: validationIndices.slice(0, config.limitVal),
+      indices: takeIndices(validationIndices, config.limitVal ?? validationIndices.length),
       augmentation: "none",
       shuffle: false,
     }),

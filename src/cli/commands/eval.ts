@@ -11,7 +11,7 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .description("Evaluate the weights of a run on the test images of its data.")
     .argument("<run>", "folder of the run")
     .addOption(
-      choiceOption("--checkpoint <name>", "whose weights", ["best", "last", "final"]).default("best"),
+      choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]),
     )
     .option("--data <source>", "another data source than the run's")
     .option("--batch-size <n>", "images a step", positiveInteger, 64)

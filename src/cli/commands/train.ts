@@ -84,7 +84,7 @@ async function trainModel(model: string, flags: TrainFlags, terminal: Terminal):
       },
     });
     progress.clear();
-    await writeCurves([out], out);
+    if (result.epochs.length > 0) await writeCurves([out], out);
     if (json) writeJson(terminal, { out, ...result });
     else terminal.err(`${closingLine(result, out)}\n`);
   } finally {

@@ -1,0 +1,30 @@
+/**
+ * What needs a file system: data sets, runs and reports. `dyconv` itself runs in a browser, `dyconv/node`
+ * does not.
+ *
+ * @packageDocumentation
+ */
+export * from "./data/index.js";
+export * from "./files/index.js";
+export type { ElementArrays } from "./files/safetensors-dtypes.js";
+export * from "./report/index.js";
+export { type BenchOptions, type BenchResult, benchmark } from "./train/bench.js";
+export { type CheckpointName, checkpointPath, type Position } from "./train/checkpoint.js";
+export {
+  parseTrainConfig,
+  type TrainConfig,
+  type TrainConfigInput,
+  trainConfigSchema,
+} from "./train/config.js";
+export { writeCurves } from "./train/curves.js";
+export { type EvaluateOptions, type Evaluation, evaluate } from "./train/evaluate.js";
+export { type EvaluateRunOptions, evaluateRun, readRunConfig } from "./train/evaluate-run.js";
+export { checkParity, type ParityOptions, type ParityResult } from "./train/parity.js";
+export { type LayerSummary, type ModelSummary, type SummaryOptions, summarize } from "./train/summary.js";
+export {
+  type EpochMetrics,
+  type TrainCallbacks,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "./train/trainer.js";
