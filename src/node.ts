@@ -10,6 +10,7 @@ export type { ElementArrays } from "./files/safetensors-dtypes.js";
 export * from "./report/index.js";
 export { type BenchOptions, type BenchResult, benchmark } from "./train/bench.js";
 export { type CheckpointName, checkpointPath, type Position } from "./train/checkpoint.js";
+export { compareRuns } from "./train/compare.js";
 export {
   parseTrainConfig,
   type TrainConfig,
@@ -18,8 +19,10 @@ export {
 } from "./train/config.js";
 export { writeCurves } from "./train/curves.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./train/evaluate.js";
-export { type EvaluateRunOptions, evaluateRun, readRunConfig } from "./train/evaluate-run.js";
+export { type EvaluateRunOptions, evaluateRun } from "./train/evaluate-run.js";
+export { describeRun, type OpenRun, openRun, type RunDescription } from "./train/open-run.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./train/parity.js";
+export { predict, type RankedClass } from "./train/predict.js";
 export { type LayerSummary, type ModelSummary, type SummaryOptions, summarize } from "./train/summary.js";
 export {
   type EpochMetrics,

@@ -1,14 +1,15 @@
-import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { DyconvError, UsageError } from "../errors/index.js";
 import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
 import type { Terminal } from "./terminal.js";
+import { version } from "./version.js";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 const EPILOGUE = `
 Examples:
+  $ dyconv compare alexnet-dy alexnet --data shapes --out runs/demo --epochs 3 --batch-size 64
   $ dyconv summary alexnet-dy
   $ dyconv bench alexnet-dy --batch-size 64 --threads 2
   $ dyconv parity golden/index.json --json
@@ -17,8 +18,6 @@ Exit codes:
   0  done
   1  failed: damaged data, a device that is not to be had, a check that did not pass
   2  wrong usage`;
-
-const { version } = createRequire(import.meta.url)("dyconv/package.json") as { readonly version: string };
 
 /** The program `dyconv` with all its commands. */
 export function createProgram(terminal: Terminal): Command {

@@ -103,6 +103,21 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
+/**
+ * Decodes image files of any size to squares.
+ *
+ * @returns uint8 pixels [paths, 3, size, size]
+ * @throws DataError naming the image that cannot be read
+ */
+export async function readImages(
+  paths: readonly string[],
+  { size }: ImageFolderOptions,
+): Promise<Uint8Array> {
+  const images = new Uint8Array(paths.length * 3 * size * size);
+  await mapBounded(paths, (path, i) => decode(path, size, images, i));
+  return images;
+}
+
 /** Decodes one image into its place, channel by channel, and gives back the digest of its file. */
 async function decode(path: string, size: number, images: Uint8Array, index: number): Promise<string> {
   try {

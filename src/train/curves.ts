@@ -28,7 +28,8 @@ interface Curves {
   readonly accuracy: readonly CurvePoint[];
 }
 
-async function readCurves(run: string): Promise<Curves> {
+/** The points of a run's curves. */
+export async function readCurves(run: string): Promise<Curves> {
   const lines = (await readJsonLines(join(run, "metrics.jsonl"))) as readonly MetricsLine[];
   if (lines.length === 0) {
     throw new CheckpointError(`${run} has no metrics`, {

@@ -213,7 +213,8 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const resumed = options.resume && existsSync(last) ? await loadCheckpoint(last, shapes) : undefined;
 
   await ensureFolder(join(options.out, "checkpoints"));
-  const description = { ...config, dataFingerprint: pair.fingerprint, dataNote: pair.note };
+  const { classes } = pair.train;
+  const description = { ...config, classes, dataFingerprint: pair.fingerprint, dataNote: pair.note };
   await writeFileAtomically(join(options.out, "config.json"), `${JSON.stringify(description, null, 2)}\n`);
 
   const loaders = openLoaders(config, pair, imageSize);

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal.js";
 import { defineBench } from "./bench.js";
+import { defineCompare } from "./compare.js";
 import { defineEval } from "./eval.js";
 import { defineParity } from "./parity.js";
 import { definePlot } from "./plot.js";
+import { definePredict } from "./predict.js";
 import { defineSummary } from "./summary.js";
 import { defineTrain } from "./train.js";
 
@@ -14,6 +16,8 @@ export type DefineCommand = (program: Command, terminal: Terminal) => void;
 export const COMMANDS: readonly DefineCommand[] = [
   defineTrain,
   defineEval,
+  definePredict,
+  defineCompare,
   definePlot,
   defineSummary,
   defineBench,
