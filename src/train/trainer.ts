@@ -10,7 +10,7 @@ import {
   takeIndices,
 } from "../data/index.js";
 import { CheckpointError, DivergedError } from "../errors/index.js";
-import { ensureFolder, JsonLinesWriter, writeFileAtomically } from "../files/index.js";
+import { EventWriter, ensureFolder, JsonLinesWriter, writeFileAtomically } from "../files/index.js";
 import type { Tensor } from "../ir/index.js";
 import { modelEntry } from "../models/index.js";
 import { collectMasks, initialState, type MaskRequest, type Module } from "../nn/index.js";
@@ -189,7 +189,8 @@ class Run {
 }
 
 /**
- * Trains a model as configured. The run is a folder: `config.json`, `metrics.jsonl`, `checkpoints/`.
+ * Trains a model as configured. The run is a folder: `config.json`, `metrics.jsonl`, `checkpoints/`,
+ * TensorBoard events.
  *
  * @throws DivergedError if the loss is no number; the last checkpoint is intact
  * @throws CheckpointError if the folder holds a run already, or none to resume
@@ -230,6 +231,8 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const metrics = await JsonLinesWriter.open(join(options.out, "metrics.jsonl"), {
     keep: (record) => (record as { readonly step: number }).step <= resumeStep,
   });
+
+  const events = await EventWriter.open(options.out);
 
   const learningRates = multiStep({ value: config.learningRate, milestones: config.milestones });
   const temperatures = linearAnneal({
@@ -279,8 +282,10 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
           lossSum: run.position.lossSum + loss,
           hits: run.position.hits + (results.hits as Float32Array)[0]!,
         };
-        if (done % LOG_EVERY === 0)
+        if (done % LOG_EVERY === 0) {
           metrics.append({ kind: "step", step: done, epoch: epoch + 1, trainLoss: loss });
+          events.add({ "train/loss": loss }, done);
+        }
         options.onStep?.({ epoch: epoch + 1, batch: batch + 1, batches: loaders.train.batches, loss });
         if (done % config.checkpointEvery === 0) await run.save("last");
       }
@@ -321,6 +326,17 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
         ...(better ? { bestAccuracy: result.accuracy, bestEpoch: epoch + 1 } : {}),
       };
       metrics.append(summary);
+      events.add(
+        {
+          "train/acc1": summary.trainAccuracy,
+          "val/loss": summary.valLoss,
+          "val/acc1": summary.valAccuracy,
+          learning_rate: learningRate,
+          temperature,
+        },
+        summary.step,
+      );
+      events.flush();
       run.epochs.push(summary);
       if (better) await run.save("best");
       await run.save("last");
@@ -331,6 +347,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     return { finished, epochs: run.epochs, position: run.position };
   } finally {
     metrics.close();
+    events.close();
     await step.dispose();
   }
 }
