@@ -51,12 +51,17 @@ export function checkpointPath(run: string, name: CheckpointName): string {
   return join(run, "checkpoints", `${name}.safetensors`);
 }
 
+/** Shape of each parameter and buffer, by state name. */
+export function modelShapes(model: Module): Readonly<Record<string, readonly number[]>> {
+  return Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
+}
+
 /** Shape of each tensor a training state consists of: parameters, buffers, then the optimiser's slots. */
 export function stateShapes(
   model: Module,
   optimizer: Optimizer,
 ): Readonly<Record<string, readonly number[]>> {
-  const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
+  const shapes = modelShapes(model);
   const slots = optimizer.slots.flatMap((slot) =>
     trainableNames(model).map((name) => [slotKey(slot, name), shapes[name]!] as const),
   );

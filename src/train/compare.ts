@@ -12,6 +12,7 @@ import {
   renderReport,
   renderSvg,
 } from "../report/index.js";
+import { elementCount } from "../util/shape.js";
 import { readCurves } from "./curves.js";
 import { evaluateRun } from "./evaluate-run.js";
 import { type OpenRun, openRun } from "./open-run.js";
@@ -60,9 +61,7 @@ async function reportRun(folder: string): Promise<ReportRun> {
     model: config.model,
     trainAccuracy: best.trainAccuracy,
     validationAccuracy: best.valAccuracy,
-    parameters: model
-      .namedParameters()
-      .reduce((total, [, { shape }]) => total + shape.reduce((n, size) => n * size, 1), 0),
+    parameters: model.namedParameters().reduce((total, [, { shape }]) => total + elementCount(shape), 0),
     imagesPerSecond,
     bestEpoch: best.epoch,
     epochs: epochs.length,

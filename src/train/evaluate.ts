@@ -1,8 +1,9 @@
 import { type BatchLoader, type ImageDataset, prepareImages } from "../data/index.js";
 import { applyModel, crossEntropyPerSample, type ModelState, type Module, topKHits } from "../nn/index.js";
-import { constant, scalar } from "../ops/index.js";
+import { scalar } from "../ops/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
+import { freeze } from "./freeze.js";
 
 /** How a model did on a data set. */
 export interface Evaluation {
@@ -34,9 +35,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { imageSize, batchSize, labelSmoothing = 0, temperature = 1, ...runtime } = options;
   const { height, width } = dataset;
-  const frozen = Object.fromEntries(
-    model.namedParameters().map(([name, { shape }]) => [name, constant(state[name]!, shape)]),
-  );
+  const frozen = freeze(model, state);
   const run = await compile(
     (images, rows, columns, targets) => {
       const x = prepareImages(images, rows, columns);

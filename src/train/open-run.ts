@@ -5,7 +5,7 @@ import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { modelEntry } from "../models/index.js";
 import type { ModelState, Module } from "../nn/index.js";
-import { type CheckpointName, checkpointPath, readState } from "./checkpoint.js";
+import { type CheckpointName, checkpointPath, modelShapes, readState } from "./checkpoint.js";
 import { type TrainConfig, trainConfigSchema } from "./config.js";
 
 /** What `config.json` holds beside the configuration. */
@@ -61,8 +61,7 @@ export async function openRun(run: string, checkpoint?: CheckpointName): Promise
   const description = await describeRun(run);
   const { create, imageSize } = modelEntry(description.config.model);
   const model = create();
-  const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
   const chosen = checkpoint ?? (existsSync(checkpointPath(run, "best")) ? "best" : "last");
-  const { state } = await readState(checkpointPath(run, chosen), shapes);
+  const { state } = await readState(checkpointPath(run, chosen), modelShapes(model));
   return { ...description, model, state, imageSize };
 }

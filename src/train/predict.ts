@@ -3,6 +3,7 @@ import { applyModel } from "../nn/index.js";
 import { constant, softmax } from "../ops/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
+import { freeze } from "./freeze.js";
 import type { OpenRun } from "./open-run.js";
 
 /** A class and the probability a model gives it. */
@@ -27,9 +28,7 @@ export async function predict(
   const { top = 5, ...runtime } = options;
   const { model, state, imageSize, classes } = run;
   const count = images.length / (3 * height * width);
-  const weights = Object.fromEntries(
-    model.namedParameters().map(([name, { shape }]) => [name, constant(state[name]!, shape)]),
-  );
+  const weights = freeze(model, state);
   const rows = constant(resizeMatrix(height, imageSize), [1, imageSize, height]);
   const columns = constant(resizeMatrix(width, imageSize), [1, imageSize, width]);
   const classify = await compile(

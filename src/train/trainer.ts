@@ -18,11 +18,13 @@ import { linearAnneal, multiStep, type Optimizer, sgd } from "../optim/index.js"
 import { type CompiledStep, compileStep } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 import { RandomStream } from "../util/random.js";
+import { elementCount } from "../util/shape.js";
 import {
   type Checkpoint,
   type CheckpointName,
   checkpointPath,
   loadCheckpoint,
+  modelShapes,
   type Position,
   readState,
   saveCheckpoint,
@@ -220,7 +222,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
 
   const loaders = openLoaders(config, pair, imageSize);
   const masks = collectMasks(model, [config.batchSize, 3, imageSize, imageSize]);
-  const maskBuffers = masks.map(({ shape }) => new Uint8Array(shape.reduce((n, size) => n * size, 1)));
+  const maskBuffers = masks.map(({ shape }) => new Uint8Array(elementCount(shape)));
   const step = await compileTraining(model, optimizer, config, pair.train, imageSize, masks);
   const initial = options.init
     ? (await readState(options.init, modelShapes(model))).state
@@ -374,8 +376,4 @@ function openLoaders(config: TrainConfig, pair: DatasetPair, imageSize: number) 
       shuffle: false,
     }),
   };
-}
-
-function modelShapes(model: Module): Readonly<Record<string, readonly number[]>> {
-  return Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
 }
