@@ -31,3 +31,9 @@ export {
   type TrainResult,
   train,
 } from "./train/trainer.js";
+export {
+  evaluationWorkload,
+  trainingWorkload,
+  type Workload,
+  type WorkloadOptions,
+} from "./train/workload.js";

@@ -17,7 +17,6 @@ import { collectMasks, initialState, type MaskRequest, type Module } from "../nn
 import { linearAnneal, multiStep, type Optimizer, sgd } from "../optim/index.js";
 import { type CompiledStep, compileStep } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
-import { RandomStream } from "../util/random.js";
 import { elementCount } from "../util/shape.js";
 import {
   type Checkpoint,
@@ -32,6 +31,7 @@ import {
 } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import { evaluate } from "./evaluate.js";
+import { drawMasks } from "./masks.js";
 import { trainingStep } from "./step.js";
 
 /** What an epoch came to; a line of `metrics.jsonl`. */
@@ -138,20 +138,6 @@ async function compileTraining(
     {},
     { device, ...(threads === undefined ? {} : { threads }) },
   );
-}
-
-/** Dropout masks of one step, drawn from (seed, step, place). */
-function drawMasks(
-  requests: readonly MaskRequest[],
-  buffers: readonly Uint8Array[],
-  seed: number,
-  step: number,
-): void {
-  requests.forEach(({ keep }, place) => {
-    const random = new RandomStream(seed, "dropout", step, place);
-    const mask = buffers[place]!;
-    for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < keep ? 1 : 0;
-  });
 }
 
 function diverged(step: number, loss: number): DivergedError {

@@ -1,0 +1,115 @@
+import type { Tensor, TensorData } from "../ir/index.js";
+import { applyModel, collectMasks, initialState, type Module } from "../nn/index.js";
+import { sgd } from "../optim/index.js";
+import { type ArrayRecord, compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
+import { spec } from "../trace/index.js";
+import { RandomStream } from "../util/random.js";
+import { elementCount } from "../util/shape.js";
+import { freeze } from "./freeze.js";
+import { drawMasks } from "./masks.js";
+import { trainingStep } from "./step.js";
+
+const SEED = 0;
+const CLASSES = 10;
+// The published recipe's.
+const LEARNING_RATE = 0.1;
+const WEIGHT_DECAY = 1e-5;
+const LABEL_SMOOTHING = 0.1;
+
+type Tensors = Readonly<Record<string, Tensor>>;
+type GivenName = "images" | "targets" | "learningRate" | "temperature" | "step";
+
+/** Images that a workload is made for. */
+export interface WorkloadOptions extends RuntimeOptions {
+  /** Height and width of the images. */
+  readonly imageSize: number;
+  /** Images a step. */
+  readonly batchSize: number;
+}
+
+/** A compiled model on random images, to be run again and again: what a benchmark times. */
+export interface Workload {
+  /** One step, or one batch. Gives the loss, or the logits, as an array that the next run may write again. */
+  run(): Promise<TensorData>;
+  /** Frees the session. */
+  dispose(): Promise<void>;
+}
+
+function randomImages({ batchSize, imageSize }: WorkloadOptions) {
+  const random = new RandomStream(SEED, "bench images");
+  const shape = [batchSize, 3, imageSize, imageSize];
+  return { shape, images: Float32Array.from({ length: elementCount(shape) }, () => random.uniform()) };
+}
+
+/**
+ * Training as published: forward, backward and update by SGD, with dropout masks drawn for each step.
+ * The images are in memory already; data and augmentation are not part of it.
+ *
+ * @throws RuntimeUnavailableError if the device is not to be had
+ */
+export async function trainingWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
+  const { imageSize: _, batchSize, ...runtime } = options;
+  const { shape, images } = randomImages(options);
+  const requests = collectMasks(model, shape);
+  const masks = requests.map((request) => new Uint8Array(elementCount(request.shape)));
+  const maskNames = requests.map((_, place) => `mask${place}`);
+  const step = await compileStep(
+    (state: Tensors, given: Tensors) => {
+      const { images, targets, learningRate, temperature, step } = given as Record<GivenName, Tensor>;
+      const result = trainingStep(
+        { model, optimizer: sgd({ weightDecay: WEIGHT_DECAY }), labelSmoothing: LABEL_SMOOTHING },
+        {
+          ...{ state, images, targets, learningRate, temperature, step },
+          masks: maskNames.map((name) => given[name]!),
+        },
+      );
+      return { state: result.state, results: { loss: result.loss, hits: result.hits } };
+    },
+    {
+      state: Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)])),
+      inputs: {
+        images: spec(shape),
+        targets: spec([batchSize], "int64"),
+        learningRate: spec([]),
+        temperature: spec([]),
+        step: spec([]),
+        ...Object.fromEntries(maskNames.map((name, place) => [name, spec(requests[place]!.shape, "uint8")])),
+      },
+    },
+    initialState(model, SEED),
+    runtime,
+  );
+  let steps = 0;
+  const given: ArrayRecord & Record<GivenName, TensorData> = {
+    images,
+    targets: BigInt64Array.from({ length: batchSize }, (_, n) => BigInt(n % CLASSES)),
+    learningRate: Float32Array.of(LEARNING_RATE),
+    temperature: Float32Array.of(1),
+    step: Float32Array.of(1),
+    ...Object.fromEntries(maskNames.map((name, place) => [name, masks[place]!])),
+  };
+  return {
+    run: async () => {
+      drawMasks(requests, masks, SEED, steps++);
+      return (await step.run(given)).loss!;
+    },
+    dispose: () => step.dispose(),
+  };
+}
+
+/**
+ * Evaluation of a whole batch, weights frozen into the graph.
+ *
+ * @throws RuntimeUnavailableError if the device is not to be had
+ */
+export async function evaluationWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
+  const { imageSize: _, batchSize: __, ...runtime } = options;
+  const { shape, images } = randomImages(options);
+  const state = initialState(model, SEED);
+  const forward = await compile(
+    (x: Tensor) => applyModel(model, freeze(model, state), x).output,
+    [spec(shape)],
+    runtime,
+  );
+  return { run: () => forward(images), dispose: () => forward.dispose() };
+}
