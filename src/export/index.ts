@@ -6,6 +6,11 @@ import { type RewriteName, rewrite } from "../rewrite/index.js";
 export interface ExportOptions {
   /** Where it is to run; `"cpu"` by default. */
   readonly target?: Target;
+  /**
+   * Channels in a block of ONNX Runtime's blocked layout, on the very machine that runs the model; 0 by
+   * default, for a model that runs anywhere.
+   */
+  readonly block?: number;
   /** Rewrites to leave out; none by default. */
   readonly withoutRewrites?: readonly RewriteName[];
   /** Name of the ONNX graph; `"dyconv"` by default. */
@@ -25,7 +30,7 @@ function border(name: string, { dtype, shape }: TensorType) {
  */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   const target = options.target ?? "cpu";
-  const rewritten = rewrite(graph, target, options.withoutRewrites);
+  const rewritten = rewrite(graph, { target, block: options.block ?? 0 }, options.withoutRewrites);
   verify(rewritten);
 
   const builder = new OnnxBuilder();

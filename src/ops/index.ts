@@ -1,3 +1,4 @@
+export * from "./blocked.js";
 export * from "./convolution.js";
 export * from "./elementwise.js";
 export * from "./input.js";

@@ -1,11 +1,13 @@
-import type { Graph, Target } from "../ir/index.js";
+import type { Graph, Machine } from "../ir/index.js";
+import { blockConvolutions } from "./blocked-convolutions.js";
 import { mergeCommonSubexpressions } from "./common-subexpressions.js";
 
-/** A rule that gives a graph which computes the same, faster. */
-export type Rewrite = (graph: Graph, target: Target) => Graph;
+/** A rule that gives a graph which computes the same, faster on a machine. */
+export type Rewrite = (graph: Graph, machine: Machine) => Graph;
 
 /** Every rule by name, in the order in which they are applied. */
 export const REWRITES = {
+  "blocked-convolutions": blockConvolutions,
   "common-subexpressions": mergeCommonSubexpressions,
 } as const satisfies Readonly<Record<string, Rewrite>>;
 
@@ -13,8 +15,8 @@ export const REWRITES = {
 export type RewriteName = keyof typeof REWRITES;
 
 /** Applies every rewrite, save those in `without`, which serves to find a fault. */
-export function rewrite(graph: Graph, target: Target, without: readonly RewriteName[] = []): Graph {
+export function rewrite(graph: Graph, machine: Machine, without: readonly RewriteName[] = []): Graph {
   return Object.entries<Rewrite>(REWRITES)
     .filter(([name]) => !without.includes(name as RewriteName))
-    .reduce((current, [, rule]) => rule(current, target), graph);
+    .reduce((current, [, rule]) => rule(current, machine), graph);
 }

@@ -4,9 +4,10 @@ import { type ExportOptions, exportOnnx } from "../export/index.js";
 import { allocate, type Graph, type Tensor, type TensorData, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 import { type Backend, type Device, loadBackend } from "./backend.js";
+import { blockedChannels } from "./blocked-layout.js";
 
 /** How a compiled function is run. */
-export interface RuntimeOptions extends Omit<ExportOptions, "target"> {
+export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block"> {
   /** `"cpu"` by default; `"webgpu"` and `"cuda"` where the installed ONNX Runtime offers them. */
   readonly device?: Device;
   /** Threads of the runtime; its own choice, the number of cores, by default. */
@@ -29,7 +30,8 @@ export class Session {
   static async open(graph: Graph, options: RuntimeOptions = {}): Promise<Session> {
     const { device = "cpu", threads, ...rest } = options;
     const { backend, target } = await loadBackend(device);
-    const model = exportOnnx(graph, { ...rest, target });
+    const block = target === "cpu" ? await blockedChannels(backend) : 0;
+    const model = exportOnnx(graph, { ...rest, target, block });
     try {
       const session = await backend.InferenceSession.create(model, {
         executionProviders: target === "wasm" ? ["wasm"] : device === "cpu" ? ["cpu"] : [device, "cpu"],

@@ -1,0 +1,169 @@
+/**
+ * ONNX Runtime's blocked layout for CPUs (domain `com.microsoft.nchwc`): b neighbouring channels lie
+ * together, so that one vector register holds the same pixel of b channels. b is what the processor's
+ * vectors hold; 16 with AVX-512.
+ *
+ * A blocked tensor has the shape [N, C/b, H, W, b]; elementwise operators work on it as on any other.
+ * Blocked weights are [O/b, C/b, kh, kw, b, b], inputs before outputs; [O/b, C, kh, kw, b] where the
+ * convolution reads fewer than b channels, which it does from a plain image.
+ */
+import { ShapeError } from "../errors/index.js";
+import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
+import { staticShape } from "../util/shape.js";
+import { conv2d } from "./convolution.js";
+import { reshape, transpose } from "./layout.js";
+import { type Pair, symmetricPads, windowOutput } from "./window.js";
+
+/** The domain of ONNX Runtime's blocked operators. */
+const DOMAIN = "com.microsoft.nchwc";
+
+interface BlockAttributes extends Attributes {
+  readonly block: number;
+}
+
+const toBlockedOperator: Operator<BlockAttributes> = {
+  name: "toBlocked",
+  infer: ([x], { block }) => {
+    const [batch, channels, height, width] = staticShape(x!.shape, "toBlocked");
+    if (x!.shape.length !== 4 || channels! % block !== 0) {
+      throw new ShapeError("toBlocked", `[N, C, H, W], C a multiple of ${block}`, formatType(x!));
+    }
+    return { dtype: "float32", shape: [batch!, channels! / block, height!, width!, block] };
+  },
+  gradient: (dy) => [fromBlocked(dy)],
+  emit: ({ inputs, output }, onnx) =>
+    onnx.reshape(onnx.node("ReorderInput", inputs, {}, DOMAIN), output.shape as readonly number[]),
+};
+
+const fromBlockedOperator: Operator<Record<string, never>> = {
+  name: "fromBlocked",
+  infer: ([x]) => ({ dtype: "float32", shape: plainShape(x!.shape as readonly number[]) }),
+  gradient: (dy, { inputs: [x] }) => [toBlocked(dy, x!.shape[4] as number)],
+  emit: ({ inputs, output }, onnx) => {
+    const shape = output.shape as readonly number[];
+    return onnx.node("ReorderOutput", [onnx.reshape(inputs[0]!, shape)], { channels: shape[1]! }, DOMAIN);
+  },
+};
+
+/** The sizes that ONNX Runtime believes a blocked tensor to have. */
+function plainShape([batch, blocks, height, width, block]: readonly number[]): readonly number[] {
+  return [batch!, blocks! * block!, height!, width!];
+}
+
+/** [N, C, H, W] → [N, C/block, H, W, block]. */
+export function toBlocked(x: Tensor, block: number): Tensor {
+  return Tensor.apply(toBlockedOperator, [x], { block });
+}
+
+/** [N, C/block, H, W, block] → [N, C, H, W]. */
+export function fromBlocked(x: Tensor): Tensor {
+  return Tensor.apply(fromBlockedOperator, [x], {});
+}
+
+/** [O, C, kh, kw] → blocked weights: [O/b, C/b, kh, kw, b, b], or [O/b, C, kh, kw, b] for C < b. */
+export function blockWeights(weight: Tensor, block: number): Tensor {
+  const [out, channels, height, width] = staticShape(weight.shape, "blockWeights");
+  const byOutput = toBlocked(reshape(weight, [1, out!, channels! * height! * width!, 1]), block);
+  if (channels! < block) return reshape(byOutput, [out! / block, channels!, height!, width!, block]);
+  const blocks = [out! / block, channels! / block];
+  const grouped = reshape(byOutput, [...blocks, block, height! * width!, block]);
+  return reshape(transpose(grouped, [0, 1, 3, 2, 4]), [...blocks, height!, width!, block, block]);
+}
+
+function unblockWeights(weight: Tensor): Tensor {
+  const shape = staticShape(weight.shape, "unblockWeights");
+  const rank = shape.length;
+  const block = shape[rank - 1]!;
+  if (rank === 5) {
+    return reshape(transpose(weight, [0, 4, 1, 2, 3]), [shape[0]! * block, ...shape.slice(1, 4)]);
+  }
+  const sizes = [shape[0]! * block, shape[1]! * block, shape[2]!, shape[3]!];
+  return reshape(transpose(weight, [0, 5, 1, 4, 2, 3]), sizes);
+}
+
+interface BlockedConvolutionAttributes extends Attributes {
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+}
+
+const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
+  name: "blockedConv2d",
+  infer: ([x, weight], { stride, padding, dilation }) => {
+    const kernel = staticShape(weight!.shape, "blockedConv2d");
+    const [batch, channels, ...rest] = staticShape(x!.shape, "blockedConv2d");
+    const block = kernel[kernel.length - 1]!;
+    const fits = x!.shape.length + 1 === kernel.length || (x!.shape.length === 4 && kernel.length === 5);
+    if (!fits || kernel[1] !== channels) {
+      throw new ShapeError(
+        "blockedConv2d",
+        "x [N, C/b, H, W, b] and weight [O/b, C/b, kh, kw, b, b]",
+        `${formatType(x!)} and ${formatType(weight!)}`,
+      );
+    }
+    const size = [0, 1].map((i) =>
+      windowOutput(rest[i]!, kernel[i + 2]!, stride[i]!, padding[i]!, dilation[i]!),
+    );
+    return { dtype: "float32", shape: [batch!, kernel[0]!, ...size, block] };
+  },
+  gradient: (dy, { inputs: [x, weight, bias], attributes }) => {
+    const block = weight!.shape.at(-1) as number;
+    const blocked = x!.shape.length === 5;
+    const plain = conv2d(blocked ? fromBlocked(x!) : x!, unblockWeights(weight!), bias, attributes);
+    const { inputs, operator } = plain;
+    const parts = operator.gradient(fromBlocked(dy), { inputs, output: plain, attributes: plain.attributes });
+    const [byInput, byWeight, ...byBias] = parts as readonly Tensor[];
+    return [blocked ? toBlocked(byInput!, block) : byInput!, blockWeights(byWeight!, block), ...byBias];
+  },
+  emit: ({ inputs, types, output, attributes }, onnx) => {
+    const [x, weight, ...bias] = inputs;
+    const kernel = types[1]!.shape as readonly number[];
+    const block = kernel[kernel.length - 1]!;
+    const blocked = types[0]!.shape.length === 5;
+    const sizes = [kernel[0]! * block, blocked ? kernel[1]! * block : kernel[1]!, kernel[2]!, kernel[3]!];
+    const image = blocked ? onnx.reshape(x!, plainShape(types[0]!.shape as readonly number[])) : x!;
+    const { stride, padding, dilation } = attributes;
+    const y = onnx.node(
+      "Conv",
+      [image, onnx.reshape(weight!, sizes), ...bias],
+      {
+        kernel_shape: kernel.slice(2, 4),
+        strides: stride,
+        pads: symmetricPads(padding),
+        dilations: dilation,
+        group: 1,
+      },
+      DOMAIN,
+    );
+    return onnx.reshape(y, output.shape as readonly number[]);
+  },
+};
+
+/** Options of a blocked convolution. */
+export interface BlockedConvolutionOptions {
+  /** [1, 1] by default. */
+  readonly stride?: Pair;
+  /** [0, 0] by default. Padding the width costs more than widening the image with `pad` beforehand. */
+  readonly padding?: Pair;
+  /** [1, 1] by default. */
+  readonly dilation?: Pair;
+}
+
+/**
+ * The convolution in the blocked layout.
+ *
+ * @param x [N, C/b, H, W, b]; [N, C, H, W] for C < b
+ * @param weight as {@link blockWeights} gives it
+ * @param bias [O]
+ * @returns [N, O/b, H′, W′, b]
+ */
+export function blockedConv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  options: BlockedConvolutionOptions = {},
+): Tensor {
+  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = options;
+  const inputs = bias ? [x, weight, bias] : [x, weight];
+  return Tensor.apply(blockedConv2dOperator, inputs, { stride, padding, dilation });
+}
