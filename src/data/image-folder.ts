@@ -1,6 +1,7 @@
 /** A folder of images, one subfolder a class: `train/<class>/*.png` and `test/` or `val/` beside it. */
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -138,7 +139,7 @@ async function decode(path: string, size: number, images: Uint8Array, index: num
     return createHash("sha256").update(content).digest("hex");
   } catch (cause) {
     throw new DataError(`${path}: the image cannot be read (${(cause as Error).message})`, {
-      hint: "Replace or delete this file.",
+      hint: existsSync(path) ? "Replace or delete this file." : "Check the path for a typing error.",
       cause,
     });
   }

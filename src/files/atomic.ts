@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, constants, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileError } from "./file-error.js";
+import { errorCode, fileError } from "./file-error.js";
 
 /** What a file is written from: text (as UTF-8), bytes, or chunks of bytes in order. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -37,7 +37,18 @@ export async function ensureFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw fileError("make folder", path, cause);
+    throw fileError("make folder", path, (await refusalAbove(path)) ?? cause);
+  }
+}
+
+/** Why nothing can be made below the nearest folder that exists: of a read-only disk, a recursive mkdir says ENOENT. */
+async function refusalAbove(path: string): Promise<unknown> {
+  const parent = dirname(path);
+  try {
+    await access(parent, constants.W_OK);
+    return undefined;
+  } catch (cause) {
+    return errorCode(cause) === "ENOENT" && parent !== path ? refusalAbove(parent) : cause;
   }
 }
 

@@ -1,8 +1,10 @@
 import { DyconvError } from "../errors/index.js";
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: "The disk is full. Earlier files are intact; free some space and run the command again.",
-  EDQUOT: "The disk quota is used up. Earlier files are intact; free some space and run the command again.",
+  ENOSPC:
+    "The disk is full. Earlier files are intact; free some space and run the command again, training with --resume.",
+  EDQUOT:
+    "The disk quota is used up. Earlier files are intact; free some space and run the command again, training with --resume.",
   EACCES: "Choose a folder you may write to, or change its permissions.",
   EPERM: "Choose a folder you may write to, or change its permissions.",
   EROFS: "The file system is read-only; choose another folder.",
@@ -12,6 +14,11 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "The path is a folder; name a file in it.",
   EMFILE: "Too many files are open; raise the limit with `ulimit -n`.",
 };
+
+/** The code that the file system gave an error, such as ENOENT; empty for other errors. */
+export function errorCode(cause: unknown): string {
+  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+}
 
 /**
  * The error to throw when `path` could not be used.
@@ -23,7 +30,7 @@ const HINTS: Readonly<Record<string, string>> = {
  */
 export function fileError(doing: string, path: string, cause: unknown): DyconvError {
   if (cause instanceof DyconvError) return cause;
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const code = errorCode(cause);
   const reason = code || (cause instanceof Error ? cause.message : String(cause));
   const hint = HINTS[code];
   return new DyconvError(

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { DyconvError } from "../errors/index.js";
 import { AppendFile } from "./append.js";
 import { writeFileAtomically } from "./atomic.js";
-import { fileError } from "./file-error.js";
+import { errorCode, fileError } from "./file-error.js";
 
 /** Options of {@link JsonLinesWriter.open}. */
 export interface JsonLinesOptions {
@@ -99,7 +99,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return "";
+    if (errorCode(cause) === "ENOENT") return "";
     throw fileError("read", path, cause);
   }
 }
