@@ -3,6 +3,7 @@ import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors/index.js";
 import type { ModelEntry } from "../models/index.js";
 import type { Device } from "../runtime/index.js";
+import { DEVICES } from "../train/choices.js";
 
 /** The option of every command that gives results to other programs. */
 export const JSON_OPTION = ["--json", "print one JSON document"] as const;
@@ -34,9 +35,21 @@ export function positiveInteger(value: string): number {
   throw new InvalidArgumentError("it must be a whole number of at least 1");
 }
 
+/** A number; which numbers can be, the configuration says. */
+export function number(value: string): number {
+  const parsed = Number(value);
+  if (value.trim() !== "" && Number.isFinite(parsed)) return parsed;
+  throw new InvalidArgumentError("it must be a number");
+}
+
+/** Numbers with commas between them. */
+export function numbers(value: string): number[] {
+  return value.split(",").map(number);
+}
+
 /** `--device`. */
 export function deviceOption(): Option {
-  return choiceOption("--device <name>", "where to compute", ["cpu", "webgpu", "cuda"]).default("cpu");
+  return choiceOption("--device <name>", "where to compute", DEVICES).default("cpu");
 }
 
 /** `--threads`. */

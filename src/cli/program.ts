@@ -1,9 +1,9 @@
 import { Command, CommanderError } from "commander";
 import { DyconvError, UsageError } from "../errors/index.js";
+import { version } from "../train/versions.js";
 import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
 import type { Terminal } from "./terminal.js";
-import { version } from "./version.js";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 

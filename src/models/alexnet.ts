@@ -22,10 +22,20 @@ export interface AlexNetOptions {
   readonly dropout?: number;
 }
 
-/** Options of AlexNet-DY: those of its dynamic convolutions besides; 2 experts by default. */
-export interface AlexNetDyOptions
-  extends AlexNetOptions,
-    Pick<DynamicConv2dOptions, "experts" | "ratio" | "routing" | "init" | "plan"> {}
+/** Options that the dynamic convolutions of a network share. */
+export type DynamicOptions = Pick<DynamicConv2dOptions, "experts" | "ratio" | "routing" | "init" | "plan">;
+
+/** Options of AlexNet-DY: those of its dynamic convolutions besides, by default {@link ALEXNET_DYNAMIC}. */
+export interface AlexNetDyOptions extends AlexNetOptions, DynamicOptions {}
+
+/** The dynamic convolutions of the published CIFAR-10 experiment. */
+export const ALEXNET_DYNAMIC: Required<DynamicOptions> = {
+  experts: 2,
+  ratio: 4,
+  routing: "softmax",
+  init: "per-expert",
+  plan: "auto",
+};
 
 /** Makes a 3×3 convolution with padding 1. */
 export type MakeConvolution = (inChannels: number, outChannels: number) => Module;
@@ -85,7 +95,7 @@ export function alexnet(options: AlexNetOptions = {}): AlexNet {
 
 /** AlexNet whose last three convolutions are dynamic: 8,324,368 parameters, 8,322,992 of them trainable. */
 export function alexnetDy(options: AlexNetDyOptions = {}): AlexNet {
-  const dynamic = { experts: 2, ...options, padding: 1 };
+  const dynamic = { ...ALEXNET_DYNAMIC, ...options, padding: 1 };
   return new AlexNet(
     (inChannels, outChannels) => new DynamicConv2d(inChannels, outChannels, 3, dynamic),
     options,

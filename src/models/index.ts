@@ -1,10 +1,16 @@
 import { UsageError } from "../errors/index.js";
 import type { Module } from "../nn/index.js";
-import { type AlexNetDyOptions, alexnet, alexnetDy } from "./alexnet.js";
+import {
+  ALEXNET_DYNAMIC,
+  type AlexNetDyOptions,
+  alexnet,
+  alexnetDy,
+  type DynamicOptions,
+} from "./alexnet.js";
 
 export * from "./alexnet.js";
 
-/** Options that `createModel` passes on; a model takes those it knows. */
+/** Options of a registered model. */
 export type ModelOptions = AlexNetDyOptions;
 
 /** A model and the image it takes. */
@@ -13,12 +19,14 @@ export interface ModelEntry {
   readonly create: (options?: ModelOptions) => Module;
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;
+  /** Its dynamic convolutions as they are by default; absent where it has none. */
+  readonly dynamic?: Required<DynamicOptions>;
 }
 
 /** Every model by the name that the command line takes. */
 export const MODELS: Readonly<Record<string, ModelEntry>> = {
   alexnet: { create: alexnet, imageSize: 128 },
-  "alexnet-dy": { create: alexnetDy, imageSize: 128 },
+  "alexnet-dy": { create: alexnetDy, imageSize: 128, dynamic: ALEXNET_DYNAMIC },
 };
 
 /**
@@ -27,11 +35,23 @@ export const MODELS: Readonly<Record<string, ModelEntry>> = {
  * @throws UsageError naming the models there are
  */
 export function modelEntry(name: string): ModelEntry {
-  const entry = MODELS[name];
-  if (entry === undefined) {
-    throw new UsageError(`there is no model "${name}"`, {
-      hint: `models: ${Object.keys(MODELS).join(", ")}`,
-    });
-  }
-  return entry;
+  if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
+  throw new UsageError(`there is no model "${name}"`, { hint: `models: ${Object.keys(MODELS).join(", ")}` });
+}
+
+/**
+ * All options of a model's dynamic convolutions: those given, the others as they are by default.
+ *
+ * @returns nothing for a model without dynamic convolutions
+ * @throws UsageError if such a model is given options for them
+ */
+export function completeDynamicOptions(name: string, options: DynamicOptions): DynamicOptions {
+  const { dynamic } = modelEntry(name);
+  if (dynamic !== undefined) return { ...dynamic, ...options };
+  const given = Object.keys(options);
+  if (given.length === 0) return {};
+  const takers = Object.keys(MODELS).filter((model) => MODELS[model]!.dynamic);
+  throw new UsageError(`${name} has no dynamic convolutions, so it takes no ${given.join(", no ")}`, {
+    hint: `models with dynamic convolutions: ${takers.join(", ")}`,
+  });
 }

@@ -40,6 +40,6 @@ export function linearAnneal(options: {
   readonly decrement?: number;
 }): Schedule {
   const { from, to, epochs, decrement = (from - to) / epochs } = options;
-  return (epoch) =>
-    decrement > 0 ? Math.max(from - decrement * epoch, to) : Math.min(from - decrement * epoch, to);
+  const furthest = from > to ? Math.max : Math.min;
+  return (epoch) => furthest(from - decrement * epoch, to);
 }

@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from "vega-lite";
+import { UsageError } from "../errors/index.js";
 import { writeFileAtomically } from "../files/index.js";
 
 /** Options of {@link renderPng}. */
@@ -31,12 +32,18 @@ export async function renderPng(svg: string, options: PngOptions = {}): Promise<
 }
 
 /**
- * Draws a specification into `<path>.svg` and `<path>.png`.
+ * Draws a specification into each of the files, which end in `.svg` or `.png`.
  *
- * @throws DyconvError with a hint when the files cannot be written.
+ * @throws UsageError for another ending, before anything is drawn.
+ * @throws DyconvError with a hint when a file cannot be written.
  */
-export async function writeFigure(path: string, spec: TopLevelSpec): Promise<void> {
+export async function writeFigure(paths: readonly string[], spec: TopLevelSpec): Promise<void> {
+  const unknown = paths.find((path) => !/\.(svg|png)$/i.test(path));
+  if (unknown !== undefined) {
+    throw new UsageError(`${unknown}: a figure is drawn as .svg or .png`, { hint: "change its ending" });
+  }
   const svg = await renderSvg(spec);
-  await writeFileAtomically(`${path}.svg`, svg);
-  await writeFileAtomically(`${path}.png`, await renderPng(svg));
+  for (const path of paths) {
+    await writeFileAtomically(path, /\.svg$/i.test(path) ? svg : await renderPng(svg));
+  }
 }

@@ -1,49 +1,37 @@
 import { basename, join } from "node:path";
-import { imageBytes, openData } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
 import { readJsonLines, writeFileAtomically } from "../files/index.js";
 import {
   accuracySpec,
   type ConfigValue,
   lossSpec,
-  type PredictedSample,
   type ReportRun,
   renderPredictionGrid,
   renderReport,
   renderSvg,
 } from "../report/index.js";
 import { elementCount } from "../util/shape.js";
+import { runtimeOptions, type TrainConfig } from "./config.js";
 import { readCurves } from "./curves.js";
 import { evaluateRun } from "./evaluate-run.js";
 import { type OpenRun, openRun } from "./open-run.js";
 import { predict } from "./predict.js";
-import type { EpochMetrics } from "./trainer.js";
+import type { EpochMetrics, MetricsLine } from "./records.js";
+import { predictedSamples, testSamples } from "./samples.js";
+import { installedVersions } from "./versions.js";
 
 /** Test images in the report's grids. */
 const GRID_IMAGES = 18;
 
-/** Predictions on the first test images of a run's data. */
+/** Test images with the classes that a run predicts. */
 async function predictionGrid(run: OpenRun): Promise<Uint8Array> {
-  const { config, imageSize, classes } = run;
-  const { test } = await openData(config.data, { imageSize, seed: config.seed });
-  const { height, width, labels } = test;
-  const count = Math.min(GRID_IMAGES, test.length);
-  const size = imageBytes(test);
-  const ranked = await predict(
-    run,
-    { images: test.images.subarray(0, count * size), height, width },
-    { top: 1 },
-  );
-  const samples = ranked.map(([best], i): PredictedSample => {
-    const pixels = test.images.subarray(i * size, (i + 1) * size);
-    const truth = classes[labels[i]!] ?? String(labels[i]);
-    return { pixels, height, width, truth, prediction: best!.label, confidence: best!.probability };
-  });
-  return renderPredictionGrid(samples, { columns: 9 });
+  const samples = await testSamples(run, GRID_IMAGES);
+  const ranked = await predict(run, samples, { top: 1 });
+  return renderPredictionGrid(predictedSamples(samples, ranked), { columns: 9 });
 }
 
 async function reportRun(folder: string): Promise<ReportRun> {
-  const lines = (await readJsonLines(join(folder, "metrics.jsonl"))) as readonly { readonly kind: string }[];
+  const lines = (await readJsonLines(join(folder, "metrics.jsonl"))) as readonly MetricsLine[];
   const epochs = lines.filter((line): line is EpochMetrics => line.kind === "epoch");
   if (epochs.length === 0) {
     throw new CheckpointError(`${folder} has no finished epoch`, { hint: "train it further with --resume" });
@@ -51,11 +39,7 @@ async function reportRun(folder: string): Promise<ReportRun> {
   const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a));
   const run = await openRun(folder);
   const { config, model } = run;
-  const { device, threads } = config;
-  const { imagesPerSecond } = await evaluateRun(folder, {
-    device,
-    ...(threads === undefined ? {} : { threads }),
-  });
+  const { imagesPerSecond } = await evaluateRun(folder, runtimeOptions(config));
   return {
     name: basename(folder),
     model: config.model,
@@ -66,9 +50,18 @@ async function reportRun(folder: string): Promise<ReportRun> {
     bestEpoch: best.epoch,
     epochs: epochs.length,
     chosenOn: config.valSplit > 0 ? "validation split" : "test set",
-    config: Object.fromEntries(Object.entries(config).map(([key, value]) => [key, value as ConfigValue])),
+    config: configValues(config),
     predictions: await predictionGrid(run),
   };
+}
+
+/** A configuration on one level, without what was left open. */
+function configValues({ modelOptions, ...config }: TrainConfig): Readonly<Record<string, ConfigValue>> {
+  const values: Record<string, ConfigValue> = {};
+  for (const [key, value] of Object.entries({ ...config, ...modelOptions })) {
+    if (value !== undefined) values[key] = value;
+  }
+  return values;
 }
 
 /**
@@ -76,11 +69,7 @@ async function reportRun(folder: string): Promise<ReportRun> {
  *
  * @throws CheckpointError if a folder holds no run with a finished epoch
  */
-export async function compareRuns(
-  folders: readonly string[],
-  folder: string,
-  versions: Readonly<Record<string, string>>,
-): Promise<readonly ReportRun[]> {
+export async function compareRuns(folders: readonly string[], folder: string): Promise<readonly ReportRun[]> {
   const runs: ReportRun[] = [];
   for (const path of folders) runs.push(await reportRun(path));
   const curves = await Promise.all(folders.map(readCurves));
@@ -104,7 +93,7 @@ export async function compareRuns(
     runs,
     figures,
     dataNote: `Data: ${config.data}, fingerprint ${dataFingerprint}. ${dataNote ?? ""}`.trim(),
-    versions,
+    versions: installedVersions(),
   });
   await writeFileAtomically(join(folder, "report.html"), report);
   return runs;

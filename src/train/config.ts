@@ -1,26 +1,57 @@
 import { z } from "zod";
 import { UsageError } from "../errors/index.js";
+import { completeDynamicOptions } from "../models/index.js";
+import type { RuntimeOptions } from "../runtime/index.js";
+import {
+  DEVICES,
+  EXPERT_INITS,
+  OPTIMIZERS,
+  PLANS,
+  ROUTINGS,
+  SCHEDULES,
+  TEMPERATURE_INTERVALS,
+} from "./choices.js";
 
 const positiveInteger = z.int().positive();
+
+const modelOptionsSchema = z.strictObject({
+  experts: positiveInteger.exactOptional(),
+  ratio: z.number().positive().exactOptional(),
+  routing: z.enum(ROUTINGS).exactOptional(),
+  init: z.enum(EXPERT_INITS).exactOptional(),
+  plan: z.enum(PLANS).exactOptional(),
+});
 
 /** Every value of a run. The defaults are the published recipe of AlexNet-DY. */
 export const trainConfigSchema = z.strictObject({
   /** Name of a registered model. */
   model: z.string(),
+  /** Options of the model's dynamic convolutions; the model's own by default. */
+  modelOptions: modelOptionsSchema.default({}),
   /** Data source, as `openData` takes it. */
   data: z.string().default("cifar10"),
   epochs: positiveInteger.default(100),
   batchSize: positiveInteger.default(512),
   learningRate: z.number().positive().default(0.1),
-  /** Epochs at which the learning rate is multiplied by 0.1. */
-  milestones: z.array(z.number()).default([30, 60, 90]),
+  schedule: z.enum(SCHEDULES).default("multi-step"),
+  /** Epochs at which the schedule `multi-step` multiplies the learning rate by 0.1. */
+  milestones: z.array(z.number().nonnegative()).default([30, 60, 90]),
+  /** Epochs over which the learning rate rises from 0 to its schedule. */
+  warmUp: z.number().nonnegative().default(0),
+  optimizer: z.enum(OPTIMIZERS).default("sgd"),
+  /** μ of `sgd`. */
   momentum: z.number().min(0).lt(1).default(0),
+  /** Whether `sgd` looks ahead along the momentum. */
+  nesterov: z.boolean().default(false),
+  /** λ; added to the gradient by `sgd` and `adam`, shrinks the parameter itself by `adamw`. */
   weightDecay: z.number().min(0).default(1e-5),
   labelSmoothing: z.number().min(0).lt(1).default(0.1),
   /** Starting temperature; 1 is where it ends. */
   temperature: z.number().min(1).default(30),
   /** What an epoch takes off the temperature. */
   temperatureDecrement: z.number().min(0).default(3),
+  /** Whether the temperature falls once an epoch, or a little every step. */
+  temperatureEvery: z.enum(TEMPERATURE_INTERVALS).default("epoch"),
   seed: z.int().nonnegative().default(42),
   /** Share of the training images held out for validation; with 0 the test set validates. */
   valSplit: z.number().min(0).lt(1).default(0),
@@ -32,7 +63,7 @@ export const trainConfigSchema = z.strictObject({
   maxSteps: positiveInteger.optional(),
   /** Steps between checkpoints within an epoch. */
   checkpointEvery: positiveInteger.default(50),
-  device: z.enum(["cpu", "webgpu", "cuda"]).default("cpu"),
+  device: z.enum(DEVICES).default("cpu"),
   /** Threads of the runtime; its own choice by default. */
   threads: positiveInteger.optional(),
 });
@@ -49,7 +80,12 @@ export type TrainConfigInput = z.input<typeof trainConfigSchema>;
  * @throws UsageError naming each value that cannot be
  */
 export function parseTrainConfig(values: TrainConfigInput): TrainConfig {
-  const result = trainConfigSchema.safeParse(values);
-  if (result.success) return result.data;
-  throw new UsageError(z.prettifyError(result.error));
+  const { success, data, error } = trainConfigSchema.safeParse(values);
+  if (!success) throw new UsageError(z.prettifyError(error));
+  return { ...data, modelOptions: completeDynamicOptions(data.model, data.modelOptions) };
+}
+
+/** Where a run computes. */
+export function runtimeOptions({ device, threads }: TrainConfig): Pick<RuntimeOptions, "device" | "threads"> {
+  return { device, ...(threads === undefined ? {} : { threads }) };
 }

@@ -2,12 +2,7 @@ import { basename, join } from "node:path";
 import { CheckpointError } from "../errors/index.js";
 import { readJsonLines } from "../files/index.js";
 import { accuracySpec, type CurvePoint, lossSpec, type RunCurves, writeFigure } from "../report/index.js";
-import type { EpochMetrics } from "./trainer.js";
-
-/** A line of `metrics.jsonl`. */
-type MetricsLine =
-  | EpochMetrics
-  | { readonly kind: "step"; readonly step: number; readonly trainLoss: number };
+import type { EpochMetrics, MetricsLine } from "./records.js";
 
 /**
  * Draws the loss and accuracy of runs, several in one picture, as `curves-loss` and `curves-accuracy`,
@@ -19,8 +14,9 @@ export async function writeCurves(runs: readonly string[], folder: string): Prom
   const curves = await Promise.all(runs.map(readCurves));
   const named = (pick: (curve: Curves) => readonly CurvePoint[]): RunCurves[] =>
     curves.map((curve, i) => ({ name: uniqueName(runs, i), points: pick(curve) }));
-  await writeFigure(join(folder, "curves-loss"), lossSpec(named(({ loss }) => loss)));
-  await writeFigure(join(folder, "curves-accuracy"), accuracySpec(named(({ accuracy }) => accuracy)));
+  const files = (name: string) => [join(folder, `${name}.svg`), join(folder, `${name}.png`)];
+  await writeFigure(files("curves-loss"), lossSpec(named(({ loss }) => loss)));
+  await writeFigure(files("curves-accuracy"), accuracySpec(named(({ accuracy }) => accuracy)));
 }
 
 interface Curves {

@@ -13,6 +13,8 @@ it("linearAnneal without a decrement arrives after its epochs, upwards too", () 
   expect(down(5)).toBeCloseTo(15.5);
   const up = linearAnneal({ from: 0, to: 1, epochs: 2 });
   expect([up(0), up(1), up(3)]).toEqual([0, 0.5, 1]);
+  const still = linearAnneal({ from: 30, to: 1, epochs: 10, decrement: 0 });
+  expect([still(0), still(50)]).toEqual([30, 30]);
 });
 
 it("multiStep drops at each milestone", () => {

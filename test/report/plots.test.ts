@@ -104,8 +104,12 @@ describe("figures", () => {
 
   test("are written as SVG and PNG", async () => {
     const folder = await temporaryFolder();
-    await writeFigure(`${folder}/curves-loss`, lossSpec([runOf("a", 2)]));
+    const files = [`${folder}/curves-loss.svg`, `${folder}/curves-loss.png`];
+    await writeFigure(files, lossSpec([runOf("a", 2)]));
     expect((await readdir(folder)).sort()).toEqual(["curves-loss.png", "curves-loss.svg"]);
+    await expect(writeFigure([`${folder}/a.pdf`], lossSpec([runOf("a", 2)]))).rejects.toThrow(
+      /\.svg or \.png/,
+    );
   });
 });
 

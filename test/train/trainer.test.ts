@@ -1,12 +1,15 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { generateShapes } from "../../src/data/index.js";
-import { readJsonLines } from "../../src/files/index.js";
-import { checkpointPath } from "../../src/train/checkpoint.js";
+import { generateShapes, type ImageDataset } from "../../src/data/index.js";
+import { readJsonLines, readSafetensors } from "../../src/files/index.js";
+import { checkpointPath, modelShapes } from "../../src/train/checkpoint.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/train/config.js";
-import { train } from "../../src/train/trainer.js";
+import type { RunDescription } from "../../src/train/description.js";
+import { openRun } from "../../src/train/open-run.js";
+import type { MetricsLine } from "../../src/train/records.js";
+import { type TrainOptions, train } from "../../src/train/trainer.js";
 
 const data = generateShapes({ train: 24, test: 8 });
 
@@ -17,7 +20,6 @@ function config(values: Partial<TrainConfigInput> = {}) {
     epochs: 2,
     batchSize: 8,
     learningRate: 0.01,
-    momentum: 0.9,
     checkpointEvery: 2,
     threads: 2,
     ...values,
@@ -31,21 +33,34 @@ describe("a run", () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it("ends in the same bytes whether it was stopped and resumed or not", async () => {
+  const recipes: Readonly<Record<string, Partial<TrainConfigInput>>> = {
+    "sgd with momentum": { momentum: 0.9 },
+    "adamw, all schedules by step": {
+      optimizer: "adamw",
+      schedule: "cosine",
+      warmUp: 1,
+      temperatureEvery: "step",
+      modelOptions: { experts: 3, routing: "softmax", init: "notebook" },
+    },
+  };
+  it.each(Object.keys(recipes))("ends in the same bytes whether it was stopped or not: %s", async (name) => {
+    const recipe = recipes[name]!;
     const whole = join(folder, "whole");
-    await train(config(), { out: whole, data });
+    await train(config(recipe), { out: whole, data });
 
     const broken = join(folder, "broken");
-    for (const maxSteps of [1, 4]) await train(config({ maxSteps }), { out: broken, data, resume: true });
-    const { finished } = await train(config(), { out: broken, data, resume: true });
+    for (const maxSteps of [1, 4]) {
+      await train(config({ ...recipe, maxSteps }), { out: broken, data, resume: true });
+    }
+    const { finished } = await train(config(recipe), { out: broken, data, resume: true });
 
     expect(finished).toBe(true);
     const [expected, resumed] = await Promise.all(
       [whole, broken].map((run) => readFile(checkpointPath(run, "final"))),
     );
     expect(resumed!.equals(expected!)).toBe(true);
-    const epochs = (await readJsonLines(join(broken, "metrics.jsonl"))) as { kind: string; epoch: number }[];
-    expect(epochs.filter(({ kind }) => kind === "epoch").map(({ epoch }) => epoch)).toEqual([1, 2]);
+    const lines = (await readJsonLines(join(broken, "metrics.jsonl"))) as MetricsLine[];
+    expect(lines.filter(({ kind }) => kind === "epoch").map(({ epoch }) => epoch)).toEqual([1, 2]);
   });
 
   it("is not written over", async () => {
@@ -53,23 +68,97 @@ describe("a run", () => {
     await expect(train(config(), { out: folder, data })).rejects.toThrow(/holds a run already/);
   });
 
-  it("stops with an error when the loss diverges, the last checkpoint intact", async () => {
-    await train(config({ maxSteps: 2 }), { out: folder, data });
-    const before = await readFile(checkpointPath(folder, "last"));
-    const diverging = train(config({ learningRate: 1e30 }), { out: folder, data, resume: true });
-    await expect(diverging).rejects.toThrow(/the loss became/);
-    expect((await readFile(checkpointPath(folder, "last"))).equals(before)).toBe(true);
+  describe("whose update is finite but ruins the weights", () => {
+    const ruinous = { learningRate: 1e30, checkpointEvery: 1 };
+    let before: Buffer;
+    beforeEach(async () => {
+      await train(config({ maxSteps: 1 }), { out: folder, data });
+      before = await readFile(checkpointPath(folder, "last"));
+    });
+
+    it.each([
+      ["by the next step", {}],
+      ["when it is stopped before the next step", { maxSteps: 2 }],
+    ])("fails, the last good checkpoint intact, %s", async (_, stop) => {
+      const losses: number[] = [];
+      const onStep = ({ loss }: { loss: number }) => losses.push(loss);
+      const run = train(config({ ...ruinous, ...stop }), { out: folder, data, resume: true, onStep });
+      await expect(run).rejects.toThrow(/the loss became \S+ at step 3/);
+      expect(losses).toEqual([expect.closeTo(losses[0]!)]);
+      expect((await readFile(checkpointPath(folder, "last"))).equals(before)).toBe(true);
+    });
   });
 
-  it("refuses the checkpoint of another model", async () => {
-    await train(config({ maxSteps: 1 }), { out: folder, data });
-    const other = train(config({ model: "alexnet" }), { out: folder, data, resume: true });
-    await expect(other).rejects.toThrow(/expected "features.8.weight"/);
+  it("that was killed before its first checkpoint still begins with the weights it was given", async () => {
+    const init = join(folder, "init");
+    await train(config({ maxSteps: 1, seed: 1 }), { out: init, data });
+    const run = join(folder, "run");
+    const signal = AbortSignal.abort();
+    await train(config(), { out: run, data, init: checkpointPath(init, "last"), signal });
+    const [given, begun] = await Promise.all(
+      [init, run].map((out) => readSafetensors(checkpointPath(out, "last"))),
+    );
+    const weight = "features.8.weight";
+    expect(begun!.tensors[weight]).toEqual(given!.tensors[weight]);
+  });
+
+  it("has an output for each class of its data", async () => {
+    const three = (set: ImageDataset): ImageDataset => ({
+      ...set,
+      classes: ["a", "b", "c"],
+      labels: set.labels.map((label) => label % 3),
+    });
+    const own = { ...data, train: three(data.train), test: three(data.test) };
+    await train(config({ maxSteps: 1 }), { out: folder, data: own });
+    const { model, classes } = await openRun(folder);
+    expect(classes).toEqual(["a", "b", "c"]);
+    expect(modelShapes(model)["classifier.6.weight"]).toEqual([3, 2048]);
+  });
+
+  describe("that is resumed", () => {
+    beforeEach(() => train(config({ maxSteps: 1 }), { out: folder, data }));
+    const resume = (values: Partial<TrainConfigInput>, options: Partial<TrainOptions> = {}) =>
+      train(config({ maxSteps: 1, ...values }), { out: folder, data, resume: true, ...options });
+
+    it("warns of other versions and other data, in a line each", async () => {
+      const path = join(folder, "config.json");
+      const description = JSON.parse(await readFile(path, "utf8")) as RunDescription;
+      const { versions } = description;
+      expect(Object.keys(versions)).toEqual(["dyconv", "onnxruntime-node", "node"]);
+      const older = { ...description, versions: { ...versions, dyconv: "0.0.1" } };
+      await writeFile(path, JSON.stringify(older));
+
+      const warnings: string[] = [];
+      const others = { ...data, fingerprint: "others" };
+      await resume({}, { data: others, onWarning: (message) => warnings.push(message) });
+      expect(warnings).toEqual([
+        `versions changed since the run began, and results may differ: dyconv 0.0.1 → ${versions.dyconv}`,
+        "the data of shapes are not those that the run began with",
+      ]);
+    });
+
+    it("refuses another model, and the checkpoint of other options", async () => {
+      await expect(resume({ model: "alexnet" })).rejects.toThrow(/a run of alexnet-dy, not of alexnet/);
+      const more = resume({ modelOptions: { experts: 3 } });
+      await expect(more).rejects.toThrow(/expected "features.8.weight" as float32 \[3, /);
+    });
   });
 });
 
 describe("a configuration", () => {
   it("names each value that cannot be", () => {
     expect(() => config({ batchSize: 0, momentum: 2 })).toThrow(/batchSize[\s\S]*momentum/);
+  });
+
+  it("holds every option of the dynamic convolutions, and none where there are none", () => {
+    const { modelOptions } = config({ modelOptions: { experts: 4 } });
+    const others = { ratio: 4, routing: "softmax", init: "per-expert", plan: "auto" };
+    expect(modelOptions).toEqual({ experts: 4, ...others });
+    expect(config({ model: "alexnet" }).modelOptions).toEqual({});
+  });
+
+  it("refuses options of dynamic convolutions for a model without", () => {
+    const alexnet = () => config({ model: "alexnet", modelOptions: { experts: 4, plan: "auto" } });
+    expect(alexnet).toThrow("alexnet has no dynamic convolutions, so it takes no experts, no plan");
   });
 });

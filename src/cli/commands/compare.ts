@@ -1,14 +1,20 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { CheckpointError, UsageError } from "../../errors/index.js";
+import type { ReportRun } from "../../report/index.js";
+import { separateModelOptions } from "../model-options.js";
 import { findModel, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
-import { addTrainingOptions, runTraining, type TrainingFlags } from "../training.js";
+import { runTraining } from "../training.js";
+import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
 
 const EXAMPLES = `
 Examples:
   $ dyconv compare alexnet-dy alexnet --data shapes --out runs/compare --epochs 3 --batch-size 64
-  $ dyconv compare runs/dy runs/static --out runs`;
+  $ dyconv compare alexnet-dy alexnet --out runs/compare --resume
+  $ dyconv compare runs/dy runs/static --out runs
+
+Options of dynamic convolutions go to the models that have them.`;
 
 /** `dyconv compare MODEL MODEL`, or two runs. */
 export function defineCompare(program: Command, terminal: Terminal): void {
@@ -18,41 +24,92 @@ export function defineCompare(program: Command, terminal: Terminal): void {
     .description("Compare two models, trained alike, or two runs: the published table, and report.html.")
     .argument("<first>", "a model, or the folder of a run")
     .argument("<second>", "a model, or the folder of a run")
-    .requiredOption("--out <folder>", "folder of the report, and of the runs that are trained");
-  addTrainingOptions(command)
+    .requiredOption("--out <folder>", "folder of the report, and of the runs that are trained")
+    .option("--resume", "continue a comparison that was stopped")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((first: string, second: string, flags: CompareFlags) =>
       compare([first, second], flags, terminal),
     );
+  addTrainingOptions(command);
 }
 
-type CompareFlags = TrainingFlags & { readonly out: string; readonly json?: true };
+interface ComparePlace {
+  readonly out: string;
+  readonly resume?: boolean;
+}
 
-async function compare(sides: readonly string[], flags: CompareFlags, terminal: Terminal): Promise<void> {
-  const { out, json, ...values } = flags;
-  for (const side of sides) if (!isRun(side)) await findModel(side);
-  const folders: string[] = [];
-  for (const side of sides) {
-    if (isRun(side)) {
-      folders.push(side);
-      continue;
-    }
-    const folder = join(out, side);
-    terminal.err(`training ${side} in ${folder}\n`);
-    const { finished } = await runTraining(side, values, { out: folder, resume: isRun(folder) }, terminal);
-    if (!finished) return;
-    folders.push(folder);
-  }
+type CompareFlags = TrainingFlags & ComparePlace & { readonly json?: true };
+
+async function compare(names: readonly string[], flags: CompareFlags, terminal: Terminal): Promise<void> {
+  const { out, resume = false, json, ...values } = flags;
+  const sides = await findSides(names, { out, resume });
+  if (!(await trainSides(sides, values, terminal))) return;
+
   const { compareRuns } = await import("../../train/compare.js");
-  const { version } = await import("../version.js");
-  const runs = await compareRuns(folders, out, { dyconv: version, node: process.versions.node });
-  if (json)
-    return writeJson(
-      terminal,
-      runs.map(({ predictions: _, ...run }) => run),
-    );
+  const runs = await compareRuns(
+    sides.map(({ folder }) => folder),
+    out,
+  );
+  if (json) {
+    const withoutPictures = runs.map(({ predictions: _, ...run }) => run);
+    return writeJson(terminal, withoutPictures);
+  }
+  await printTable(runs, terminal);
+  terminal.err(`report: ${join(out, "report.html")}\n`);
+}
 
+/** One of what is compared. */
+interface Side {
+  /** Folder of its run. */
+  readonly folder: string;
+  /** What is to be trained there, unless the run was given. */
+  readonly training?: { readonly model: string; readonly dynamic: boolean; readonly resume: boolean };
+}
+
+/** Finds what is compared, and refuses before anything is trained what would be refused after. */
+async function findSides(names: readonly string[], place: ComparePlace): Promise<readonly Side[]> {
+  if (new Set(names).size < names.length) throw new UsageError("compare two that differ");
+  const sides: Side[] = [];
+  for (const name of names) sides.push(await findSide(name, place));
+  return sides;
+}
+
+async function findSide(name: string, { out, resume = false }: ComparePlace): Promise<Side> {
+  const { isRun } = await import("../../train/description.js");
+  if (isRun(name)) return { folder: name };
+  const { dynamic } = await findModel(name);
+  const folder = join(out, name);
+  const begun = isRun(folder);
+  if (begun && !resume) {
+    throw new CheckpointError(`${folder} holds a run already`, {
+      hint: "continue the comparison with --resume, or give another --out",
+    });
+  }
+  return { folder, training: { model: name, dynamic: dynamic !== undefined, resume: begun } };
+}
+
+/** Trains the sides that are models; gives `false` where that was stopped. */
+async function trainSides(
+  sides: readonly Side[],
+  flags: TrainingFlags,
+  terminal: Terminal,
+): Promise<boolean> {
+  const { others } = separateModelOptions(flags);
+  const anyDynamic = sides.some(({ training }) => training?.dynamic);
+  for (const { folder, training } of sides) {
+    if (training === undefined) continue;
+    const { model, dynamic, resume } = training;
+    terminal.err(`training ${model} in ${folder}\n`);
+    // Where no model has dynamic convolutions, their options are an error, which the first one gives.
+    const values = dynamic || !anyDynamic ? flags : others;
+    const { finished } = await runTraining(model, values, { out: folder, resume }, terminal);
+    if (!finished) return false;
+  }
+  return true;
+}
+
+async function printTable(runs: readonly ReportRun[], { colour, width, out }: Terminal): Promise<void> {
   const { formatAccuracy, formatCount, formatTable } = await import("../../report/index.js");
   const rows = runs.map((run) => [
     run.model,
@@ -62,10 +119,5 @@ async function compare(sides: readonly string[], flags: CompareFlags, terminal: 
     formatCount(Math.round(run.imagesPerSecond ?? 0)),
   ]);
   const head = ["model", "train acc", "val acc", "parameters", "test images/s"];
-  terminal.out(`${formatTable(head, rows, { colour: terminal.colour, width: terminal.width })}\n`);
-  terminal.err(`report: ${join(out, "report.html")}\n`);
-}
-
-function isRun(path: string): boolean {
-  return existsSync(join(path, "config.json"));
+  out(`${formatTable(head, rows, { colour, width })}\n`);
 }

@@ -1,6 +1,7 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { EvaluateRunOptions } from "../../train/evaluate-run.js";
-import { choiceOption, deviceOption, JSON_OPTION, positiveInteger, threadsOption } from "../options.js";
+import { deviceOption, JSON_OPTION, number, positiveInteger, threadsOption } from "../options.js";
+import { checkpointOption } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 /** `dyconv eval RUN` */
@@ -10,12 +11,10 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .summary("evaluate a run on its test images")
     .description("Evaluate the weights of a run on the test images of its data.")
     .argument("<run>", "folder of the run")
-    .addOption(
-      choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]),
-    )
+    .addOption(checkpointOption())
     .option("--data <source>", "another data source than the run's")
     .option("--batch-size <n>", "images a step", positiveInteger, 64)
-    .addOption(new Option("--temperature <t>", "routing temperature").argParser(Number).default(1))
+    .option("--temperature <t>", "routing temperature", number, 1)
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)

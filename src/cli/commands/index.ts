@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Terminal } from "../terminal.js";
+import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
 import { defineCompare } from "./compare.js";
 import { defineEval } from "./eval.js";
@@ -17,6 +18,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineTrain,
   defineEval,
   definePredict,
+  defineAttention,
   defineCompare,
   definePlot,
   defineSummary,

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { PLANS } from "../../train/choices.js";
 import type { ParityOptions, ParityResult } from "../../train/parity.js";
 import { CommandFailed } from "../failed.js";
 import { choiceOption, deviceOption, JSON_OPTION, type RuntimeFlags, threadsOption } from "../options.js";
@@ -8,8 +9,6 @@ interface ParityFlags extends RuntimeFlags {
   readonly plan: NonNullable<ParityOptions["plan"]>;
   readonly json?: true;
 }
-
-const PLANS: readonly ParityFlags["plan"][] = ["auto", "aggregate", "mix-outputs", "mix-inputs"];
 
 /** `dyconv parity INDEX.json` */
 export function defineParity(program: Command, terminal: Terminal): void {

@@ -1,24 +1,36 @@
 import type { Command } from "commander";
 import { JSON_OPTION, positiveInteger } from "../options.js";
+import { checkpointOption, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
-interface PredictFlags {
+interface PredictFlags extends SampleFlags {
   readonly grid?: string;
   readonly top: number;
   readonly json?: true;
 }
+
+const EXAMPLES = `
+Examples:
+  $ dyconv predict runs/dy cat.jpg dog.jpg
+  $ dyconv predict runs/dy my-images/test/*/*.png --grid out.png
+  $ dyconv predict runs/dy --from-test 18 --grid out.png
+
+The true class is known of test images, and of files in a folder that has the name of a class.`;
 
 /** `dyconv predict RUN IMAGE…` */
 export function definePredict(program: Command, terminal: Terminal): void {
   program
     .command("predict")
     .summary("classify images with a run's weights")
-    .description("Classify images with a run's best weights.")
+    .description("Classify image files, or test images of a run's data, with the run's weights.")
     .argument("<run>", "folder of the run")
-    .argument("<images...>", "image files")
+    .argument("[images...]", "image files")
+    .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
     .option("--top <n>", "classes an image", positiveInteger, 5)
-    .option("--grid <png>", "also draw the images with their predictions, 18 in a row")
+    .option("--grid <png>", "also draw the images with predicted and true class, 18 in a row")
+    .addOption(checkpointOption())
     .option(...JSON_OPTION)
+    .addHelpText("after", EXAMPLES)
     .action((run: string, images: readonly string[], flags: PredictFlags) =>
       predictImages(run, images, flags, terminal),
     );
@@ -27,33 +39,26 @@ export function definePredict(program: Command, terminal: Terminal): void {
 async function predictImages(
   folder: string,
   paths: readonly string[],
-  { grid, top, json }: PredictFlags,
+  { grid, top, json, ...flags }: PredictFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const { openRun } = await import("../../train/open-run.js");
+  const { run, samples } = await openSamples(folder, paths, flags);
   const { predict } = await import("../../train/predict.js");
-  const { readImages } = await import("../../data/index.js");
-  const run = await openRun(folder);
-  const size = run.imageSize;
-  const images = await readImages(paths, { size });
-  const ranked = await predict(run, { images, height: size, width: size }, { top });
+  const ranked = await predict(run, samples, { top });
   if (grid !== undefined) {
     const { renderPredictionGrid } = await import("../../report/index.js");
     const { writeFileAtomically } = await import("../../files/index.js");
-    const pixels = 3 * size * size;
-    const samples = ranked.map(([best], i) => ({
-      pixels: images.subarray(i * pixels, (i + 1) * pixels),
-      height: size,
-      width: size,
-      prediction: best!.label,
-      confidence: best!.probability,
-    }));
-    await writeFileAtomically(grid, await renderPredictionGrid(samples));
+    const { predictedSamples } = await import("../../train/samples.js");
+    await writeFileAtomically(grid, await renderPredictionGrid(predictedSamples(samples, ranked)));
   }
-  const predictions = paths.map((path, i) => ({ path, classes: ranked[i]! }));
+  const predictions = ranked.map((classes, i) => ({
+    image: samples.names[i],
+    truth: samples.truths[i],
+    classes,
+  }));
   if (json) return writeJson(terminal, predictions);
-  for (const { path, classes } of predictions) {
-    terminal.out(`${path}\n`);
+  for (const { image, truth, classes } of predictions) {
+    terminal.out(`${image}${truth === undefined ? "" : `, truly ${truth}`}\n`);
     for (const { label, probability } of classes) terminal.out(`  ${probability.toFixed(4)}  ${label}\n`);
   }
 }

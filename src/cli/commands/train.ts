@@ -1,13 +1,15 @@
 import type { Command } from "commander";
-import { JSON_OPTION } from "../options.js";
+import { findModel, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
-import { addTrainingOptions, runTraining, type TrainingFlags, type TrainingPlace } from "../training.js";
+import { runTraining, type TrainingPlace } from "../training.js";
+import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
 
 const EXAMPLES = `
 Examples:
   $ dyconv train alexnet-dy --data shapes --out runs/shapes --epochs 3 --batch-size 64
   $ dyconv train alexnet-dy --data cifar10 --out runs/dy
   $ dyconv train alexnet-dy --out runs/dy --resume
+  $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
 The defaults are the published recipe. Ctrl-C saves a checkpoint and stops.`;
 
@@ -18,16 +20,21 @@ export function defineTrain(program: Command, terminal: Terminal): void {
     .summary("train a model")
     .description("Train a model. The run is a folder: config.json, metrics.jsonl, checkpoints, curves.")
     .argument("<model>", "alexnet or alexnet-dy")
-    .requiredOption("--out <folder>", "folder of the run");
-  addTrainingOptions(command)
+    .requiredOption("--out <folder>", "folder of the run")
     .option("--resume", "continue the run in the folder")
     .option("--init <weights>", "safetensors file to take the first weights from")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
-    .action(async (model: string, flags: TrainingFlags & TrainingPlace & { json?: true }) => {
-      const { out, resume, init, json, ...values } = flags;
-      const place = { out, ...(resume ? { resume } : {}), ...(init === undefined ? {} : { init }) };
-      const result = await runTraining(model, values, place, terminal);
-      if (json) writeJson(terminal, { out, ...result });
-    });
+    .action((model: string, flags: TrainFlags) => trainModel(model, flags, terminal));
+  addTrainingOptions(command);
+}
+
+type TrainFlags = TrainingFlags & TrainingPlace & { readonly json?: true };
+
+async function trainModel(model: string, flags: TrainFlags, terminal: Terminal): Promise<void> {
+  const { out, resume, init, json, ...values } = flags;
+  await findModel(model);
+  const place = { out, ...(resume ? { resume } : {}), ...(init === undefined ? {} : { init }) };
+  const result = await runTraining(model, values, place, terminal);
+  if (json) writeJson(terminal, { out, ...result });
 }

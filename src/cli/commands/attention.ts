@@ -1,0 +1,101 @@
+import type { Command } from "commander";
+import type { LayerReading } from "../../train/attention.js";
+import { JSON_OPTION, number, positiveInteger } from "../options.js";
+import { checkpointOption, openSamples, type SampleFlags } from "../samples.js";
+import { type Terminal, writeJson } from "../terminal.js";
+
+interface AttentionFlags extends SampleFlags {
+  readonly temperature: number;
+  readonly plot?: string;
+  readonly json?: true;
+}
+
+/** Test images that are taken where nothing is said. */
+const TEST_IMAGES = 64;
+/** Images up to which each one's attention is printed. */
+const LISTED_IMAGES = 18;
+
+const NOTES = `
+Examples:
+  $ dyconv attention runs/dy
+  $ dyconv attention runs/dy cat.jpg dog.jpg
+  $ dyconv attention runs/dy --from-test 1000 --temperature 30 --plot attention.svg
+
+The entropy of an image's attention is given in parts of its maximum: at 1 all experts are mixed evenly, at 0
+one alone is used. The spread is the standard deviation of an expert's share over the images: at 0 all
+images get the same kernel. Of up to ${LISTED_IMAGES} images, the attention of each is printed too.`;
+
+/** `dyconv attention RUN IMAGE…` */
+export function defineAttention(program: Command, terminal: Terminal): void {
+  program
+    .command("attention")
+    .summary("show how a run's dynamic convolutions mix their experts")
+    .description(
+      "Show how each dynamic convolution of a run mixes its experts, over images and for each one.",
+    )
+    .argument("<run>", "folder of the run")
+    .argument("[images...]", `image files (default: ${TEST_IMAGES} test images of the run's data)`)
+    .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
+    .option("--temperature <t>", "routing temperature", number, 1)
+    .option("--plot <file>", "also draw it, as .svg or .png")
+    .addOption(checkpointOption())
+    .option(...JSON_OPTION)
+    .addHelpText("after", NOTES)
+    .action((run: string, images: readonly string[], flags: AttentionFlags) =>
+      showAttention(run, images, flags, terminal),
+    );
+}
+
+async function showAttention(
+  folder: string,
+  paths: readonly string[],
+  { temperature, plot, json, ...flags }: AttentionFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
+  const { run, samples } = await openSamples(folder, paths, chosen);
+  const { readAttention } = await import("../../train/attention.js");
+  const layers = await readAttention(run, samples, { temperature });
+  if (plot !== undefined) {
+    const { attentionSpec, writeFigure } = await import("../../report/index.js");
+    await writeFigure([plot], attentionSpec(layers));
+  }
+  const { names } = samples;
+  if (json) return writeJson(terminal, { run: folder, temperature, images: names, layers });
+  await printLayers(layers, terminal);
+  if (names.length <= LISTED_IMAGES) return printImages(layers, names, terminal);
+  terminal.err(`over ${names.length} images; each one's attention: --json\n`);
+}
+
+const formatShares = (shares: readonly number[]) => shares.map((share) => share.toFixed(3)).join(" ");
+
+async function printLayers(layers: readonly LayerReading[], terminal: Terminal): Promise<void> {
+  const { formatTable } = await import("../../report/index.js");
+  const rows = layers.map(({ name, mean, entropy, deviation, state }) => [
+    name,
+    formatShares(mean),
+    entropy.toFixed(3),
+    deviation.toFixed(3),
+    state,
+  ]);
+  const head = ["layer", "mean attention", "entropy", "spread", "state"];
+  const align = ["left", "left", "right", "right", "left"] as const;
+  terminal.out(`${formatTable(head, rows, { ...layoutOf(terminal), align })}\n`);
+}
+
+/** The attention of each image: a line a layer, the image named on its first. */
+async function printImages(
+  layers: readonly LayerReading[],
+  names: readonly string[],
+  terminal: Terminal,
+): Promise<void> {
+  const { formatTable } = await import("../../report/index.js");
+  const rows = names.flatMap((image, i) =>
+    layers.map(({ name, samples }, n) => [n === 0 ? image : "", name, formatShares(samples[i]!)]),
+  );
+  const align = ["left", "left", "left"] as const;
+  const head = ["image", "layer", "attention"];
+  terminal.out(`${formatTable(head, rows, { ...layoutOf(terminal), align })}\n`);
+}
+
+const layoutOf = ({ width, colour }: Terminal) => ({ width, colour });

@@ -1,0 +1,35 @@
+import type { Option } from "commander";
+import { UsageError } from "../errors/index.js";
+import type { CheckpointName } from "../train/checkpoint.js";
+import type { OpenRun } from "../train/open-run.js";
+import type { Samples } from "../train/samples.js";
+import { choiceOption } from "./options.js";
+
+/** Flags of commands that show images to a run. */
+export interface SampleFlags {
+  readonly fromTest?: number;
+  readonly checkpoint?: CheckpointName;
+}
+
+/** `--checkpoint`. */
+export function checkpointOption(): Option {
+  return choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]);
+}
+
+/** A run, and the images that a command was given: files, or so many test images of the run's data. */
+export async function openSamples(
+  folder: string,
+  paths: readonly string[],
+  { fromTest, checkpoint }: SampleFlags,
+): Promise<{ run: OpenRun; samples: Samples }> {
+  if ((paths.length === 0) === (fromTest === undefined)) {
+    throw new UsageError("give either image files or --from-test", {
+      hint: "--from-test 18 takes 18 test images of the run's data",
+    });
+  }
+  const { openRun } = await import("../train/open-run.js");
+  const { fileSamples, testSamples } = await import("../train/samples.js");
+  const run = await openRun(folder, checkpoint);
+  const samples = fromTest === undefined ? await fileSamples(run, paths) : await testSamples(run, fromTest);
+  return { run, samples };
+}

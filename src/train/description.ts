@@ -1,0 +1,85 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../errors/index.js";
+import { writeFileAtomically } from "../files/index.js";
+import { completeDynamicOptions } from "../models/index.js";
+import { type TrainConfig, trainConfigSchema } from "./config.js";
+
+/** What `config.json` holds beside the configuration. */
+const descriptionSchema = trainConfigSchema.extend({
+  classes: z.array(z.string()),
+  dataFingerprint: z.string(),
+  dataNote: z.string().optional(),
+  versions: z.record(z.string(), z.string()).default({}),
+});
+
+/** A run's configuration, the data it was trained on, and what it was trained by. */
+export interface RunDescription {
+  readonly config: TrainConfig;
+  readonly classes: readonly string[];
+  /** Identifies the data. */
+  readonly dataFingerprint: string;
+  /** What is to be said wherever a result on the data is quoted. */
+  readonly dataNote: string | undefined;
+  /** Versions of dyconv, the runtime and Node, by name. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+const pathIn = (run: string) => join(run, "config.json");
+
+/** Whether a folder holds a run. */
+export function isRun(folder: string): boolean {
+  return existsSync(pathIn(folder));
+}
+
+/**
+ * What a run folder says of itself.
+ *
+ * @throws CheckpointError if the folder holds no run, or one that this version cannot read
+ */
+export async function describeRun(run: string): Promise<RunDescription> {
+  if (!isRun(run)) {
+    throw new CheckpointError(`${run} holds no run`, { hint: "give the folder that train wrote, its --out" });
+  }
+  try {
+    const parsed = descriptionSchema.parse(JSON.parse(await readFile(pathIn(run), "utf8")));
+    const { classes, dataFingerprint, dataNote, versions, ...config } = parsed;
+    const modelOptions = completeDynamicOptions(config.model, config.modelOptions);
+    return { config: { ...config, modelOptions }, classes, dataFingerprint, dataNote, versions };
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw new CheckpointError(`${pathIn(run)} cannot be read: ${reason}`, {
+      cause,
+      hint: "it was damaged, or written by a newer version of dyconv",
+    });
+  }
+}
+
+/** Writes `config.json`. */
+export async function writeDescription(run: string, description: RunDescription): Promise<void> {
+  const { config, ...others } = description;
+  await writeFileAtomically(pathIn(run), `${JSON.stringify({ ...config, ...others }, null, 2)}\n`);
+}
+
+/**
+ * What a run is to be warned of that goes on under other circumstances than it was begun in.
+ *
+ * @returns a line for each; none where nothing changed that the last bit could depend on
+ */
+export function resumeWarnings(begun: RunDescription, now: RunDescription): string[] {
+  const warnings: string[] = [];
+  const changed = Object.keys({ ...begun.versions, ...now.versions })
+    .filter((name) => begun.versions[name] !== now.versions[name])
+    .map(
+      (name) => `${name} ${begun.versions[name] ?? "of unknown version"} → ${now.versions[name] ?? "none"}`,
+    );
+  if (changed.length > 0) {
+    warnings.push(`versions changed since the run began, and results may differ: ${changed.join(", ")}`);
+  }
+  if (begun.dataFingerprint !== now.dataFingerprint) {
+    warnings.push(`the data of ${now.config.data} are not those that the run began with`);
+  }
+  return warnings;
+}

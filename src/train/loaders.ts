@@ -1,0 +1,33 @@
+import { allIndices, BatchLoader, type DatasetPair, splitIndices, takeIndices } from "../data/index.js";
+import type { TrainConfig } from "./config.js";
+
+/** Where the batches of a run come from. */
+export interface Loaders {
+  /** Augmented and shuffled anew each epoch. */
+  readonly train: BatchLoader;
+  /** Images held out of the training set, or the test set, as they are. */
+  readonly validation: BatchLoader;
+}
+
+/** The training and validation batches that a configuration asks for. */
+export function openLoaders(config: TrainConfig, { train, test }: DatasetPair, imageSize: number): Loaders {
+  const { batchSize, seed, valSplit, limitTrain, limitVal } = config;
+  const split = splitIndices(train.length, valSplit, seed);
+  const heldOut = valSplit > 0;
+  const validation = heldOut ? split.validation : allIndices(test.length);
+  const shared = { batchSize, seed, imageSize };
+  return {
+    train: new BatchLoader(train, {
+      ...shared,
+      indices: takeIndices(split.train, limitTrain ?? split.train.length),
+      shuffle: true,
+      dropLast: true,
+    }),
+    validation: new BatchLoader(heldOut ? train : test, {
+      ...shared,
+      indices: takeIndices(validation, limitVal ?? validation.length),
+      augmentation: "none",
+      shuffle: false,
+    }),
+  };
+}

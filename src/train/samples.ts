@@ -1,0 +1,77 @@
+import { basename, dirname } from "node:path";
+import { allIndices, imageBytes, openData, readImages } from "../data/index.js";
+import type { PredictedSample } from "../report/index.js";
+import type { OpenRun } from "./open-run.js";
+import type { RankedClass } from "./predict.js";
+
+/** Images of one size, as bytes. */
+export interface Pixels {
+  /** [count, 3, height, width] */
+  readonly images: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Images to show a run. */
+export interface Samples extends Pixels {
+  /** What each image is called: its path, or its number in the test set. */
+  readonly names: readonly string[];
+  /** Each image's true class, where it is known. */
+  readonly truths: readonly (string | undefined)[];
+}
+
+/**
+ * Image files, resized to what the run's model takes. The folder an image lies in is its true class, if
+ * it has the name of one.
+ *
+ * @throws DataError naming the image that cannot be read
+ */
+export async function fileSamples(run: OpenRun, paths: readonly string[]): Promise<Samples> {
+  const { imageSize: size, classes } = run;
+  const folders = paths.map((path) => basename(dirname(path)));
+  return {
+    images: await readImages(paths, { size }),
+    height: size,
+    width: size,
+    names: paths,
+    truths: folders.map((folder) => (classes.includes(folder) ? folder : undefined)),
+  };
+}
+
+/** Test images of a run's data, evenly spaced: data sorted by class show every class. */
+export async function testSamples({ config, imageSize, classes }: OpenRun, count: number): Promise<Samples> {
+  const { test } = await openData(config.data, { imageSize, seed: config.seed });
+  const { height, width, labels } = test;
+  const indices = allIndices(test.length, count);
+  const images = new Uint8Array(indices.length * imageBytes(test));
+  indices.forEach((index, i) => {
+    images.set(imageAt(test, index), i * imageBytes(test));
+  });
+  return {
+    images,
+    height,
+    width,
+    names: Array.from(indices, (index) => `test ${index}`),
+    truths: Array.from(indices, (index) => classes[labels[index]!]),
+  };
+}
+
+/** Samples with what was predicted of them, to be drawn. */
+export function predictedSamples(
+  samples: Samples,
+  ranked: readonly (readonly RankedClass[])[],
+): PredictedSample[] {
+  const { height, width, truths } = samples;
+  return ranked.map(([best], i) => {
+    const truth = truths[i];
+    const { label: prediction, probability: confidence } = best!;
+    const pixels = imageAt(samples, i);
+    return { pixels, height, width, prediction, confidence, ...(truth === undefined ? {} : { truth }) };
+  });
+}
+
+/** The bytes of one image: its red, green and blue plane. */
+function imageAt(pixels: Pixels, index: number): Uint8Array {
+  const bytes = imageBytes(pixels);
+  return pixels.images.subarray(index * bytes, (index + 1) * bytes);
+}

@@ -1,0 +1,213 @@
+import type { Schedule } from "../optim/index.js";
+import { type Checkpoint, type Position, stateShapes } from "./checkpoint.js";
+import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
+import { runtimeOptions, type TrainConfig } from "./config.js";
+import { type Evaluation, evaluate } from "./evaluate.js";
+import type { Loaders } from "./loaders.js";
+import { learningRateSchedule, temperatureSchedule } from "./recipe.js";
+import type { EpochMetrics, RunRecords } from "./records.js";
+import type { Network, StepOutcome, TrainingSession } from "./training-session.js";
+
+/** What is called while a run goes on. */
+export interface TrainCallbacks {
+  /** Each step: epoch from 1, batches done and in all, and the loss. */
+  readonly onStep?: (progress: { epoch: number; batch: number; batches: number; loss: number }) => void;
+  /** Each epoch, when it has been validated and saved. */
+  readonly onEpoch?: (metrics: EpochMetrics) => void;
+  /** Each thing that may keep a resumed run from ending as an unbroken one would, in one line. */
+  readonly onWarning?: (message: string) => void;
+  /** Stops after the step under way, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a run ended. */
+export interface TrainResult {
+  readonly finished: boolean;
+  /** Epochs done since the run was begun or resumed. */
+  readonly epochs: readonly EpochMetrics[];
+  readonly position: Position;
+}
+
+/** What a run works with. */
+export interface TrainingRunParts {
+  readonly config: TrainConfig;
+  /** Folder of the run. */
+  readonly out: string;
+  readonly network: Network;
+  readonly session: TrainingSession;
+  readonly loaders: Loaders;
+  readonly records: RunRecords;
+  readonly callbacks: TrainCallbacks;
+}
+
+type EpochSpeed = Pick<EpochMetrics, "imagesPerSecond" | "outsideRunShare">;
+
+/** One run under way, from a position to its end or to where it is stopped. */
+export class TrainingRun {
+  readonly #parts: TrainingRunParts;
+  readonly #keeper: CheckpointKeeper;
+  readonly #learningRate: Schedule;
+  readonly #temperature: Schedule;
+  readonly #epochs: EpochMetrics[] = [];
+  #position: Position;
+
+  constructor(parts: TrainingRunParts, position: Position) {
+    const { config, out, network } = parts;
+    const shapes = stateShapes(network.model, network.optimizer);
+    this.#parts = parts;
+    this.#keeper = new CheckpointKeeper({ out, model: config.model, shapes });
+    this.#learningRate = learningRateSchedule(config);
+    this.#temperature = temperatureSchedule(config);
+    this.#position = position;
+  }
+
+  /** Writes the state that training is about to begin with. */
+  saveStart(): Promise<void> {
+    return this.#keeper.write("last", this.#checkpoint());
+  }
+
+  /**
+   * Trains until the last epoch is done or the run is stopped, and leaves a checkpoint either way.
+   *
+   * @throws DivergedError if a loss is no finite number; no checkpoint holds the weights that gave it
+   */
+  async finish(): Promise<TrainResult> {
+    const { epochs } = this.#parts.config;
+    while (this.#position.epoch < epochs && !this.#stopped()) {
+      const speed = await this.#trainEpoch();
+      if (speed === undefined) await this.#saveStopped();
+      else await this.#closeEpoch(speed);
+    }
+    const finished = this.#position.epoch >= epochs;
+    if (finished) await this.#keeper.write("final", this.#checkpoint());
+    return { finished, epochs: this.#epochs, position: this.#position };
+  }
+
+  #stopped(): boolean {
+    const { config, callbacks } = this.#parts;
+    return callbacks.signal?.aborted === true || this.#position.step >= (config.maxSteps ?? Infinity);
+  }
+
+  /** Trains on the batches of the epoch that are left; gives nothing where it is stopped before their end. */
+  async #trainEpoch(): Promise<EpochSpeed | undefined> {
+    const { config, loaders } = this.#parts;
+    const { batches } = loaders.train;
+    const first = this.#position.batch;
+    const begun = performance.now();
+    let running = 0;
+    while (this.#position.batch < batches) {
+      if (this.#stopped()) return undefined;
+      const outcome = await this.#runBatch();
+      await this.#keeper.confirm();
+      this.#advance(outcome);
+      running += outcome.milliseconds;
+    }
+    const elapsed = performance.now() - begun;
+    return {
+      imagesPerSecond: ((batches - first) * config.batchSize) / (elapsed / 1000),
+      outsideRunShare: 1 - running / elapsed,
+    };
+  }
+
+  /** Runs the step of the next batch; the position stays. */
+  async #runBatch(): Promise<StepOutcome> {
+    const { session, loaders } = this.#parts;
+    const { epoch, batch, step } = this.#position;
+    const place = this.#place(batch);
+    const outcome = await session.run(loaders.train.batch(epoch, batch), {
+      learningRate: this.#learningRate(place),
+      temperature: this.#temperature(place),
+      step,
+    });
+    if (!Number.isFinite(outcome.loss)) throw diverged(step + 1, outcome.loss);
+    return outcome;
+  }
+
+  /** Takes in a step that was run. */
+  #advance({ loss, hits }: StepOutcome): void {
+    const { config, loaders, records, callbacks } = this.#parts;
+    const before = this.#position;
+    const [epoch, batch, step] = [before.epoch + 1, before.batch + 1, before.step + 1];
+    this.#position = {
+      ...before,
+      batch,
+      step,
+      temperature: this.#temperature(this.#place(before.batch)),
+      lossSum: before.lossSum + loss,
+      hits: before.hits + hits,
+    };
+    records.step({ kind: "step", step, epoch, trainLoss: loss });
+    callbacks.onStep?.({ epoch, batch, batches: loaders.train.batches, loss });
+    if (step % config.checkpointEvery === 0) this.#keeper.hold(this.#checkpoint());
+  }
+
+  /** Where a batch of the epoch under way is in the schedules, in epochs. */
+  #place(batch: number): number {
+    return this.#position.epoch + batch / this.#parts.loaders.train.batches;
+  }
+
+  /** Saves within an epoch. The step that tells the loss of the weights is not taken in. */
+  async #saveStopped(): Promise<void> {
+    this.#keeper.hold(this.#checkpoint());
+    await this.#runBatch();
+    await this.#keeper.confirm();
+  }
+
+  /** Validates, records and saves an epoch whose batches are all done. */
+  async #closeEpoch(speed: EpochSpeed): Promise<void> {
+    const { records, callbacks } = this.#parts;
+    this.#keeper.drop();
+    const validation = await this.#validate();
+    const metrics = this.#epochMetrics(validation, speed);
+    const better = validation.accuracy > this.#position.bestAccuracy;
+    this.#position = {
+      ...this.#position,
+      epoch: metrics.epoch,
+      batch: 0,
+      lossSum: 0,
+      hits: 0,
+      ...(better ? { bestAccuracy: validation.accuracy, bestEpoch: metrics.epoch } : {}),
+    };
+    records.epoch(metrics);
+    this.#epochs.push(metrics);
+    if (better) await this.#keeper.write("best", this.#checkpoint());
+    await this.#keeper.write("last", this.#checkpoint());
+    callbacks.onEpoch?.(metrics);
+  }
+
+  async #validate(): Promise<Evaluation> {
+    const { config, network, session, loaders } = this.#parts;
+    const { validation } = loaders;
+    const result = await evaluate(network.model, session.state(), validation.dataset, validation, {
+      imageSize: network.imageSize,
+      batchSize: config.batchSize,
+      labelSmoothing: config.labelSmoothing,
+      ...runtimeOptions(config),
+    });
+    if (!Number.isFinite(result.loss)) throw diverged(this.#position.step, result.loss);
+    return result;
+  }
+
+  #epochMetrics(validation: Evaluation, speed: EpochSpeed): EpochMetrics {
+    const { config, loaders } = this.#parts;
+    const { batches } = loaders.train;
+    const { epoch, step, temperature, lossSum, hits } = this.#position;
+    return {
+      kind: "epoch",
+      epoch: epoch + 1,
+      step,
+      learningRate: this.#learningRate(this.#place(batches - 1)),
+      temperature,
+      trainLoss: lossSum / batches,
+      trainAccuracy: hits / (batches * config.batchSize),
+      valLoss: validation.loss,
+      valAccuracy: validation.accuracy,
+      ...speed,
+    };
+  }
+
+  /** State and position; the state is a view that the step after next writes again. */
+  #checkpoint(): Checkpoint {
+    return { state: this.#parts.session.state(), position: this.#position };
+  }
+}

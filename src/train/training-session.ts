@@ -1,0 +1,164 @@
+import { type Batch, type ImageDataset, prepareImages } from "../data/index.js";
+import type { Tensor } from "../ir/index.js";
+import { collectMasks, type MaskRequest, type ModelState, type Module } from "../nn/index.js";
+import type { Optimizer } from "../optim/index.js";
+import { type CompiledStep, compileStep } from "../runtime/index.js";
+import { spec } from "../trace/index.js";
+import { RandomStream } from "../util/random.js";
+import { elementCount } from "../util/shape.js";
+import { stateShapes } from "./checkpoint.js";
+import { runtimeOptions, type TrainConfig } from "./config.js";
+import { trainingStep } from "./step.js";
+
+/** What is trained. */
+export interface Network {
+  readonly model: Module;
+  readonly optimizer: Optimizer;
+  /** Height and width of the images the model takes. */
+  readonly imageSize: number;
+}
+
+/** Where in the schedules a step is. */
+export interface StepSettings {
+  readonly learningRate: number;
+  readonly temperature: number;
+  /** Steps done before this one. */
+  readonly step: number;
+}
+
+/** What a step gave. */
+export interface StepOutcome {
+  /** Mean loss of the batch, on the weights before the update. */
+  readonly loss: number;
+  /** Images of the batch that were classified rightly. */
+  readonly hits: number;
+  /** Time in the runtime. */
+  readonly milliseconds: number;
+}
+
+/** A compiled training step, fed with batches of raw images. Weights and the optimiser's slots stay inside. */
+export class TrainingSession {
+  readonly #step: CompiledStep;
+  readonly #masks: DropoutMasks;
+
+  private constructor(step: CompiledStep, masks: DropoutMasks) {
+    this.#step = step;
+    this.#masks = masks;
+  }
+
+  /** Compiles the step for the images of a data set. */
+  static async open(
+    network: Network,
+    config: TrainConfig,
+    dataset: Pick<ImageDataset, "height" | "width">,
+  ): Promise<TrainingSession> {
+    const { model, imageSize } = network;
+    const requests = collectMasks(model, [config.batchSize, 3, imageSize, imageSize]);
+    const step = await compileTraining(network, config, dataset, requests);
+    return new TrainingSession(step, new DropoutMasks(requests, config.seed));
+  }
+
+  /** Runs one step. */
+  async run(batch: Batch, { learningRate, temperature, step }: StepSettings): Promise<StepOutcome> {
+    const { images, rows, columns, targets } = batch;
+    const masks = this.#masks.draw(step);
+    const started = performance.now();
+    const { loss, hits } = await this.#step.run({
+      images,
+      rows,
+      columns,
+      targets,
+      learningRate: Float32Array.of(learningRate),
+      temperature: Float32Array.of(temperature),
+      step: Float32Array.of(step + 1),
+      ...masks,
+    });
+    return {
+      loss: Number(loss![0]),
+      hits: Number(hits![0]),
+      milliseconds: performance.now() - started,
+    };
+  }
+
+  /** Weights, buffers and slots: views that the step after next writes again. */
+  state(): ModelState {
+    return this.#step.state() as ModelState;
+  }
+
+  /** Copies values into the state; names that are left out keep theirs. */
+  setState(values: ModelState): void {
+    this.#step.setState(values);
+  }
+
+  /** Frees the session. */
+  dispose(): Promise<void> {
+    return this.#step.dispose();
+  }
+}
+
+/** Dropout masks of a step, drawn from (seed, step, place). */
+class DropoutMasks {
+  readonly #requests: readonly MaskRequest[];
+  readonly #buffers: readonly Uint8Array[];
+  readonly #seed: number;
+
+  constructor(requests: readonly MaskRequest[], seed: number) {
+    this.#requests = requests;
+    this.#buffers = requests.map(({ shape }) => new Uint8Array(elementCount(shape)));
+    this.#seed = seed;
+  }
+
+  /** The masks by the names of their inputs; written again by the next call. */
+  draw(step: number): Readonly<Record<string, Uint8Array>> {
+    this.#requests.forEach(({ keep }, place) => {
+      const random = new RandomStream(this.#seed, "dropout", step, place);
+      const mask = this.#buffers[place]!;
+      for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < keep ? 1 : 0;
+    });
+    return Object.fromEntries(this.#buffers.map((mask, place) => [maskName(place), mask]));
+  }
+}
+
+const maskName = (place: number) => `mask${place}` as const;
+
+function compileTraining(
+  { model, optimizer, imageSize }: Network,
+  config: TrainConfig,
+  { height, width }: Pick<ImageDataset, "height" | "width">,
+  masks: readonly MaskRequest[],
+): Promise<CompiledStep> {
+  const { batchSize, labelSmoothing } = config;
+  const inputs = {
+    images: spec([batchSize, 3, height, width], "uint8"),
+    rows: spec([batchSize, imageSize, height]),
+    columns: spec([batchSize, imageSize, width]),
+    targets: spec([batchSize], "int64"),
+    learningRate: spec([]),
+    temperature: spec([]),
+    step: spec([]),
+    ...Object.fromEntries(masks.map(({ shape }, place) => [maskName(place), spec(shape, "uint8")])),
+  };
+  const state = Object.fromEntries(
+    Object.entries(stateShapes(model, optimizer)).map(([name, shape]) => [name, spec(shape)]),
+  );
+  return compileStep(
+    (current, fed) => {
+      const { images, rows, columns, ...others } = fed as Readonly<
+        Record<keyof typeof inputs | ReturnType<typeof maskName>, Tensor>
+      >;
+      const { state, loss, hits } = trainingStep(
+        { model, optimizer, labelSmoothing },
+        {
+          ...others,
+          state: current,
+          images: prepareImages(images, rows, columns),
+          masks: masks.map((_, place) => others[maskName(place)]!),
+        },
+      );
+      return { state, results: { loss, hits } };
+    },
+    { state, inputs },
+    {},
+    runtimeOptions(config),
+  );
+}

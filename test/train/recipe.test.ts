@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { parseTrainConfig, type TrainConfigInput } from "../../src/train/config.js";
+import { createOptimizer, learningRateSchedule, temperatureSchedule } from "../../src/train/recipe.js";
+
+const config = (values: Partial<TrainConfigInput> = {}) =>
+  parseTrainConfig({ model: "alexnet-dy", ...values });
+
+describe("the published recipe", () => {
+  it("is plain SGD at 0.1, a tenth of it from epochs 30, 60 and 90", () => {
+    expect(createOptimizer(config())).toMatchObject({ name: "sgd", slots: [] });
+    const rate = learningRateSchedule(config());
+    const rates = [0, 29.99, 30, 60, 90, 99].map((epoch) => rate(epoch).toPrecision(3));
+    expect(rates).toEqual(["0.100", "0.100", "0.0100", "0.00100", "0.000100", "0.000100"]);
+  });
+
+  it("takes 3 off the temperature at the end of each epoch", () => {
+    const temperature = temperatureSchedule(config());
+    expect([0, 0.99, 1, 9, 10, 50].map(temperature)).toEqual([30, 30, 27, 3, 1, 1]);
+  });
+});
+
+describe("a recipe of one's own", () => {
+  it("has the temperature fall with every step", () => {
+    const temperature = temperatureSchedule(config({ temperatureEvery: "step" }));
+    expect([0, 0.5, 1, 9.5, 10].map(temperature)).toEqual([30, 28.5, 27, 1.5, 1]);
+  });
+
+  it("keeps the temperature where nothing is taken off", () => {
+    const temperature = temperatureSchedule(config({ temperatureDecrement: 0 }));
+    expect([0, 50].map(temperature)).toEqual([30, 30]);
+  });
+
+  it("warms up, then follows half a cosine", () => {
+    const rate = learningRateSchedule(config({ schedule: "cosine", warmUp: 2, epochs: 8, learningRate: 1 }));
+    expect(rate(0)).toBe(0);
+    expect(rate(1)).toBeCloseTo((0.5 * (1 + Math.cos(Math.PI / 8))) / 2);
+    expect(rate(4)).toBeCloseTo(0.5);
+    expect(rate(8)).toBeCloseTo(0);
+  });
+
+  it("keeps a constant rate", () => {
+    const rate = learningRateSchedule(config({ schedule: "constant" }));
+    expect([0, 50, 99].map(rate)).toEqual([0.1, 0.1, 0.1]);
+  });
+
+  it.each([
+    [{ momentum: 0.9 }, "sgd", ["momentum"]],
+    [{ optimizer: "adam" }, "adam", ["mean", "variance"]],
+    [{ optimizer: "adamw" }, "adamw", ["mean", "variance"]],
+  ] as const)("makes the optimizer of %j", (values, name, slots) => {
+    expect(createOptimizer(config(values))).toMatchObject({ name, slots });
+  });
+
+  it("refuses what an optimizer does not take", () => {
+    expect(() => createOptimizer(config({ optimizer: "adam", momentum: 0.9 }))).toThrow(/neither momentum/);
+    expect(() => createOptimizer(config({ nesterov: true }))).toThrow(/momentum above 0/);
+  });
+});
