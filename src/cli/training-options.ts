@@ -41,6 +41,7 @@ function addRecipeOptions(command: Command): void {
     .option("--momentum <mu>", "momentum of sgd (default: 0)", number)
     .option("--nesterov", "look ahead along the momentum of sgd")
     .option("--weight-decay <lambda>", "weight decay (default: 1e-5)", number)
+    .option("--crop-scale <part>", "least part of an image that a crop shows (default: 0.08)", number)
     .option("--label-smoothing <epsilon>", "label smoothing (default: 0.1)", number);
 }
 

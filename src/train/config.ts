@@ -45,6 +45,8 @@ export const trainConfigSchema = z.strictObject({
   nesterov: z.boolean().default(false),
   /** λ; added to the gradient by `sgd` and `adam`, shrinks the parameter itself by `adamw`. */
   weightDecay: z.number().min(0).default(1e-5),
+  /** Least area of the random crops, as a part of the image; the greatest is all of it. */
+  cropScale: z.number().positive().max(1).default(0.08),
   labelSmoothing: z.number().min(0).lt(1).default(0.1),
   /** Starting temperature; 1 is where it ends. */
   temperature: z.number().min(1).default(30),

@@ -11,7 +11,7 @@ export interface Loaders {
 
 /** The training and validation batches that a configuration asks for. */
 export function openLoaders(config: TrainConfig, { train, test }: DatasetPair, imageSize: number): Loaders {
-  const { batchSize, seed, valSplit, limitTrain, limitVal } = config;
+  const { batchSize, seed, cropScale, valSplit, limitTrain, limitVal } = config;
   const split = splitIndices(train.length, valSplit, seed);
   const heldOut = valSplit > 0;
   const validation = heldOut ? split.validation : allIndices(test.length);
@@ -20,6 +20,7 @@ export function openLoaders(config: TrainConfig, { train, test }: DatasetPair, i
     train: new BatchLoader(train, {
       ...shared,
       indices: takeIndices(split.train, limitTrain ?? split.train.length),
+      augmentation: { scale: [cropScale, 1] },
       shuffle: true,
       dropLast: true,
     }),
