@@ -51,7 +51,7 @@ export function completeDynamicOptions(name: string, options: DynamicOptions): D
   const given = Object.keys(options);
   if (given.length === 0) return {};
   const takers = Object.keys(MODELS).filter((model) => MODELS[model]!.dynamic);
-  throw new UsageError(`${name} has no dynamic convolutions, so it takes no ${given.join(", no ")}`, {
+  throw new UsageError(`${name} has no dynamic convolutions to give options to: ${given.join(", ")}`, {
     hint: `models with dynamic convolutions: ${takers.join(", ")}`,
   });
 }

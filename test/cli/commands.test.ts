@@ -15,6 +15,14 @@ describe("dyconv summary", () => {
     expect(JSON.parse(stdout)).toMatchObject({ model, parameters, trainableParameters });
   });
 
+  it("takes options of the dynamic convolutions", async () => {
+    const { stdout } = await run("summary", "alexnet-dy", "--experts", "1", "--ratio", "32", "--json");
+    const { layers } = JSON.parse(stdout) as { layers: { type: string; parameters: number }[] };
+    const [first] = layers.filter(({ type }) => type === "DynamicConv2d");
+    const hidden = 128 / 32;
+    expect(first!.parameters).toBe(192 * 128 * 9 + 192 + (128 + 1) * hidden + (hidden + 1));
+  });
+
   it("prints a table and totals", async () => {
     const { stdout } = await run("summary", "alexnet-dy");
     expect(stdout).toContain("DynamicConv2d");

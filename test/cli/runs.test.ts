@@ -1,45 +1,104 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run as dyconv } from "./run.js";
 
 const FLAGS =
   "--data shapes --epochs 1 --batch-size 8 --limit-train 16 --limit-val 8 --lr 0.01 --threads 2".split(" ");
 
+/** A comparison of both models, whose second run was stopped after one step and then continued. */
 let folder: string;
+const dynamic = () => join(folder, "alexnet-dy");
+const compare = (...flags: readonly string[]) =>
+  dyconv("compare", "alexnet-dy", "alexnet", "--out", folder, ...flags);
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "dyconv-"));
+  await dyconv("train", "alexnet-dy", "--experts", "3", "--out", dynamic(), ...FLAGS);
+  await dyconv("train", "alexnet", "--out", join(folder, "alexnet"), "--max-steps", "1", ...FLAGS);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it("compares two models it trains, then evaluates, plots and uses one of them", async () => {
-  const compared = await dyconv("compare", "alexnet-dy", "alexnet", "--out", folder, ...FLAGS);
-  expect(compared.code).toBe(0);
-  expect(compared.stdout).toContain("8,324,368");
-  expect(compared.stdout).toContain("7,526,794");
-  expect(await readFile(join(folder, "report.html"), "utf8")).toContain("alexnet-dy against alexnet");
+describe("dyconv compare", () => {
+  it("does not touch runs that are there already", async () => {
+    const { code, stderr } = await compare(...FLAGS);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /alexnet-dy holds a run already[\s\S]*hint: continue the comparison with --resume/,
+    );
+    expect(stderr).not.toContain("training");
+  });
 
-  const run = join(folder, "alexnet-dy");
-  const evaluated = await dyconv("eval", run, "--json");
-  const { accuracy, loss } = JSON.parse(evaluated.stdout) as { accuracy: number; loss: number };
-  expect(accuracy).toBeGreaterThanOrEqual(0);
-  expect(loss).toBeGreaterThan(0);
+  it("goes on with --resume, and gives table and report; then the curves can be drawn in one", async () => {
+    const { code, stdout, stderr } = await compare("--resume", "--max-steps", "2");
+    expect(stderr).toContain("epoch 1/1");
+    expect(code).toBe(0);
+    expect(stdout).toContain("alexnet-dy");
+    expect(stdout).toContain("7,526,794");
+    const report = await readFile(join(folder, "report.html"), "utf8");
+    expect(report).toContain("alexnet-dy against alexnet");
+    expect(report).toContain("onnxruntime-node");
 
-  expect((await dyconv("plot", run, join(folder, "alexnet"), "--out", folder)).code).toBe(0);
-  expect(await readFile(join(folder, "curves-accuracy.svg"), "utf8")).toContain("alexnet-dy");
+    expect((await dyconv("plot", dynamic(), join(folder, "alexnet"), "--out", folder)).code).toBe(0);
+    const curves = await readFile(join(folder, "curves-accuracy.svg"), "utf8");
+    for (const name of ["alexnet-dy", "alexnet"]) expect(curves).toContain(`${name} validation`);
+  });
+});
 
-  const image = join(folder, "red.png");
-  await sharp({ create: { width: 40, height: 30, channels: 3, background: "red" } })
-    .png()
-    .toFile(image);
-  const grid = join(folder, "grid.png");
-  const predicted = await dyconv("predict", run, image, "--grid", grid, "--json");
-  const [first] = JSON.parse(predicted.stdout) as { classes: { probability: number }[] }[];
-  expect(first?.classes).toHaveLength(5);
-  expect((await sharp(grid).metadata()).format).toBe("png");
-}, 120_000);
+describe("a run", () => {
+  it("is evaluated", async () => {
+    const { stdout } = await dyconv("eval", dynamic(), "--json");
+    const { accuracy, loss } = JSON.parse(stdout) as { accuracy: number; loss: number };
+    expect(accuracy).toBeGreaterThanOrEqual(0);
+    expect(loss).toBeGreaterThan(0);
+  });
+
+  it("classifies files, whose folders name their true class", async () => {
+    const paths = [join(folder, "star", "red.png"), join(folder, "red.png")];
+    await mkdir(join(folder, "star"));
+    const red = sharp({ create: { width: 40, height: 30, channels: 3, background: "red" } }).png();
+    for (const path of paths) await red.toFile(path);
+    const { stdout } = await dyconv("predict", dynamic(), ...paths, "--json");
+    const predictions = JSON.parse(stdout) as { image: string; truth?: string; classes: unknown[] }[];
+    expect(predictions.map(({ image }) => image)).toEqual(paths);
+    expect(predictions.map(({ truth }) => truth)).toEqual(["star", undefined]);
+    expect(predictions[0]!.classes).toHaveLength(5);
+    expect(predictions[0]!.classes).toEqual(predictions[1]!.classes);
+  });
+
+  it("classifies test images, and draws them in a row of 18", async () => {
+    const grid = join(folder, "grid.png");
+    const { stdout } = await dyconv("predict", dynamic(), "--from-test", "18", "--grid", grid);
+    expect(stdout.match(/^test \d+, truly \w+$/gm)).toHaveLength(18);
+    const { format, width, height } = await sharp(grid).metadata();
+    expect(format).toBe("png");
+    expect(width).toBeGreaterThan(10 * height);
+  });
+
+  it("shows its attention: a table, a figure, and each image's as JSON", async () => {
+    const plot = join(folder, "attention.svg");
+    const { stdout } = await dyconv("attention", dynamic(), "--from-test", "2", "--plot", plot);
+    expect(stdout).toMatch(/^features\.14 +(0\.\d{3} ?){3} +0\.\d{3} +0\.\d{3} +(uniform|mixed|one-hot)$/m);
+    expect(stdout.match(/^test \d+ +features\.8 /gm)).toHaveLength(2);
+    expect(await readFile(plot, "utf8")).toContain("features.11");
+
+    const all = await dyconv("attention", dynamic(), "--from-test", "70", "--json");
+    const { layers } = JSON.parse(all.stdout) as { layers: { samples: number[][] }[] };
+    expect(layers).toHaveLength(3);
+    for (const { samples } of layers) {
+      expect(samples).toHaveLength(70);
+      for (const shares of samples) expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
+    }
+  });
+
+  it("of a model without dynamic convolutions has no attention", async () => {
+    const { code, stderr } = await dyconv("attention", join(folder, "alexnet"), "--checkpoint", "last");
+    expect(code).toBe(2);
+    expect(stderr).toContain("alexnet has no dynamic convolutions");
+  });
+});
 
 it("says what to do where there is no run", async () => {
   const { code, stderr } = await dyconv("eval", join(folder, "nothing"));

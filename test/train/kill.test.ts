@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, watch } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,9 +9,15 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { checkpointPath } from "../../src/train/checkpoint.js";
 import { RandomStream } from "../../src/util/random.js";
 
-const KILLS = 3;
-const FLAGS =
-  "--data shapes --epochs 2 --batch-size 8 --limit-train 48 --limit-val 8 --lr 0.01 --checkpoint-every 1 --threads 2";
+/** `KILLS=20 npx vitest run test/train/kill.test.ts` for a longer trial. */
+const KILLS = Number(process.env.KILLS ?? 3);
+const STEPS_AN_EPOCH = 6;
+const BATCH = 8;
+const FLAGS = [
+  ...["--data", "shapes", "--batch-size", BATCH, "--lr", 0.01, "--checkpoint-every", 1, "--threads", 2],
+  // Long enough for every kill to meet the run under way.
+  ...["--epochs", KILLS + 1, "--limit-train", STEPS_AN_EPOCH * BATCH, "--limit-val", BATCH],
+].map(String);
 
 let folder: string;
 beforeEach(async () => {
@@ -19,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-function start(out: string) {
+function start(out: string): ChildProcess {
   const resume = existsSync(join(out, "config.json")) ? ["--resume"] : [];
   const args = [
     "--import",
@@ -29,30 +35,59 @@ function start(out: string) {
     "alexnet-dy",
     "--out",
     out,
-    ...FLAGS.split(" "),
+    ...FLAGS,
     ...resume,
   ];
   return spawn(process.execPath, args, { stdio: "ignore" });
 }
 
-it("ends in the same weights after SIGKILLs at random moments as without", async () => {
-  const whole = join(folder, "whole");
-  expect((await once(start(whole), "exit"))[0]).toBe(0);
+async function exitOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
+  const [code, signal] = (await once(child, "exit")) as [number, NodeJS.Signals];
+  return signal ?? code;
+}
 
-  const killed = join(folder, "killed");
-  const random = new RandomStream(1, "kills");
-  for (let kill = 0; kill < KILLS; kill++) {
-    const child = start(killed);
-    const exit = once(child, "exit");
-    // From start-up into the middle of the run, wherever the machine's speed puts that.
-    await Promise.race([exit, sleep(2500 + 2500 * random.uniform())]);
-    child.kill("SIGKILL");
-    await exit;
+/** Waits until the run has written so many checkpoints more. */
+async function checkpointsWritten(run: string, count: number, signal: AbortSignal): Promise<void> {
+  let left = count;
+  for await (const { filename } of watch(join(run, "checkpoints"), { signal })) {
+    if (filename === "last.safetensors" && --left === 0) return;
   }
-  expect((await once(start(killed), "exit"))[0]).toBe(0);
+}
 
-  const [expected, resumed] = await Promise.all(
-    [whole, killed].map((run) => readFile(checkpointPath(run, "final"))),
-  );
-  expect(resumed!.equals(expected!)).toBe(true);
-}, 180_000);
+/** A moment while the run starts, or soon after one of its next steps; wherever the machine's speed puts it. */
+async function randomMoment(run: string, random: RandomStream, signal: AbortSignal): Promise<void> {
+  const steps = random.integer(4);
+  if (steps === 0) await sleep(2500 * random.uniform(), undefined, { signal });
+  else await checkpointsWritten(run, steps, signal);
+  await sleep(100 * random.uniform(), undefined, { signal });
+}
+
+/** Starts or resumes the run and kills it at a random moment; tells how it ended. */
+async function startAndKill(run: string, random: RandomStream): Promise<number | NodeJS.Signals> {
+  const child = start(run);
+  const ended = new AbortController();
+  const exit = exitOf(child).finally(() => ended.abort());
+  await randomMoment(run, random, ended.signal).catch(() => {});
+  child.kill("SIGKILL");
+  return exit;
+}
+
+it(
+  `ends in the same weights after ${KILLS} SIGKILLs at random moments as without`,
+  async () => {
+    const whole = join(folder, "whole");
+    expect(await exitOf(start(whole))).toBe(0);
+
+    const killed = join(folder, "killed");
+    await mkdir(join(killed, "checkpoints"), { recursive: true });
+    const random = new RandomStream(1, "kills");
+    for (let kill = 0; kill < KILLS; kill++) expect(await startAndKill(killed, random)).toBe("SIGKILL");
+    expect(await exitOf(start(killed))).toBe(0);
+
+    const [expected, resumed] = await Promise.all(
+      [whole, killed].map((run) => readFile(checkpointPath(run, "final"))),
+    );
+    expect(resumed!.equals(expected!)).toBe(true);
+  },
+  60_000 + 40_000 * KILLS,
+);

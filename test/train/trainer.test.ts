@@ -84,7 +84,7 @@ describe("a run", () => {
       const onStep = ({ loss }: { loss: number }) => losses.push(loss);
       const run = train(config({ ...ruinous, ...stop }), { out: folder, data, resume: true, onStep });
       await expect(run).rejects.toThrow(/the loss became \S+ at step 3/);
-      expect(losses).toEqual([expect.closeTo(losses[0]!)]);
+      expect(losses.map(Number.isFinite)).toEqual([true]);
       expect((await readFile(checkpointPath(folder, "last"))).equals(before)).toBe(true);
     });
   });
@@ -159,6 +159,6 @@ describe("a configuration", () => {
 
   it("refuses options of dynamic convolutions for a model without", () => {
     const alexnet = () => config({ model: "alexnet", modelOptions: { experts: 4, plan: "auto" } });
-    expect(alexnet).toThrow("alexnet has no dynamic convolutions, so it takes no experts, no plan");
+    expect(alexnet).toThrow("alexnet has no dynamic convolutions to give options to: experts, plan");
   });
 });

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import type { Alignment } from "../../report/index.js";
+import { addModelOptions, type ModelFlags, separateModelOptions } from "../model-options.js";
 import { findModel, JSON_OPTION, positiveInteger } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
-interface SummaryFlags {
+interface SummaryFlags extends ModelFlags {
   readonly imageSize?: number;
   readonly json?: true;
 }
@@ -29,7 +30,7 @@ const COLUMNS: readonly Column[] = [
 
 /** `dyconv summary MODEL` */
 export function defineSummary(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command("summary")
     .summary("print the layers, parameters and multiply-adds of a model")
     .description(
@@ -39,13 +40,17 @@ export function defineSummary(program: Command, terminal: Terminal): void {
     .option("--image-size <n>", "height and width of the image (default: the model's own)", positiveInteger)
     .option(...JSON_OPTION)
     .action((model: string, flags: SummaryFlags) => printSummary(model, flags, terminal));
+  addModelOptions(command);
 }
 
 async function printSummary(name: string, flags: SummaryFlags, terminal: Terminal): Promise<void> {
-  const model = await findModel(name);
+  const { modelOptions, others } = separateModelOptions(flags);
+  const { create, imageSize } = await findModel(name);
+  const { completeDynamicOptions } = await import("../../models/index.js");
   const { summarize } = await import("../../train/summary.js");
-  const summary = summarize(model.create(), { imageSize: flags.imageSize ?? model.imageSize });
-  if (flags.json) return writeJson(terminal, { model: name, ...summary });
+  const model = create(completeDynamicOptions(name, modelOptions));
+  const summary = summarize(model, { imageSize: others.imageSize ?? imageSize });
+  if (others.json) return writeJson(terminal, { model: name, ...summary });
 
   const { formatBytes, formatCount, formatOperations, formatTable } = await import("../../report/index.js");
   const { width, colour } = terminal;
