@@ -91,7 +91,8 @@ export class BatchNorm2d extends Module {
     const runningMean = context.read(this.running_mean);
     const runningVariance = context.read(this.running_var);
     if (!context.training) {
-      return batchNorm(x, { scale, bias, mean: runningMean, variance: runningVariance }, this.#epsilon);
+      const epsilon = this.#epsilon;
+      return batchNorm(x, { scale, bias, mean: runningMean, variance: runningVariance }, { epsilon });
     }
     const [batch, , height, width] = x.shape;
     const count = elementCount([batch!, height!, width!], "BatchNorm2d in training");
@@ -105,7 +106,8 @@ export class BatchNorm2d extends Module {
     const squares = sumSquares(centred, { axes: [0, 2, 3] });
     this.#track(context, this.running_mean, batchMean);
     this.#track(context, this.running_var, mul(squares, 1 / (count - 1)));
-    return batchNorm(x, { scale, bias, mean: batchMean, variance: mul(squares, 1 / count) }, this.#epsilon);
+    const statistics = { scale, bias, mean: batchMean, variance: mul(squares, 1 / count) };
+    return batchNorm(x, statistics, { epsilon: this.#epsilon, ofBatch: true });
   }
 
   #track(context: ForwardContext, buffer: Parameter, value: Tensor): void {

@@ -1,9 +1,12 @@
-export * from "./blocked.js";
+export * from "./blocked-convolution.js";
+export { fromBlocked, toBlocked } from "./blocked-layout.js";
+export * from "./channel-affine.js";
 export * from "./convolution.js";
 export * from "./elementwise.js";
 export * from "./input.js";
 export * from "./layout.js";
 export * from "./matmul.js";
+export * from "./mixture.js";
 export * from "./normalization.js";
 export * from "./pooling.js";
 export * from "./reduce.js";

@@ -78,29 +78,41 @@ const sliceOperator: Operator<SliceAttributes> = {
 };
 
 interface PadAttributes extends Attributes {
-  readonly axis: number;
-  readonly before: number;
-  readonly after: number;
+  /** Zeros before and after, axis by axis. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
 }
 
 const padOperator: Operator<PadAttributes> = {
   name: "pad",
-  infer: ([x], { axis, before, after }) => {
-    const size = x!.shape[axis];
-    if (typeof size !== "number" || before < 0 || after < 0) {
+  infer: ([x], { before, after }) => {
+    const fits = before.every(
+      (amount, axis) =>
+        amount >= 0 && after[axis]! >= 0 && (amount + after[axis]! === 0 || x!.shape[axis] !== "batch"),
+    );
+    if (!fits) {
       throw new ShapeError(
         "pad",
-        `an axis of known size and amounts ≥ 0`,
-        `axis ${axis} of ${formatType(x!)}`,
+        "axes of known size and amounts ≥ 0",
+        `${before}, ${after} for ${formatType(x!)}`,
       );
     }
-    return { dtype: x!.dtype, shape: x!.shape.map((d, i) => (i === axis ? size + before + after : d)) };
+    return {
+      dtype: x!.dtype,
+      shape: x!.shape.map((size, axis) => (size === "batch" ? size : size + before[axis]! + after[axis]!)),
+    };
   },
-  gradient: (dy, { inputs: [x], attributes: { axis, before } }) => [
-    slice(dy, { axis, start: before, end: before + (x!.shape[axis] as number) }),
+  gradient: (dy, { inputs: [x], attributes: { before, after } }) => [
+    before.reduce((result, start, axis) => {
+      if (start + after[axis]! === 0) return result;
+      return slice(result, { axis, start, end: start + (x!.shape[axis] as number) });
+    }, dy),
   ],
-  emit: ({ inputs, attributes: { axis, before, after } }, onnx) =>
-    onnx.node("Pad", [inputs[0]!, onnx.integers([before, after]), "", onnx.integers([axis])]),
+  emit: ({ inputs, attributes: { before, after } }, onnx) => {
+    const axes = before.flatMap((amount, axis) => (amount + after[axis]! > 0 ? [axis] : []));
+    const amounts = [before, after].flatMap((side) => axes.map((axis) => side[axis]!));
+    return onnx.node("Pad", [inputs[0]!, onnx.integers(amounts), "", onnx.integers(axes)]);
+  },
 };
 
 const concatOperator: Operator<{ axis: number }> = {
@@ -195,10 +207,16 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return Tensor.apply(reshapeOperator, [x], { shape: resolved });
 }
 
-/** Axes in another order; `permutation[i]` is the input axis that becomes axis i. Reversed by default. */
+/** Axes in another order; `permutation[i]` is the input axis that becomes axis i. Reversed by default. Moving axes of size 1 only is a reshape. */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
   const order = permutation ?? x.shape.map((_, axis) => x.shape.length - 1 - axis);
-  if (order.every((axis, i) => axis === i)) return x;
+  const moved = order.filter((axis) => x.shape[axis] !== 1);
+  if (moved.every((axis, i) => i === 0 || axis > moved[i - 1]!)) {
+    return reshape(
+      x,
+      order.map((axis) => x.shape[axis]!),
+    );
+  }
   return Tensor.apply(transposeOperator, [x], { permutation: order });
 }
 
@@ -226,11 +244,18 @@ export function slice(x: Tensor, options: { axis: number; start: number; end: nu
   return Tensor.apply(sliceOperator, [x], { ...options, axis: axis! });
 }
 
-/** Zeros before and after one axis. */
+/** Zeros before and after one axis; padding upon padding becomes one. */
 export function pad(x: Tensor, options: { axis: number; before: number; after: number }): Tensor {
   const [axis] = normalizeAxes("pad", [options.axis], x.shape.length);
   if (options.before === 0 && options.after === 0) return x;
-  return Tensor.apply(padOperator, [x], { ...options, axis: axis! });
+  const inner = x.operator.name === padOperator.name;
+  const none = x.shape.map(() => 0);
+  const known = (inner ? x.attributes : { before: none, after: none }) as PadAttributes;
+  const grown = (side: readonly number[], amount: number) => side.with(axis!, side[axis!]! + amount);
+  return Tensor.apply(padOperator, [inner ? x.inputs[0]! : x], {
+    before: grown(known.before, options.before),
+    after: grown(known.after, options.after),
+  });
 }
 
 /** Joins tensors along one axis. */

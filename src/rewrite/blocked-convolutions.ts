@@ -106,7 +106,11 @@ function weightGradient(
   );
   const [rows, columns] = [sums.shape[2] as number, (sums.shape[3] as number) / channels];
   const all = reshape(sums, [out, rows, columns, channels]);
-  const taps = slice(slice(all, { axis: 1, start: 0, end: kernel[0] }), { axis: 2, start: 0, end: kernel[1] });
+  const taps = slice(slice(all, { axis: 1, start: 0, end: kernel[0] }), {
+    axis: 2,
+    start: 0,
+    end: kernel[1],
+  });
   return transpose(taps, [0, 3, 1, 2]);
 }
 

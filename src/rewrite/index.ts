@@ -1,6 +1,8 @@
 import type { Graph, Machine } from "../ir/index.js";
 import { blockConvolutions } from "./blocked-convolutions.js";
 import { mergeCommonSubexpressions } from "./common-subexpressions.js";
+import { dropExpansions } from "./needless-expansions.js";
+import { transposeFactors } from "./transposed-products.js";
 
 /** A rule that gives a graph which computes the same, faster on a machine. */
 export type Rewrite = (graph: Graph, machine: Machine) => Graph;
@@ -8,6 +10,8 @@ export type Rewrite = (graph: Graph, machine: Machine) => Graph;
 /** Every rule by name, in the order in which they are applied. */
 export const REWRITES = {
   "blocked-convolutions": blockConvolutions,
+  "transposed-products": transposeFactors,
+  "needless-expansions": dropExpansions,
   "common-subexpressions": mergeCommonSubexpressions,
 } as const satisfies Readonly<Record<string, Rewrite>>;
 

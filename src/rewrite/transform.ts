@@ -3,16 +3,16 @@ import { type Graph, nodesOf, Tensor } from "../ir/index.js";
 /**
  * Rebuilds a graph node by node, inputs first.
  *
- * @param replace gives the tensor to stand for `node`, whose inputs have been rebuilt already; return
- *   `node` to keep it
+ * @param replace gives the tensor to stand for `node`, whose inputs have been rebuilt already, or `node`
+ *   itself to keep it; `original` is the node in the graph that is being rebuilt
  */
-export function transformGraph(graph: Graph, replace: (node: Tensor) => Tensor): Graph {
+export function transformGraph(graph: Graph, replace: (node: Tensor, original: Tensor) => Tensor): Graph {
   const rebuilt = new Map<Tensor, Tensor>();
   for (const node of nodesOf(graph)) {
     const inputs = node.inputs.map((input) => rebuilt.get(input)!);
     const unchanged = inputs.every((input, i) => input === node.inputs[i]);
     const copy = unchanged ? node : Tensor.apply(node.operator, inputs, node.attributes, node.scope);
-    rebuilt.set(node, replace(copy));
+    rebuilt.set(node, replace(copy, node));
   }
   return {
     inputs: graph.inputs,

@@ -8,9 +8,9 @@ import {
   type ConvolutionOptions,
   conv2d,
   matmul,
-  mul,
+  mixExperts,
   reshape,
-  sum,
+  spreadExperts,
   transpose,
 } from "../../ops/index.js";
 import { staticShape } from "../../util/shape.js";
@@ -55,28 +55,21 @@ export const MIXING_PLANS: Readonly<Record<MixingPlan, Plan>> = {
     // Channels of one group must be neighbours: [K, G, O/G, …] → [G, K, O/G, …].
     const grouped = transpose(reshape(weight, [experts!, groups, out! / groups, -1]), [1, 0, 2, 3]);
     const all = reshape(grouped, [groups * experts! * (out! / groups), perGroup!, ...kernel]);
-    const y = conv2d(x, all, undefined, options);
-    const [batch, , height, width] = y.shape;
-    const byExpert = reshape(y, [batch!, groups, experts!, out! / groups, height!, width!]);
-    const weights = reshape(attention, [batch!, 1, experts!, 1, 1, 1]);
-    const mixed = reshape(sum(mul(byExpert, weights), { axes: [2] }), [batch!, out!, height!, width!]);
-    return bias ? add(mixed, reshape(matmul(attention, bias), [batch!, out!, 1, 1])) : mixed;
+    const mixed = mixExperts(conv2d(x, all, undefined, options), attention, { groups });
+    return bias ? add(mixed, reshape(matmul(attention, bias), [x.shape[0]!, out!, 1, 1])) : mixed;
   },
 
   /** The input scaled by each πₖ, K·C channels, then one static convolution that also sums. */
   "mix-inputs": ({ x, attention, weight, bias }, options) => {
     const [experts, out, perGroup, ...kernel] = staticShape(weight.shape, "mix-inputs");
     const { groups } = options;
-    const [batch, , height, width] = x.shape;
-    const grouped = reshape(x, [batch!, groups, 1, perGroup!, height!, width!]);
-    const scaled = mul(grouped, reshape(attention, [batch!, 1, experts!, 1, 1, 1]));
     const y = conv2d(
-      reshape(scaled, [batch!, groups * experts! * perGroup!, height!, width!]),
+      spreadExperts(x, attention, { groups }),
       concatExperts(weight, experts!, [out!, perGroup!, ...kernel]),
       undefined,
       options,
     );
-    return bias ? add(y, reshape(matmul(attention, bias), [batch!, out!, 1, 1])) : y;
+    return bias ? add(y, reshape(matmul(attention, bias), [x.shape[0]!, out!, 1, 1])) : y;
   },
 };
 

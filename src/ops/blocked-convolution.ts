@@ -1,64 +1,15 @@
 /**
- * ONNX Runtime's blocked layout for CPUs (domain `com.microsoft.nchwc`): b neighbouring channels lie
- * together, so that one vector register holds the same pixel of b channels. b is what the processor's
- * vectors hold; 16 with AVX-512.
- *
- * A blocked tensor has the shape [N, C/b, H, W, b]; elementwise operators work on it as on any other.
- * Blocked weights are [O/b, C/b, kh, kw, b, b], inputs before outputs; [O/b, C, kh, kw, b] where the
- * convolution reads fewer than b channels, which it does from a plain image.
+ * Convolution in the blocked layout of `blocked-layout.ts`. Weights there are [O/b, C/b, kh, kw, b, b], inputs
+ * before outputs; [O/b, C, kh, kw, b] where the convolution reads fewer than b channels, which it does from
+ * a plain image.
  */
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { staticShape } from "../util/shape.js";
+import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d } from "./convolution.js";
 import { reshape, transpose } from "./layout.js";
 import { type Pair, symmetricPads, windowOutput } from "./window.js";
-
-/** The domain of ONNX Runtime's blocked operators. */
-const DOMAIN = "com.microsoft.nchwc";
-
-interface BlockAttributes extends Attributes {
-  readonly block: number;
-}
-
-const toBlockedOperator: Operator<BlockAttributes> = {
-  name: "toBlocked",
-  infer: ([x], { block }) => {
-    const [batch, channels, height, width] = staticShape(x!.shape, "toBlocked");
-    if (x!.shape.length !== 4 || channels! % block !== 0) {
-      throw new ShapeError("toBlocked", `[N, C, H, W], C a multiple of ${block}`, formatType(x!));
-    }
-    return { dtype: "float32", shape: [batch!, channels! / block, height!, width!, block] };
-  },
-  gradient: (dy) => [fromBlocked(dy)],
-  emit: ({ inputs, output }, onnx) =>
-    onnx.reshape(onnx.node("ReorderInput", inputs, {}, DOMAIN), output.shape as readonly number[]),
-};
-
-const fromBlockedOperator: Operator<Record<string, never>> = {
-  name: "fromBlocked",
-  infer: ([x]) => ({ dtype: "float32", shape: plainShape(x!.shape as readonly number[]) }),
-  gradient: (dy, { inputs: [x] }) => [toBlocked(dy, x!.shape[4] as number)],
-  emit: ({ inputs, output }, onnx) => {
-    const shape = output.shape as readonly number[];
-    return onnx.node("ReorderOutput", [onnx.reshape(inputs[0]!, shape)], { channels: shape[1]! }, DOMAIN);
-  },
-};
-
-/** The sizes that ONNX Runtime believes a blocked tensor to have. */
-function plainShape([batch, blocks, height, width, block]: readonly number[]): readonly number[] {
-  return [batch!, blocks! * block!, height!, width!];
-}
-
-/** [N, C, H, W] → [N, C/block, H, W, block]. */
-export function toBlocked(x: Tensor, block: number): Tensor {
-  return Tensor.apply(toBlockedOperator, [x], { block });
-}
-
-/** [N, C/block, H, W, block] → [N, C, H, W]. */
-export function fromBlocked(x: Tensor): Tensor {
-  return Tensor.apply(fromBlockedOperator, [x], {});
-}
 
 /** [O, C, kh, kw] → blocked weights: [O/b, C/b, kh, kw, b, b], or [O/b, C, kh, kw, b] for C < b. */
 export function blockWeights(weight: Tensor, block: number): Tensor {
@@ -133,7 +84,7 @@ const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
         dilations: dilation,
         group: 1,
       },
-      DOMAIN,
+      BLOCKED_DOMAIN,
     );
     return onnx.reshape(y, output.shape as readonly number[]);
   },

@@ -1,0 +1,85 @@
+import { ShapeError } from "../errors/index.js";
+import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
+import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
+import { add, mul } from "./elementwise.js";
+import { reshape } from "./layout.js";
+import { sum } from "./reduce.js";
+
+interface ChannelAffineAttributes extends Attributes {
+  readonly blocked: boolean;
+}
+
+const channelAffineOperator: Operator<ChannelAffineAttributes> = {
+  name: "channelAffine",
+  infer: ([x, scale, shift, addend], { blocked }) => {
+    const [, second, , , block] = x!.shape as readonly number[];
+    const channels = blocked ? second! * block! : second;
+    const perChannel = [scale!, shift!].every(({ shape }) => shape.length === 1 && shape[0] === channels);
+    if (!perChannel || (addend && formatType(addend) !== formatType(x!))) {
+      throw new ShapeError(
+        "channelAffine",
+        `x, scale and shift of [${channels}], and an addend like x`,
+        [x!, scale!, shift!, ...(addend ? [addend] : [])].map(formatType).join(", "),
+      );
+    }
+    return x!;
+  },
+  gradient: (dy, { inputs: [x, scale, , addend], attributes: { blocked } }) => {
+    const channels = scale!.shape;
+    const channelAxes = blocked ? [1, 4] : [1];
+    const axes = x!.shape.flatMap((_, axis) => (channelAxes.includes(axis) ? [] : [axis]));
+    const byScale = reshape(sum(mul(dy, x!), { axes }), channels);
+    const byShift = reshape(sum(dy, { axes }), channels);
+    const byInput = mul(dy, broadcastChannels(scale!, x!, blocked));
+    return [byInput, byScale, byShift, ...(addend ? [dy] : [])];
+  },
+  emit: ({ inputs: [x, scale, shift, addend], types, output, attributes: { blocked } }, onnx) => {
+    const shape = types[0]!.shape as readonly number[];
+    if (!blocked) {
+      const sizes = [-1, ...shape.slice(2).map(() => 1)];
+      const scaled = onnx.node("Mul", [x!, onnx.reshape(scale!, sizes)]);
+      const shifted = onnx.node("Add", [scaled, onnx.reshape(shift!, sizes)]);
+      return addend ? onnx.node("Add", [shifted, addend]) : shifted;
+    }
+    // One pass: a depthwise convolution with a single tap, which also adds a bias and another tensor.
+    const sizes = plainShape(shape);
+    const kernel = onnx.reshape(scale!, [-1, 1, 1, 1]);
+    const rest = addend ? [onnx.reshape(addend, sizes)] : [];
+    const attributes = { kernel_shape: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+    const y = onnx.node(
+      "Conv",
+      [onnx.reshape(x!, sizes), kernel, shift!, ...rest],
+      { ...attributes, group: sizes[1]! },
+      BLOCKED_DOMAIN,
+    );
+    return onnx.reshape(y, output.shape as readonly number[]);
+  },
+};
+
+/** Values of channels in a shape that broadcasts against `x`. */
+function broadcastChannels(values: Tensor, x: Tensor, blocked: boolean): Tensor {
+  const { shape } = x;
+  return reshape(
+    values,
+    blocked ? [shape[1]!, 1, 1, shape[4]!] : [shape[1]!, ...shape.slice(2).map(() => 1)],
+  );
+}
+
+/**
+ * x · scale + shift, per channel, and an addend: what batch normalisation and its gradient come down to.
+ *
+ * @param x [B, C, …]; [B, C/b, H, W, b] if blocked
+ * @param scale [C]
+ * @param shift [C]
+ * @param addend shaped like x
+ */
+export function channelAffine(
+  x: Tensor,
+  scale: Tensor,
+  shift: Tensor,
+  addend?: Tensor,
+  options: { readonly blocked?: boolean } = {},
+): Tensor {
+  const inputs = addend ? [x, scale, shift, addend] : [x, scale, shift];
+  return Tensor.apply(channelAffineOperator, inputs, { blocked: options.blocked ?? false });
+}

@@ -1,0 +1,108 @@
+/**
+ * Mixing what K experts give for each sample, Y = Σₖ πₖ Yₖ. Three operators closed under differentiation:
+ * each is linear in both of its inputs, and its gradients are the other two. The experts lie side by side
+ * along axis 1, within each group where there are several: [B, G·K·O/G, …]. What follows axis 1 does not
+ * matter, so blocked tensors mix as plain ones do.
+ */
+import { ShapeError } from "../errors/index.js";
+import { formatType, type Operator, type Shape, Tensor, type TensorType } from "../ir/index.js";
+import { elementCount } from "../util/shape.js";
+
+interface Grouping {
+  readonly groups: number;
+}
+
+type MixtureAttributes = Grouping & Record<string, number>;
+
+function expectExperts(name: string, many: TensorType, attention: TensorType): number {
+  const [samples, experts] = attention.shape;
+  if (attention.shape.length !== 2 || samples !== many.shape[0] || typeof experts !== "number") {
+    throw new ShapeError(
+      name,
+      `attention [${many.shape[0]}, K] for ${formatType(many)}`,
+      formatType(attention),
+    );
+  }
+  return experts;
+}
+
+/** Elements of one expert in one group of a sample. */
+function share(shape: Shape, parts: number): number {
+  return elementCount(shape.slice(1)) / parts;
+}
+
+const mixExpertsOperator: Operator<MixtureAttributes> = {
+  name: "mixExperts",
+  infer: ([y, attention], { groups }) => {
+    const experts = expectExperts("mixExperts", y!, attention!);
+    const [batch, channels, ...rest] = y!.shape as readonly number[];
+    if (channels! % (experts * groups) !== 0) {
+      throw new ShapeError("mixExperts", `channels that ${experts} experts divide`, formatType(y!));
+    }
+    return { dtype: "float32", shape: [batch!, channels! / experts, ...rest] };
+  },
+  gradient: (dy, { inputs: [y, attention], attributes }) => [
+    spreadExperts(dy, attention!, attributes),
+    expertProducts(y!, dy, attributes),
+  ],
+  emit: ({ inputs: [y, attention], types, output, attributes: { groups } }, onnx) => {
+    const experts = types[1]!.shape[1] as number;
+    const byExpert = onnx.reshape(y!, [0, groups, experts, share(types[0]!.shape, groups * experts)]);
+    const weighted = onnx.node("Mul", [byExpert, onnx.reshape(attention!, [0, 1, experts, 1])]);
+    const sum = onnx.node("ReduceSum", [weighted, onnx.integers([2])], { keepdims: 0 });
+    return onnx.reshape(sum, [0, ...(output.shape.slice(1) as readonly number[])]);
+  },
+};
+
+const spreadExpertsOperator: Operator<MixtureAttributes> = {
+  name: "spreadExperts",
+  infer: ([y, attention]) => {
+    const experts = expectExperts("spreadExperts", y!, attention!);
+    const [batch, channels, ...rest] = y!.shape as readonly number[];
+    return { dtype: "float32", shape: [batch!, channels! * experts, ...rest] };
+  },
+  gradient: (dy, { inputs: [y, attention], attributes }) => [
+    mixExperts(dy, attention!, attributes),
+    expertProducts(dy, y!, attributes),
+  ],
+  emit: ({ inputs: [y, attention], types, output, attributes: { groups } }, onnx) => {
+    const experts = types[1]!.shape[1] as number;
+    const once = onnx.reshape(y!, [0, groups, 1, share(types[0]!.shape, groups)]);
+    const spread = onnx.node("Mul", [once, onnx.reshape(attention!, [0, 1, experts, 1])]);
+    return onnx.reshape(spread, [0, ...(output.shape.slice(1) as readonly number[])]);
+  },
+};
+
+const expertProductsOperator: Operator<MixtureAttributes> = {
+  name: "expertProducts",
+  infer: ([many, y]) => {
+    const experts = (many!.shape[1] as number) / (y!.shape[1] as number);
+    return { dtype: "float32", shape: [y!.shape[0]!, experts] };
+  },
+  gradient: (dy, { inputs: [many, y], attributes }) => [
+    spreadExperts(y!, dy, attributes),
+    mixExperts(many!, dy, attributes),
+  ],
+  emit: ({ inputs: [many, y], types, output, attributes: { groups } }, onnx) => {
+    const experts = output.shape[1] as number;
+    const size = share(types[1]!.shape, groups);
+    const left = onnx.reshape(many!, [0, groups, experts, size]);
+    const products = onnx.node("MatMul", [left, onnx.reshape(y!, [0, groups, size, 1])]);
+    return onnx.node("ReduceSum", [products, onnx.integers([1, 3])], { keepdims: 0 });
+  },
+};
+
+/** Σₖ πₖ Yₖ: y [B, G·K·O/G, …] and attention π [B, K] → [B, O, …]. */
+export function mixExperts(y: Tensor, attention: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
+  return Tensor.apply(mixExpertsOperator, [y, attention], { groups });
+}
+
+/** πₖ Y for every expert: y [B, O, …] and attention π [B, K] → [B, G·K·O/G, …]. */
+export function spreadExperts(y: Tensor, attention: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
+  return Tensor.apply(spreadExpertsOperator, [y, attention], { groups });
+}
+
+/** Σ Yₖ · Y over all but sample and expert: [B, G·K·O/G, …] and [B, O, …] → [B, K]. */
+export function expertProducts(many: Tensor, y: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
+  return Tensor.apply(expertProductsOperator, [many, y], { groups });
+}
