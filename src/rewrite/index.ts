@@ -1,6 +1,7 @@
 import type { Graph, Machine } from "../ir/index.js";
 import { blockConvolutions } from "./blocked-convolutions.js";
 import { mergeCommonSubexpressions } from "./common-subexpressions.js";
+import { keepBlocked } from "./keep-blocked.js";
 import { dropExpansions } from "./needless-expansions.js";
 import { transposeFactors } from "./transposed-products.js";
 
@@ -10,6 +11,7 @@ export type Rewrite = (graph: Graph, machine: Machine) => Graph;
 /** Every rule by name, in the order in which they are applied. */
 export const REWRITES = {
   "blocked-convolutions": blockConvolutions,
+  "keep-blocked": keepBlocked,
   "transposed-products": transposeFactors,
   "needless-expansions": dropExpansions,
   "common-subexpressions": mergeCommonSubexpressions,
