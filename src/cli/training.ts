@@ -25,14 +25,17 @@ export async function runTraining(
   const { writeCurves } = await import("../train/curves.js");
   const { out } = place;
 
-  const interrupt = new AbortController();
-  const onSignal = () => interrupt.abort();
-  process.once("SIGINT", onSignal);
   const progress = await progressBar(terminal);
   const print = (line: string) => {
     progress.clear();
     terminal.err(`${line}\n`);
   };
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    print("stopping with a checkpoint; Ctrl-C again stops without");
+    interrupt.abort();
+  };
+  process.once("SIGINT", onSignal);
   try {
     const result = await train(config, {
       ...place,

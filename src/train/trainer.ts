@@ -5,6 +5,7 @@ import { CheckpointError } from "../errors/index.js";
 import { ensureFolder } from "../files/index.js";
 import { modelEntry } from "../models/index.js";
 import { initialState } from "../nn/index.js";
+import { elementCount } from "../util/shape.js";
 import {
   type Checkpoint,
   checkpointPath,
@@ -12,6 +13,7 @@ import {
   modelShapes,
   type Position,
   readState,
+  saveCheckpoint,
   stateShapes,
 } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
@@ -64,20 +66,22 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const loaders = openLoaders(config, data, imageSize);
 
   const resumed = begun && (await findLast(out, network));
-  const initial = resumed ?? { state: await firstState(config, network, init), position: START };
+  const initial = resumed ?? (await firstCheckpoint(config, network, init));
   for (const warning of begun ? resumeWarnings(begun, description) : []) options.onWarning?.(warning);
 
   await ensureFolder(join(out, "checkpoints"));
+  // First values from the seed can be made again; a file of weights may be gone when the run is resumed.
+  if (init !== undefined && !resumed) {
+    await saveCheckpoint(checkpointPath(out, "last"), shapesOf(network), initial, config.model);
+  }
+  await writeDescription(out, description);
+
   const session = await TrainingSession.open(network, config, data.train);
   const records = await RunRecords.open(out, initial.position.step);
   try {
     session.setState(initial.state);
     const parts = { config, out, network, session, loaders, records, callbacks: options };
-    const run = new TrainingRun(parts, initial.position);
-    // Other first values can be made again from the seed.
-    if (init !== undefined && resumed === undefined) await run.saveStart();
-    await writeDescription(out, description);
-    return await run.finish();
+    return await new TrainingRun(parts, initial.position).finish();
   } finally {
     records.close();
     await session.dispose();
@@ -112,16 +116,26 @@ function describe(config: TrainConfig, { train, fingerprint, note }: DatasetPair
   };
 }
 
+const shapesOf = ({ model, optimizer }: Network) => stateShapes(model, optimizer);
+
 /** The last checkpoint; none where the run was killed before its first. */
-async function findLast(out: string, { model, optimizer }: Network): Promise<Checkpoint | undefined> {
+async function findLast(out: string, network: Network): Promise<Checkpoint | undefined> {
   const path = checkpointPath(out, "last");
-  return existsSync(path) ? loadCheckpoint(path, stateShapes(model, optimizer)) : undefined;
+  return existsSync(path) ? loadCheckpoint(path, shapesOf(network)) : undefined;
 }
 
-async function firstState(
+/** Where a run begins: with first values from its seed or a file, and slots of zeros. */
+async function firstCheckpoint(
   { seed }: TrainConfig,
-  { model }: Network,
+  network: Network,
   init: string | undefined,
-): Promise<Checkpoint["state"]> {
-  return init === undefined ? initialState(model, seed) : (await readState(init, modelShapes(model))).state;
+): Promise<Checkpoint> {
+  const { model } = network;
+  const values =
+    init === undefined ? initialState(model, seed) : (await readState(init, modelShapes(model))).state;
+  const state: Record<string, Float32Array> = {};
+  for (const [name, shape] of Object.entries(shapesOf(network))) {
+    state[name] = values[name] ?? new Float32Array(elementCount(shape));
+  }
+  return { state, position: START };
 }

@@ -61,11 +61,6 @@ export class TrainingRun {
     this.#position = position;
   }
 
-  /** Writes the state that training is about to begin with. */
-  saveStart(): Promise<void> {
-    return this.#keeper.write("last", this.#checkpoint());
-  }
-
   /**
    * Trains until the last epoch is done or the run is stopped, and leaves a checkpoint either way.
    *
@@ -79,7 +74,7 @@ export class TrainingRun {
       else await this.#closeEpoch(speed);
     }
     const finished = this.#position.epoch >= epochs;
-    if (finished) await this.#keeper.write("final", this.#checkpoint());
+    if (finished) await this.#keeper.write("final", await this.#checkpoint());
     return { finished, epochs: this.#epochs, position: this.#position };
   }
 
@@ -99,7 +94,7 @@ export class TrainingRun {
       if (this.#stopped()) return undefined;
       const outcome = await this.#runBatch();
       await this.#keeper.confirm();
-      this.#advance(outcome);
+      await this.#advance(outcome);
       running += outcome.milliseconds;
     }
     const elapsed = performance.now() - begun;
@@ -124,7 +119,7 @@ export class TrainingRun {
   }
 
   /** Takes in a step that was run. */
-  #advance({ loss, hits }: StepOutcome): void {
+  async #advance({ loss, hits }: StepOutcome): Promise<void> {
     const { config, loaders, records, callbacks } = this.#parts;
     const before = this.#position;
     const [epoch, batch, step] = [before.epoch + 1, before.batch + 1, before.step + 1];
@@ -138,7 +133,7 @@ export class TrainingRun {
     };
     records.step({ kind: "step", step, epoch, trainLoss: loss });
     callbacks.onStep?.({ epoch, batch, batches: loaders.train.batches, loss });
-    if (step % config.checkpointEvery === 0) this.#keeper.hold(this.#checkpoint());
+    if (step % config.checkpointEvery === 0) this.#keeper.hold(await this.#checkpoint());
   }
 
   /** Where a batch of the epoch under way is in the schedules, in epochs. */
@@ -148,7 +143,7 @@ export class TrainingRun {
 
   /** Saves within an epoch. The step that tells the loss of the weights is not taken in. */
   async #saveStopped(): Promise<void> {
-    this.#keeper.hold(this.#checkpoint());
+    this.#keeper.hold(await this.#checkpoint());
     await this.#runBatch();
     await this.#keeper.confirm();
   }
@@ -170,15 +165,15 @@ export class TrainingRun {
     };
     records.epoch(metrics);
     this.#epochs.push(metrics);
-    if (better) await this.#keeper.write("best", this.#checkpoint());
-    await this.#keeper.write("last", this.#checkpoint());
+    if (better) await this.#keeper.write("best", await this.#checkpoint());
+    await this.#keeper.write("last", await this.#checkpoint());
     callbacks.onEpoch?.(metrics);
   }
 
   async #validate(): Promise<Evaluation> {
     const { config, network, session, loaders } = this.#parts;
     const { validation } = loaders;
-    const result = await evaluate(network.model, session.state(), validation.dataset, validation, {
+    const result = await evaluate(network.model, await session.state(), validation.dataset, validation, {
       imageSize: network.imageSize,
       batchSize: config.batchSize,
       labelSmoothing: config.labelSmoothing,
@@ -207,7 +202,7 @@ export class TrainingRun {
   }
 
   /** State and position; the state is a view that the step after next writes again. */
-  #checkpoint(): Checkpoint {
-    return { state: this.#parts.session.state(), position: this.#position };
+  async #checkpoint(): Promise<Checkpoint> {
+    return { state: await this.#parts.session.state(), position: this.#position };
   }
 }

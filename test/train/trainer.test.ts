@@ -43,25 +43,29 @@ describe("a run", () => {
       modelOptions: { experts: 3, routing: "softmax", init: "notebook" },
     },
   };
-  it.each(Object.keys(recipes))("ends in the same bytes whether it was stopped or not: %s", async (name) => {
-    const recipe = recipes[name]!;
-    const whole = join(folder, "whole");
-    await train(config(recipe), { out: whole, data });
+  it.each(Object.keys(recipes))(
+    "ends in the same bytes whether it was stopped or not: %s",
+    async (name) => {
+      const recipe = recipes[name]!;
+      const whole = join(folder, "whole");
+      await train(config(recipe), { out: whole, data });
 
-    const broken = join(folder, "broken");
-    for (const maxSteps of [1, 4]) {
-      await train(config({ ...recipe, maxSteps }), { out: broken, data, resume: true });
-    }
-    const { finished } = await train(config(recipe), { out: broken, data, resume: true });
+      const broken = join(folder, "broken");
+      for (const maxSteps of [1, 4]) {
+        await train(config({ ...recipe, maxSteps }), { out: broken, data, resume: true });
+      }
+      const { finished } = await train(config(recipe), { out: broken, data, resume: true });
 
-    expect(finished).toBe(true);
-    const [expected, resumed] = await Promise.all(
-      [whole, broken].map((run) => readFile(checkpointPath(run, "final"))),
-    );
-    expect(resumed!.equals(expected!)).toBe(true);
-    const lines = (await readJsonLines(join(broken, "metrics.jsonl"))) as MetricsLine[];
-    expect(lines.filter(({ kind }) => kind === "epoch").map(({ epoch }) => epoch)).toEqual([1, 2]);
-  });
+      expect(finished).toBe(true);
+      const [expected, resumed] = await Promise.all(
+        [whole, broken].map((run) => readFile(checkpointPath(run, "final"))),
+      );
+      expect(resumed!.equals(expected!)).toBe(true);
+      const lines = (await readJsonLines(join(broken, "metrics.jsonl"))) as MetricsLine[];
+      expect(lines.filter(({ kind }) => kind === "epoch").map(({ epoch }) => epoch)).toEqual([1, 2]);
+    },
+    180_000,
+  );
 
   it("is not written over", async () => {
     await train(config({ maxSteps: 1 }), { out: folder, data });
