@@ -5,18 +5,16 @@ import {
   batchNorm,
   type ConvolutionOptions,
   cast,
+  channelStatistics,
   conv2d,
   globalAvgPool2d,
   matmul,
   maxPool2d,
-  mean,
   mul,
   type PairOption,
   type PoolingOptions,
   relu,
   reshape,
-  sub,
-  sumSquares,
   transposeLast,
 } from "../ops/index.js";
 import { elementCount } from "../util/shape.js";
@@ -91,8 +89,7 @@ export class BatchNorm2d extends Module {
     const runningMean = context.read(this.running_mean);
     const runningVariance = context.read(this.running_var);
     if (!context.training) {
-      const epsilon = this.#epsilon;
-      return batchNorm(x, { scale, bias, mean: runningMean, variance: runningVariance }, { epsilon });
+      return batchNorm(x, { scale, bias, mean: runningMean, variance: runningVariance }, this.#epsilon);
     }
     const [batch, , height, width] = x.shape;
     const count = elementCount([batch!, height!, width!], "BatchNorm2d in training");
@@ -101,13 +98,10 @@ export class BatchNorm2d extends Module {
         hint: "use a batch of at least 2 where the image has shrunk to 1×1",
       });
     }
-    const batchMean = mean(x, { axes: [0, 2, 3] });
-    const centred = sub(x, reshape(batchMean, [batchMean.shape[0]!, 1, 1]));
-    const squares = sumSquares(centred, { axes: [0, 2, 3] });
-    this.#track(context, this.running_mean, batchMean);
-    this.#track(context, this.running_var, mul(squares, 1 / (count - 1)));
-    const statistics = { scale, bias, mean: batchMean, variance: mul(squares, 1 / count) };
-    return batchNorm(x, statistics, { epsilon: this.#epsilon, ofBatch: true });
+    const { mean, variance } = channelStatistics(x);
+    this.#track(context, this.running_mean, mean);
+    this.#track(context, this.running_var, mul(variance, count / (count - 1)));
+    return batchNorm(x, { scale, bias, mean, variance }, this.#epsilon);
   }
 
   #track(context: ForwardContext, buffer: Parameter, value: Tensor): void {

@@ -1,7 +1,7 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
-import { add, mul } from "./elementwise.js";
+import { mul } from "./elementwise.js";
 import { reshape } from "./layout.js";
 import { sum } from "./reduce.js";
 

@@ -1,19 +1,79 @@
 import { ShapeError } from "../errors/index.js";
-import { formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 import { channelAffine } from "./channel-affine.js";
 import { add, div, mul, neg, sqrt, sub } from "./elementwise.js";
-import { reshape, zerosLike } from "./layout.js";
+import { reshape, slice, zerosLike } from "./layout.js";
 import { sum } from "./reduce.js";
 
-interface BatchNormAttributes extends Record<string, number | boolean> {
-  readonly epsilon: number;
-  /** Whether mean and variance are those of x itself, so that gradients flow through them. */
-  readonly ofBatch: boolean;
+/** Sum over all axes but the channels'. */
+function channelSum(x: Tensor): Tensor {
+  return sum(x, { axes: x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])) });
+}
+
+interface StatisticsAttributes extends Attributes {
+  readonly blocked: boolean;
+}
+
+const channelStatisticsOperator: Operator<StatisticsAttributes> = {
+  name: "channelStatistics",
+  infer: ([x], { blocked }) => {
+    const [, second, , , block] = x!.shape as readonly number[];
+    return { dtype: "float32", shape: [2, blocked ? second! * block! : second!] };
+  },
+  // Both statistics as one scale and shift of x: dm/N + 2·dv/N·(x − m).
+  gradient: (dy, { inputs: [x], output, attributes: { blocked } }) => {
+    const [mean, byMean, byVariance] = [row(output, 0), row(dy, 0), row(dy, 1)];
+    const count = elementCount(x!.shape) / (output.shape[1] as number);
+    const slope = mul(byVariance, 2 / count);
+    const offset = sub(mul(byMean, 1 / count), mul(slope, mean));
+    return [channelAffine(x!, slope, offset, undefined, { blocked })];
+  },
+  emit: ({ inputs: [x], types, output, attributes: { blocked } }, onnx) => {
+    const shape = types[0]!.shape as readonly number[];
+    const channels = output.shape[1] as number;
+    const count = elementCount(shape) / channels;
+    const share = onnx.float(1 / count);
+    const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
+    const axes = shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+    if (!blocked) {
+      const mean = onnx.node("ReduceMean", [x!, onnx.integers(axes)], { keepdims: 1 });
+      const centred = onnx.node("Sub", [x!, mean]);
+      const squares = onnx.node("ReduceSumSquare", [centred, onnx.integers(axes)], { keepdims: 0 });
+      const variance = onnx.node("Mul", [squares, share]);
+      return onnx.node("Concat", [rowOf(mean), rowOf(variance)], { axis: 0 });
+    }
+    // E[x²] − m², which reads x twice and writes nothing large. Within images first: the runtime does that fastest.
+    const [within, overBatch] = [onnx.integers([2, 3]), onnx.integers([0])];
+    const average = (type: string) => {
+      const images = onnx.node(type, [x!, within], { keepdims: 0 });
+      return onnx.node("Mul", [onnx.node("ReduceSum", [images, overBatch], { keepdims: 0 }), share]);
+    };
+    const mean = average("ReduceSum");
+    const spread = onnx.node("Sub", [average("ReduceSumSquare"), onnx.node("Mul", [mean, mean])]);
+    const variance = onnx.node("Max", [spread, onnx.float(0)]);
+    return onnx.node("Concat", [rowOf(mean), rowOf(variance)], { axis: 0 });
+  },
+};
+
+/** One row of a [2, C] tensor, as [C]. */
+function row(x: Tensor, index: number): Tensor {
+  return reshape(slice(x, { axis: 0, start: index, end: index + 1 }), [x.shape[1]!]);
+}
+
+/**
+ * Mean and biased variance of each channel.
+ *
+ * @param x [B, C, …]; [B, C/b, H, W, b] if blocked
+ * @returns both as [C], and the tensor [2, C] that they are rows of
+ */
+export function channelStatistics(x: Tensor, { blocked = false }: { readonly blocked?: boolean } = {}) {
+  const both = Tensor.apply(channelStatisticsOperator, [x], { blocked });
+  return { both, mean: row(both, 0), variance: row(both, 1) };
 }
 
 /** Scale, bias, mean and variance of each channel, [C]. */
-export interface ChannelStatistics {
+export interface ChannelParameters {
   readonly scale: Tensor;
   readonly bias: Tensor;
   readonly mean: Tensor;
@@ -21,9 +81,9 @@ export interface ChannelStatistics {
 }
 
 function expectChannels(inputs: readonly TensorType[]): TensorType {
-  const [x, ...statistics] = inputs;
+  const [x, ...parameters] = inputs;
   const channels = x!.shape[1];
-  if (x!.shape.length < 2 || statistics.some(({ shape }) => shape.length !== 1 || shape[0] !== channels)) {
+  if (x!.shape.length < 2 || parameters.some(({ shape }) => shape.length !== 1 || shape[0] !== channels)) {
     throw new ShapeError(
       "batchNorm",
       "x [B, C, …] and scale, bias, mean, variance of [C]",
@@ -33,67 +93,37 @@ function expectChannels(inputs: readonly TensorType[]): TensorType {
   return x!;
 }
 
-/** Batch normalisation as a scale and a shift of each channel. */
-export function batchNormAffine(statistics: ChannelStatistics, epsilon: number) {
-  const deviation = sqrt(add(statistics.variance, epsilon));
-  const scale = div(statistics.scale, deviation);
-  return { deviation, scale, shift: sub(statistics.bias, mul(statistics.mean, scale)) };
-}
-
-const batchNormOperator: Operator<BatchNormAttributes> = {
+const batchNormOperator: Operator<{ epsilon: number }> = {
   name: "batchNorm",
   infer: expectChannels,
-  gradient: (dy, { inputs: [x, scale, bias, mean, variance], attributes: { epsilon, ofBatch } }) => {
-    const axes = x!.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
-    const statistics = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
-    const { deviation, scale: factor } = batchNormAffine(statistics, epsilon);
-    const byBias = sum(dy, { axes });
-    const byScale = div(sub(sum(mul(dy, x!), { axes }), mul(mean!, byBias)), deviation);
-    if (!ofBatch) {
-      const byVariance = div(mul(mul(byScale, scale!), -0.5), add(variance!, epsilon));
-      const direct = channelAffine(dy, factor, zerosLike(factor));
-      return [direct, byScale, byBias, neg(mul(byBias, factor)), byVariance];
-    }
-    // factor · (dy − mean of dy − x̂ · mean of dy·x̂), sorted by what multiplies dy, x and 1.
-    const perElement = div(
-      factor,
-      elementCount(
-        axes.map((axis) => x!.shape[axis]!),
-        "batchNorm",
-      ),
-    );
-    const slope = neg(mul(perElement, div(byScale, deviation)));
-    const offset = neg(add(mul(perElement, byBias), mul(slope, mean!)));
-    return [
-      channelAffine(dy, factor, offset, channelAffine(x!, slope, zerosLike(slope))),
-      byScale,
-      byBias,
-      null,
-      null,
-    ];
+  gradient: (dy, { inputs: [x, scale, bias, mean, variance], attributes: { epsilon } }) => {
+    const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
+    const affine = batchNormAffine(parameters, epsilon);
+    const byBias = channelSum(dy);
+    const byScale = div(sub(channelSum(mul(dy, x!)), mul(mean!, byBias)), affine.deviation);
+    const byVariance = div(mul(mul(byScale, scale!), -0.5), add(variance!, epsilon));
+    const byInput = channelAffine(dy, affine.scale, zerosLike(affine.scale));
+    return [byInput, byScale, byBias, neg(mul(byBias, affine.scale)), byVariance];
   },
   emit: ({ inputs, attributes }, onnx) =>
     onnx.node("BatchNormalization", inputs, { epsilon: { float: attributes.epsilon } }),
 };
 
-/** What {@link batchNorm} may be told. */
-export interface BatchNormOptions {
-  /** Added to the variance; 1e-5 by default. */
-  readonly epsilon?: number;
-  /**
-   * Promises that mean and biased variance are those of `x`: the gradient by `x` then takes their share in
-   * itself, in one formula, and none is passed on to them. `false` by default.
-   */
-  readonly ofBatch?: boolean;
+/** Batch normalisation as a scale and a shift of each channel; `deviation` is √(variance + epsilon). */
+export function batchNormAffine({ scale, bias, mean, variance }: ChannelParameters, epsilon: number) {
+  const deviation = sqrt(add(variance, epsilon));
+  const factor = div(scale, deviation);
+  return { deviation, scale: factor, shift: sub(bias, mul(mean, factor)) };
 }
 
 /**
- * (x − mean) / √(variance + epsilon) · scale + bias, per channel (axis 1).
+ * (x − mean) / √(variance + epsilon) · scale + bias, per channel (axis 1). The statistics are inputs like
+ * any other: gradients flow through them where they were computed from the batch.
  *
  * @param x [B, C, …]
+ * @param parameters each [C]
  */
-export function batchNorm(x: Tensor, statistics: ChannelStatistics, options: BatchNormOptions = {}): Tensor {
-  const { scale, bias, mean, variance } = statistics;
-  const { epsilon = 1e-5, ofBatch = false } = options;
-  return Tensor.apply(batchNormOperator, [x, scale, bias, mean, variance], { epsilon, ofBatch });
+export function batchNorm(x: Tensor, parameters: ChannelParameters, epsilon = 1e-5): Tensor {
+  const { scale, bias, mean, variance } = parameters;
+  return Tensor.apply(batchNormOperator, [x, scale, bias, mean, variance], { epsilon });
 }

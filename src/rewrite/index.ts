@@ -1,28 +1,63 @@
-import type { Graph, Machine } from "../ir/index.js";
+import { type Graph, type Machine, type NamedTensor, Tensor } from "../ir/index.js";
+import { mapTree, type Tree } from "../util/tree.js";
+import { fuseAffineSums } from "./affine-sums.js";
 import { blockConvolutions } from "./blocked-convolutions.js";
 import { mergeCommonSubexpressions } from "./common-subexpressions.js";
 import { keepBlocked } from "./keep-blocked.js";
 import { dropExpansions } from "./needless-expansions.js";
+import { poolFirst } from "./pool-first.js";
 import { transposeFactors } from "./transposed-products.js";
 
 /** A rule that gives a graph which computes the same, faster on a machine. */
 export type Rewrite = (graph: Graph, machine: Machine) => Graph;
 
-/** Every rule by name, in the order in which they are applied. */
-export const REWRITES = {
-  "blocked-convolutions": blockConvolutions,
-  "keep-blocked": keepBlocked,
+/** Rules for a forward pass that has yet to be differentiated, so that its gradient gains as well. */
+const FORWARD_REWRITES = {
+  "pool-first": poolFirst,
+} as const satisfies Readonly<Record<string, (graph: Graph) => Graph>>;
+
+/** Rules for a whole graph on its way to a machine, in the order in which they are applied. */
+const MACHINE_REWRITES = {
   "transposed-products": transposeFactors,
   "needless-expansions": dropExpansions,
+  "blocked-convolutions": blockConvolutions,
+  "keep-blocked": keepBlocked,
+  "affine-sums": fuseAffineSums,
   "common-subexpressions": mergeCommonSubexpressions,
 } as const satisfies Readonly<Record<string, Rewrite>>;
 
 /** The name of a rewrite. */
-export type RewriteName = keyof typeof REWRITES;
+export type RewriteName = keyof typeof FORWARD_REWRITES | keyof typeof MACHINE_REWRITES;
 
-/** Applies every rewrite, save those in `without`, which serves to find a fault. */
-export function rewrite(graph: Graph, machine: Machine, without: readonly RewriteName[] = []): Graph {
-  return Object.entries<Rewrite>(REWRITES)
-    .filter(([name]) => !without.includes(name as RewriteName))
-    .reduce((current, [, rule]) => rule(current, machine), graph);
+/** Every rewrite by name, so that each can be left out to find a fault. */
+export const REWRITE_NAMES = Object.keys({
+  ...FORWARD_REWRITES,
+  ...MACHINE_REWRITES,
+}) as readonly RewriteName[];
+
+function without<R>(rules: Readonly<Record<string, R>>, names: readonly RewriteName[]): readonly R[] {
+  return Object.entries(rules)
+    .filter(([name]) => !names.includes(name as RewriteName))
+    .map(([, rule]) => rule);
 }
+
+/** Applies the rewrites for a machine, save those that are left out. */
+export function rewrite(graph: Graph, machine: Machine, leftOut: readonly RewriteName[] = []): Graph {
+  return without<Rewrite>(MACHINE_REWRITES, leftOut).reduce((current, rule) => rule(current, machine), graph);
+}
+
+/**
+ * Applies the rewrites for a forward pass, before it is differentiated.
+ *
+ * @param results what the pass gives, a tree of tensors
+ */
+export function rewriteForward<T extends Tree<Tensor>>(results: T, leftOut: readonly RewriteName[] = []): T {
+  const outputs: NamedTensor[] = [];
+  mapTree(results as Tree<Tensor>, isTensor, (tensor) => outputs.push({ name: `${outputs.length}`, tensor }));
+  const rules = without<(graph: Graph) => Graph>(FORWARD_REWRITES, leftOut);
+  const rewritten = rules.reduce<Graph>((graph, rule) => rule(graph), { inputs: [], outputs });
+  let next = 0;
+  return mapTree(results as Tree<Tensor>, isTensor, () => rewritten.outputs[next++]!.tensor) as T;
+}
+
+const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;

@@ -6,6 +6,7 @@ import { type Graph, type Machine, Tensor } from "../ir/index.js";
 import {
   batchNormAffine,
   channelAffine,
+  channelStatistics,
   fromBlocked,
   reshape,
   sum,
@@ -94,6 +95,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     const statistics = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
     const affine = batchNormAffine(statistics, attributes.epsilon as number);
     return fromBlocked(channelAffine(source, affine.scale, affine.shift, undefined, { blocked: true }));
+  },
+  channelStatistics: ({ inputs: [x] }) => {
+    const source = blockedSource(x);
+    return source && channelStatistics(source, { blocked: true }).both;
   },
   channelAffine: ({ inputs: [x, scale, shift, addend] }, block) => {
     const source = blockedSource(x) ?? (blockedSource(addend) && toBlocked(x!, block));

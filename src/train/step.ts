@@ -3,6 +3,7 @@ import type { Tensor } from "../ir/index.js";
 import { applyModel, crossEntropy, type Module, topKHits } from "../nn/index.js";
 import { sum } from "../ops/index.js";
 import type { Optimizer } from "../optim/index.js";
+import { type RewriteName, rewriteForward } from "../rewrite/index.js";
 
 /** Tensors by name. */
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -13,6 +14,8 @@ export interface TrainingStepOptions {
   readonly optimizer: Optimizer;
   /** ε of the label smoothing; 0 by default. */
   readonly labelSmoothing?: number;
+  /** Rewrites of the forward pass to leave out; none by default. */
+  readonly withoutRewrites?: readonly RewriteName[];
 }
 
 /** What a training step is fed with. */
@@ -44,7 +47,7 @@ export function trainableNames(model: Module): readonly string[] {
 
 /** Forward, backward and update as one function over tensors, ready to be traced. */
 export function trainingStep(options: TrainingStepOptions, inputs: TrainingStepInputs) {
-  const { model, optimizer, labelSmoothing = 0 } = options;
+  const { model, optimizer, labelSmoothing = 0, withoutRewrites = [] } = options;
   const { state, images, targets, learningRate, temperature, step } = inputs;
   const masks = inputs.masks[Symbol.iterator]();
   const applied = applyModel(model, state, images, {
@@ -52,11 +55,18 @@ export function trainingStep(options: TrainingStepOptions, inputs: TrainingStepI
     temperature,
     mask: () => masks.next().value as Tensor,
   });
-  const loss = crossEntropy(applied.output, targets, { labelSmoothing });
+  const forward = rewriteForward(
+    {
+      state: applied.state,
+      logits: applied.output,
+      loss: crossEntropy(applied.output, targets, { labelSmoothing }),
+    },
+    withoutRewrites,
+  );
   const parameters = Object.fromEntries(trainableNames(model).map((name) => [name, state[name]!]));
-  const gradient = gradients(loss, parameters);
+  const gradient = gradients(forward.loss, parameters);
 
-  const nextState: Record<string, Tensor> = { ...applied.state };
+  const nextState: Record<string, Tensor> = { ...forward.state };
   for (const [name, parameter] of Object.entries(parameters)) {
     const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[slotKey(slot, name)]!]));
     const update = optimizer.update(parameter, gradient[name]!, { slots, learningRate, step });
@@ -65,10 +75,9 @@ export function trainingStep(options: TrainingStepOptions, inputs: TrainingStepI
   }
   return {
     state: nextState,
-    loss,
-    hits: sum(topKHits(applied.output, targets)),
-    logits: applied.output,
+    loss: forward.loss,
+    hits: sum(topKHits(forward.logits, targets)),
+    logits: forward.logits,
     gradient,
-    attention: applied.attention,
   };
 }

@@ -175,11 +175,7 @@ describe("other operators agree with plain loops", () => {
   it("batchNorm", () =>
     check(
       (x, scale, bias, mean, variance) =>
-        ops.batchNorm(
-          x!,
-          { scale: scale!, bias: bias!, mean: mean!, variance: ops.exp(variance!) },
-          { epsilon: 1e-3 },
-        ),
+        ops.batchNorm(x!, { scale: scale!, bias: bias!, mean: mean!, variance: ops.exp(variance!) }, 1e-3),
       [[2, 3, 4, 2], [3], [3], [3], [3]],
       [2, 3, 4, 2],
       ([b, c, i, j], x, scale, bias, mean, variance) =>
