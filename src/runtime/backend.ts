@@ -1,34 +1,33 @@
 import type * as ort from "onnxruntime-common";
-import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Target } from "../ir/index.js";
 
-/** The part of an `onnxruntime-*` package that we use; all of them share it. */
-export type Backend = Pick<typeof ort, "InferenceSession" | "Tensor">;
-
-/** Where a graph runs: `cpu` falls back to WebAssembly where the native package is not installed. */
-export type Device = "cpu" | "webgpu" | "cuda";
-
-let warned = false;
-
 /**
- * Loads ONNX Runtime for a device.
- *
- * @throws RuntimeUnavailableError if no package can serve the device
+ * Where a graph runs. `"cpu"` is the native CPU in node, or WebAssembly where the native package is not
+ * installed, and WebAssembly in a browser; `"wasm"` is WebAssembly everywhere; `"cuda"` needs node.
  */
-export async function loadBackend(device: Device): Promise<{ backend: Backend; target: Target }> {
-  try {
-    return { backend: await import("onnxruntime-node"), target: device };
-  } catch (cause) {
-    if (device !== "cpu") {
-      throw new RuntimeUnavailableError(`device "${device}" needs the package onnxruntime-node`, {
-        cause,
-        hint: "npm install onnxruntime-node",
-      });
-    }
-    if (!warned) {
-      warned = true;
-      console.error("onnxruntime-node is not installed: running on WebAssembly, several times slower");
-    }
-    return { backend: await import("onnxruntime-web"), target: "wasm" };
-  }
+export type Device = "cpu" | "wasm" | "webgpu" | "cuda";
+
+/** Where a page finds ONNX Runtime's WebAssembly: both files of one build in `onnxruntime-web/dist`. */
+export interface WasmPaths {
+  readonly mjs: string | URL;
+  readonly wasm: string | URL;
+}
+
+/** Settings of ONNX Runtime itself. On WebAssembly the first session settles them for all. */
+export interface BackendSettings {
+  /** Threads of the runtime. */
+  readonly threads?: number;
+  /** Files of the WebAssembly build; where the bundler or ONNX Runtime finds them, by default. */
+  readonly wasmPaths?: WasmPaths;
+}
+
+/** ONNX Runtime as `#backend` gives it for a device: what this room knows of the `onnxruntime-*` packages. */
+export interface Backend extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
+  readonly target: Target;
+  /** Execution providers, in order of preference. */
+  readonly providers: readonly string[];
+  /** Whether `run` writes into output tensors it is given; the WebAssembly build makes its own. */
+  readonly fillsOutputs: boolean;
+  /** What to do if no session can be opened. */
+  readonly hint?: string;
 }

@@ -1,15 +1,14 @@
-import type { Tensor as OrtTensor } from "onnxruntime-common";
 import { GraphError } from "../errors/index.js";
-import { formatType, type Tensor, type TensorData } from "../ir/index.js";
+import { formatType, type NamedTensor, type Tensor, type TensorData } from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { checkArray } from "./compile.js";
-import { type RuntimeOptions, Session } from "./session.js";
+import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
+import { type ArrayRecord, DeviceState, HostState, type StepState } from "./step-state.js";
+import { inTurn } from "./turn.js";
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
-/** Arrays by name. */
-export type ArrayRecord = Readonly<Record<string, TensorData>>;
 
 /** What one step gives: the state that replaces the old one, and results to look at. */
 export interface StepResult {
@@ -17,88 +16,127 @@ export interface StepResult {
   readonly results: Tensors;
 }
 
-/** A function that changes state, compiled: the state stays inside, in two buffer sets that swap. */
-export class CompiledStep {
-  readonly #session: Session;
-  readonly #inputs: Record<string, OrtTensor> = {};
-  readonly #results: Record<string, OrtTensor> = {};
-  #current: Record<string, OrtTensor> = {};
-  #next: Record<string, OrtTensor> = {};
+// Beginnings of names at the graph's border.
+const STATE = "state.";
+const INPUT = "inputs.";
+const NEXT_STATE = "out.state.";
+const RESULT = "out.results.";
 
-  /** @internal @hidden */
-  constructor(session: Session, initial: ArrayRecord) {
-    this.#session = session;
-    for (const { name, tensor } of session.graph.inputs) {
-      if (name.startsWith("state.")) {
-        const key = name.slice("state.".length);
-        this.#current[key] = session.allocate(tensor);
-        this.#next[key] = session.allocate(tensor);
-      } else {
-        this.#inputs[name.slice("inputs.".length)] = session.allocate(tensor);
-      }
-    }
-    for (const { name, tensor } of session.graph.outputs) {
-      if (name.startsWith("out.results."))
-        this.#results[name.slice("out.results.".length)] = session.allocate(tensor);
-    }
-    this.setState(initial);
-  }
-
-  /**
-   * Runs one step on its inputs.
-   *
-   * @returns arrays by name; they are written again by the next step
-   */
-  async run(inputs: ArrayRecord): Promise<ArrayRecord> {
-    const feeds: Record<string, OrtTensor> = {};
-    for (const [name, tensor] of Object.entries(this.#current)) feeds[`state.${name}`] = tensor;
-    for (const name of Object.keys(this.#inputs)) {
-      const data = inputs[name];
-      const type = this.#session.inputType(`inputs.${name}`);
-      if (data === undefined) throw new GraphError(`the step's input "${name}" is missing`);
-      checkArray(name, type, data);
-      feeds[`inputs.${name}`] = this.#session.wrap(type, data);
-    }
-    const fetches: Record<string, OrtTensor> = {};
-    for (const [name, tensor] of Object.entries(this.#next)) fetches[`out.state.${name}`] = tensor;
-    for (const [name, tensor] of Object.entries(this.#results)) fetches[`out.results.${name}`] = tensor;
-    await this.#session.run(feeds, fetches);
-    [this.#current, this.#next] = [this.#next, this.#current];
-    return arraysOf(this.#results);
-  }
-
-  /** The state, by name: views that the step after next writes again; copy what is to be kept. */
-  state(): ArrayRecord {
-    return arraysOf(this.#current);
-  }
-
-  /** Copies values into the state; names that are left out keep theirs. */
-  setState(values: ArrayRecord): void {
-    for (const [name, data] of Object.entries(values)) {
-      const tensor = this.#current[name];
-      if (tensor === undefined) throw new GraphError(`the step has no state named "${name}"`);
-      checkArray(name, this.#session.inputType(`state.${name}`), data);
-      (tensor.data as Float32Array).set(data as Float32Array);
-    }
-  }
-
-  /** Frees the session. */
-  async dispose(): Promise<void> {
-    await this.#session.release();
-  }
+/** The entries whose names begin so, under the rest of their names. */
+function below(prefix: string, named: readonly NamedTensor[]): NamedTensor[] {
+  return named.flatMap(({ name, tensor }) =>
+    name.startsWith(prefix) ? [{ name: name.slice(prefix.length), tensor }] : [],
+  );
 }
 
-function arraysOf(tensors: Readonly<Record<string, OrtTensor>>): ArrayRecord {
-  return Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data as TensorData]));
+function withPrefix(prefix: string, tensors: OrtTensors): OrtTensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
 }
 
 /**
- * Compiles a function that takes and gives state, such as a training step. The state's buffers are
- * allocated once: a step reads one set and writes the other.
+ * A function that changes state, compiled. The state stays inside: on WebGPU in the device's memory, in node
+ * otherwise in two buffer sets that swap.
+ */
+export class CompiledStep {
+  readonly #session: Session;
+  readonly #state: StepState;
+  readonly #stateTypes: ReadonlyMap<string, Tensor>;
+  readonly #inputs: readonly NamedTensor[];
+  readonly #results: readonly NamedTensor[];
+  /** Tensors for results, where the backend fills outputs. */
+  readonly #resultTensors: OrtTensors = {};
+
+  /** @internal @hidden */
+  constructor(session: Session, options: RuntimeOptions) {
+    const { graph, backend } = session;
+    const types = below(STATE, graph.inputs);
+    const onDevice = backend.target === "webgpu";
+    this.#session = session;
+    this.#state = onDevice ? new DeviceState(session, types, options) : new HostState(session, types);
+    this.#stateTypes = new Map(types.map(({ name, tensor }) => [name, tensor]));
+    this.#inputs = below(INPUT, graph.inputs);
+    this.#results = below(RESULT, graph.outputs);
+    if (this.#state.next !== undefined) {
+      const tensors = this.#results.map(({ name, tensor }) => [name, session.allocate(tensor)]);
+      this.#resultTensors = Object.fromEntries(tensors);
+    }
+  }
+
+  /**
+   * Runs one step on its inputs. Steps run one after the other, whether or not they are awaited.
+   *
+   * @returns arrays by name; they are written again by the next step
+   * @throws ShapeError when an array does not fit
+   */
+  async run(inputs: ArrayRecord): Promise<ArrayRecord> {
+    const feeds = this.#inputFeeds(inputs);
+    return inTurn(async () => {
+      const outputs = await this.#session.run(
+        { ...withPrefix(STATE, this.#state.current), ...feeds },
+        this.#outputs(),
+      );
+      this.#state.advance(
+        Object.fromEntries([...this.#stateTypes.keys()].map((name) => [name, outputs[NEXT_STATE + name]!])),
+      );
+      return Object.fromEntries(
+        this.#results.map(({ name }) => [name, outputs[RESULT + name]!.data as TensorData]),
+      );
+    });
+  }
+
+  /** The state, by name: arrays that later steps write again; copy what is to be kept. */
+  state(): Promise<ArrayRecord> {
+    return inTurn(() => this.#state.read());
+  }
+
+  /**
+   * Copies values into the state; names that are left out keep theirs. Not while a step runs.
+   *
+   * @throws GraphError for a name that the state has not
+   * @throws ShapeError when an array does not fit
+   */
+  setState(values: ArrayRecord): void {
+    for (const [name, data] of Object.entries(values)) {
+      const type = this.#stateTypes.get(name);
+      if (type === undefined) throw new GraphError(`the step has no state named "${name}"`);
+      checkArray(`state "${name}"`, type, data);
+      this.#state.write(name, data);
+    }
+  }
+
+  /** Frees the session and the state. */
+  dispose(): Promise<void> {
+    return inTurn(async () => {
+      await this.#state.dispose();
+      await this.#session.release();
+    });
+  }
+
+  #inputFeeds(inputs: ArrayRecord): OrtTensors {
+    return Object.fromEntries(
+      this.#inputs.map(({ name, tensor }) => {
+        const data = inputs[name];
+        if (data === undefined) throw new GraphError(`the step's input "${name}" is missing`);
+        checkArray(`input "${name}"`, tensor, data);
+        return [INPUT + name, this.#session.wrap(tensor, data)];
+      }),
+    );
+  }
+
+  #outputs(): OrtTensors | undefined {
+    const { next } = this.#state;
+    return next && { ...withPrefix(NEXT_STATE, next), ...withPrefix(RESULT, this.#resultTensors) };
+  }
+}
+
+/**
+ * Compiles a function that takes and gives state, such as a training step.
  *
  * @param fn gives the new state, under the names and types of the old one, and results
  * @param specs of the state and of the inputs of a step
  * @param initial the state to begin with; what is left out begins with zeros
+ * @throws GraphError where the step gives another state than it takes
+ * @throws RuntimeUnavailableError if the device is not to be had
  */
 export async function compileStep<
   S extends Readonly<Record<string, TensorSpec>>,
@@ -124,5 +162,13 @@ export async function compileStep<
     },
     [specs as { state: Record<string, TensorSpec>; inputs: Record<string, TensorSpec> }],
   );
-  return new CompiledStep(await Session.open(graph, options), initial);
+  const session = await inTurn(() => Session.open(graph, options, (name) => name.startsWith(NEXT_STATE)));
+  const step = new CompiledStep(session, options);
+  try {
+    step.setState(initial);
+  } catch (error) {
+    await step.dispose();
+    throw error;
+  }
+  return step;
 }

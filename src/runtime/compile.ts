@@ -1,16 +1,35 @@
-import type { Tensor as OrtTensor } from "onnxruntime-common";
 import { ShapeError } from "../errors/index.js";
-import { type ArrayOf, type DType, formatType, type Tensor, type TensorData } from "../ir/index.js";
+import {
+  type ArrayOf,
+  type DType,
+  formatType,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from "../ir/index.js";
 import { type Arguments, type TensorSpec, trace } from "../trace/index.js";
+import { mapArguments, outputName } from "../trace/names.js";
 import { type MapTree, mapTree, type Tree } from "../util/tree.js";
-import { type RuntimeOptions, Session } from "./session.js";
+import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
+import { inTurn } from "./turn.js";
 
 /** The typed arrays that stand for the tensors of `T`. */
 export type Arrays<T> = MapTree<T, Tensor | TensorSpec, TensorData>;
 
+/** The typed arrays that a compiled function takes. */
+export type ArrayArguments<S extends readonly unknown[]> = { -readonly [K in keyof S]: Arrays<S[K]> };
+
 /** A compiled function: typed arrays in, typed arrays out, in the shapes of the traced trees. */
 export interface CompiledFunction<S extends readonly unknown[], O> {
-  (...args: { -readonly [K in keyof S]: Arrays<S[K]> }): Promise<Arrays<O>>;
+  /** Runs; the results are fresh arrays. */
+  (...args: ArrayArguments<S>): Promise<Arrays<O>>;
+  /**
+   * Runs, and writes the results into arrays in the shape of the function's tree, so that nothing large is
+   * allocated. (In a browser and on WebAssembly, ONNX Runtime makes arrays of its own, which are copied.)
+   *
+   * @throws ShapeError when an array does not fit
+   */
+  into(outputs: Arrays<O>, ...args: ArrayArguments<S>): Promise<void>;
   /** Frees the session. */
   dispose(): Promise<void>;
 }
@@ -19,7 +38,7 @@ const isArray = (value: unknown): value is TensorData => ArrayBuffer.isView(valu
 const isName = (value: unknown): value is string => typeof value === "string";
 
 /** Checks that an array can hold a tensor's elements. */
-export function checkArray(name: string, type: Tensor, data: TensorData): void {
+export function checkArray(what: string, type: TensorType, data: TensorData): void {
   const constructors: { readonly [D in DType]: new () => ArrayOf[D] } = {
     float32: Float32Array,
     int64: BigInt64Array,
@@ -30,32 +49,64 @@ export function checkArray(name: string, type: Tensor, data: TensorData): void {
   const fits = type.shape[0] === "batch" ? data.length % expected === 0 : data.length === expected;
   if (!(data instanceof constructors[type.dtype]) || !fits) {
     throw new ShapeError(
-      `argument "${name}"`,
+      what,
       `${constructors[type.dtype].name} for ${formatType(type)}`,
       `${data.constructor.name} of ${data.length} elements`,
     );
   }
 }
 
-/** Runtime tensors for a tree of arrays, by the names of the graph's inputs. */
-export function feedsFor(session: Session, args: readonly unknown[]): Record<string, OrtTensor> {
-  const inputs = session.graph.inputs;
-  const feeds: Record<string, OrtTensor> = {};
-  let next = 0;
-  mapTree(args as unknown as Tree<TensorData>, isArray, (data) => {
-    const declared = inputs[next++];
-    if (declared === undefined) throw new ShapeError("call", `${inputs.length} arrays`, "more");
-    const { name, tensor } = declared;
-    checkArray(name, tensor, data);
-    const inner = tensor.shape.slice(1) as readonly number[];
-    const shape =
-      tensor.shape[0] === "batch"
-        ? [data.length / inner.reduce((n, size) => n * size, 1), ...inner]
-        : tensor.shape;
-    feeds[name] = session.wrap({ dtype: tensor.dtype, shape }, data);
+/** Runtime tensors for trees of arrays, by the names of the graph's inputs. */
+function feedsFor(session: Session, args: readonly unknown[]): OrtTensors {
+  const inputs = new Map(session.graph.inputs.map(({ name, tensor }) => [name, tensor]));
+  const feeds: Record<string, OrtTensors[string]> = {};
+  mapArguments(args, isArray, (data, name) => {
+    const type = inputs.get(name);
+    if (type === undefined) throw new ShapeError("call", `arrays for ${[...inputs.keys()]}`, `"${name}"`);
+    checkArray(`argument "${name}"`, type, data);
+    const inner = type.shape.slice(1) as readonly number[];
+    const batch = data.length / inner.reduce((n, size) => n * size, 1);
+    feeds[name] = session.wrap(withBatch(type, batch), data);
   });
-  if (next !== inputs.length) throw new ShapeError("call", `${inputs.length} arrays`, `${next}`);
+  const missing = [...inputs.keys()].filter((name) => !(name in feeds));
+  if (missing.length > 0)
+    throw new ShapeError("call", `arrays for ${[...inputs.keys()]}`, `none for ${missing}`);
   return feeds;
+}
+
+/** The type, its open batch given a size. */
+function withBatch({ dtype, shape }: TensorType, batch: number): TensorType {
+  return { dtype, shape: shape.map((size) => (size === "batch" ? batch : size)) };
+}
+
+/** Runtime tensors around the arrays that results are to be written into, by the names of the outputs. */
+function outputsFor(session: Session, outputs: Tree<TensorData>, feeds: OrtTensors): OrtTensors {
+  const { graph } = session;
+  const open = graph.inputs.find(({ tensor }) => tensor.shape[0] === "batch");
+  const batch = open === undefined ? 1 : feeds[open.name]!.dims[0]!;
+  const given = new Map<string, TensorData>();
+  mapTree(outputs, isArray, (data, path) => given.set(outputName(path), data));
+  return Object.fromEntries(
+    graph.outputs.map(({ name, tensor }) => {
+      const data = given.get(name);
+      if (data === undefined) throw new ShapeError("into", `an array for output "${name}"`, "none");
+      const type = withBatch(tensor, batch);
+      checkArray(`output "${name}"`, type, data);
+      return [name, session.wrap(type, data)];
+    }),
+  );
+}
+
+/** Runs, and puts the results into the tensors of `outputs`. */
+async function runInto(session: Session, feeds: OrtTensors, outputs: OrtTensors): Promise<void> {
+  if (session.backend.fillsOutputs) {
+    await session.run(feeds, outputs);
+    return;
+  }
+  const results = await session.run(feeds);
+  for (const [name, { data }] of Object.entries(outputs)) {
+    (data as Float32Array).set(results[name]!.data as Float32Array);
+  }
 }
 
 /**
@@ -63,7 +114,7 @@ export function feedsFor(session: Session, args: readonly unknown[]): Record<str
  *
  * @param fn a function as for `trace`
  * @param specs one spec, or tree of specs, an argument
- * @returns an async function with a `dispose` method; its results are fresh arrays
+ * @returns an async function with a `dispose` method
  * @throws ShapeError where the model is traced, or when an array does not fit
  * @throws RuntimeUnavailableError if the device is not to be had
  * @example
@@ -77,10 +128,17 @@ export async function compile<const S extends readonly unknown[], O>(
   options: RuntimeOptions = {},
 ): Promise<CompiledFunction<S, O>> {
   const { graph, outputNames } = trace(fn, specs);
-  const session = await Session.open(graph, options);
+  const session = await inTurn(() => Session.open(graph, options));
   const call = async (...args: readonly unknown[]) => {
-    const results = await session.run(feedsFor(session, args));
+    const feeds = feedsFor(session, args);
+    const results = await inTurn(() => session.run(feeds));
     return mapTree(outputNames as Tree<string>, isName, (name) => results[name]!.data as TensorData);
   };
-  return Object.assign(call, { dispose: () => session.release() }) as unknown as CompiledFunction<S, O>;
+  const into = async (outputs: Tree<TensorData>, ...args: readonly unknown[]) => {
+    const feeds = feedsFor(session, args);
+    const targets = outputsFor(session, outputs, feeds);
+    await inTurn(() => runInto(session, feeds, targets));
+  };
+  const dispose = () => inTurn(() => session.release());
+  return Object.assign(call, { into, dispose }) as unknown as CompiledFunction<S, O>;
 }

@@ -1,10 +1,5 @@
-export type { Device } from "./backend.js";
-export { type Arrays, type CompiledFunction, compile } from "./compile.js";
-export {
-  type ArrayRecord,
-  CompiledStep,
-  compileStep,
-  type StepResult,
-  type Tensors,
-} from "./compile-step.js";
+export type { BackendSettings, Device, WasmPaths } from "./backend.js";
+export { type ArrayArguments, type Arrays, type CompiledFunction, compile } from "./compile.js";
+export { CompiledStep, compileStep, type StepResult, type Tensors } from "./compile-step.js";
 export type { RuntimeOptions } from "./session.js";
+export type { ArrayRecord } from "./step-state.js";

@@ -1,42 +1,62 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
-import { RuntimeUnavailableError } from "../errors/index.js";
+import { loadBackend } from "#backend";
+import { DyconvError, RuntimeUnavailableError } from "../errors/index.js";
 import { type ExportOptions, exportOnnx } from "../export/index.js";
-import { allocate, type Graph, type Tensor, type TensorData, type TensorType } from "../ir/index.js";
+import { allocate, type Graph, type TensorData, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
-import { type Backend, type Device, loadBackend } from "./backend.js";
+import type { Backend, BackendSettings, Device } from "./backend.js";
 import { blockedChannels } from "./blocked-layout.js";
 
 /** How a compiled function is run. */
-export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block"> {
+export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">, BackendSettings {
   /** `"cpu"` by default; `"webgpu"` and `"cuda"` where the installed ONNX Runtime offers them. */
   readonly device?: Device;
-  /** Threads of the runtime; its own choice, the number of cores, by default. */
+  /**
+   * Threads of the runtime. By default its own choice, about the number of cores; one in a browser, where more
+   * need cross-origin isolation and `wasmPaths`.
+   */
   readonly threads?: number;
 }
 
-/** An ONNX Runtime session over one graph, and the means to make buffers for it. */
+/** Runtime tensors by name. */
+export type OrtTensors = Readonly<Record<string, OrtTensor>>;
+
+/** An ONNX Runtime session over one graph, and the means to make buffers for it. Its calls are made in turn. */
 export class Session {
+  #session: InferenceSession | undefined;
+
   private constructor(
     readonly graph: Graph,
     readonly backend: Backend,
-    private readonly session: InferenceSession,
-  ) {}
+    session: InferenceSession,
+  ) {
+    this.#session = session;
+  }
 
   /**
    * Emits a graph and opens it.
    *
+   * @param staying outputs that remain in the GPU's memory, where the target is WebGPU
    * @throws RuntimeUnavailableError if the device is not to be had
    */
-  static async open(graph: Graph, options: RuntimeOptions = {}): Promise<Session> {
-    const { device = "cpu", threads, ...rest } = options;
-    const { backend, target } = await loadBackend(device);
+  static async open(
+    graph: Graph,
+    options: RuntimeOptions = {},
+    staying: (output: string) => boolean = () => false,
+  ): Promise<Session> {
+    const { device = "cpu", threads, wasmPaths, ...exportOptions } = options;
+    const settings = { ...(threads && { threads }), ...(wasmPaths && { wasmPaths }) };
+    const backend = await loadBackend(device, settings);
+    const { target, providers, hint } = backend;
     const block = target === "cpu" ? await blockedChannels(backend) : 0;
-    const model = exportOnnx(graph, { ...rest, target, block });
+    const model = exportOnnx(graph, { ...exportOptions, target, block });
+    const locations = graph.outputs.map(({ name }) => [name, staying(name) ? "gpu-buffer" : "cpu"] as const);
     try {
       const session = await backend.InferenceSession.create(model, {
-        executionProviders: target === "wasm" ? ["wasm"] : device === "cpu" ? ["cpu"] : [device, "cpu"],
+        executionProviders: [...providers],
         graphOptimizationLevel: "all",
-        logSeverityLevel: 3,
+        logSeverityLevel: 4,
+        ...(target === "webgpu" ? { preferredOutputLocation: Object.fromEntries(locations) } : {}),
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       });
       return new Session(graph, backend, session);
@@ -44,6 +64,7 @@ export class Session {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new RuntimeUnavailableError(`ONNX Runtime could not open the model on "${device}": ${reason}`, {
         cause,
+        ...(hint === undefined ? {} : { hint }),
       });
     }
   }
@@ -58,23 +79,26 @@ export class Session {
     return this.wrap(type, allocate(type.dtype, elementCount(type.shape)));
   }
 
-  /** The graph's tensor of a name. */
-  inputType(name: string): Tensor {
-    return this.graph.inputs.find((input) => input.name === name)!.tensor;
+  /**
+   * Runs.
+   *
+   * @param outputs tensors to write into, where the backend fills them
+   */
+  async run(feeds: OrtTensors, outputs?: OrtTensors): Promise<OrtTensors> {
+    if (this.#session === undefined) {
+      throw new DyconvError("this compiled function has been disposed", {
+        hint: "call dispose() once its last run has ended",
+      });
+    }
+    return (await (outputs === undefined
+      ? this.#session.run(feeds)
+      : this.#session.run(feeds, outputs))) as OrtTensors;
   }
 
-  /** Runs; `fetches` may hold preallocated tensors to write into. */
-  run(
-    feeds: Record<string, OrtTensor>,
-    fetches?: Record<string, OrtTensor>,
-  ): Promise<Record<string, OrtTensor>> {
-    return (fetches === undefined ? this.session.run(feeds) : this.session.run(feeds, fetches)) as Promise<
-      Record<string, OrtTensor>
-    >;
-  }
-
-  /** Frees the session's memory. */
+  /** Frees the session's memory; a second call does nothing. */
   async release(): Promise<void> {
-    await this.session.release();
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.release();
   }
 }

@@ -9,6 +9,7 @@ import {
 } from "../ir/index.js";
 import { input } from "../ops/index.js";
 import { type MapTree, mapTree, type Tree } from "../util/tree.js";
+import { mapArguments, outputName } from "./names.js";
 
 /** Dtype and shape of an argument that a traced function takes. */
 export class TensorSpec implements TensorType {
@@ -52,18 +53,11 @@ export function trace<const S extends readonly unknown[], O>(
   specs: S,
 ): Traced<O> {
   const inputs: NamedTensor[] = [];
-  const args = specs.map((tree, position) =>
-    mapTree(
-      tree as Tree<TensorSpec>,
-      isSpec,
-      ({ dtype, shape }, path) => {
-        const tensor = input(dtype, shape);
-        inputs.push({ name: path, tensor });
-        return tensor;
-      },
-      isSpec(tree) || Array.isArray(tree) ? `arg${position}` : "",
-    ),
-  );
+  const args = mapArguments(specs, isSpec, ({ dtype, shape }, name) => {
+    const tensor = input(dtype, shape);
+    inputs.push({ name, tensor });
+    return tensor;
+  });
   const outputs: NamedTensor[] = [];
   const outputNames = mapTree(
     fn(...(args as Arguments<S>)) as Tree<Tensor>,
@@ -73,7 +67,7 @@ export function trace<const S extends readonly unknown[], O>(
       throw new ShapeError("trace", "a function that returns tensors in arrays and records", typeof value);
     },
     (tensor, path) => {
-      const name = path === "" ? "output" : `out.${path}`;
+      const name = outputName(path);
       outputs.push({ name, tensor });
       return name;
     },

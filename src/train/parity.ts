@@ -196,7 +196,7 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
       if (name !== "loss") found[name === "logits" ? "logits.0" : name] = (data as Float32Array).slice();
     }
   }
-  const state = step.state();
+  const state = await step.state();
   for (const name of Object.keys(specs)) found[`buffer.${name}`] = state[name] as Float32Array;
   const evaluate = await compile(
     (tensors: Readonly<Record<string, Tensor>>, x) => applyModel(model, tensors, x).output,

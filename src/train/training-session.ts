@@ -1,13 +1,12 @@
 import { type Batch, type ImageDataset, prepareImages } from "../data/index.js";
 import type { Tensor } from "../ir/index.js";
-import { collectMasks, type MaskRequest, type ModelState, type Module } from "../nn/index.js";
+import type { ModelState, Module } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { type CompiledStep, compileStep } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
-import { RandomStream } from "../util/random.js";
-import { elementCount } from "../util/shape.js";
 import { stateShapes } from "./checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "./config.js";
+import { DropoutMasks } from "./masks.js";
 import { trainingStep } from "./step.js";
 
 /** What is trained. */
@@ -53,9 +52,9 @@ export class TrainingSession {
     dataset: Pick<ImageDataset, "height" | "width">,
   ): Promise<TrainingSession> {
     const { model, imageSize } = network;
-    const requests = collectMasks(model, [config.batchSize, 3, imageSize, imageSize]);
-    const step = await compileTraining(network, config, dataset, requests);
-    return new TrainingSession(step, new DropoutMasks(requests, config.seed));
+    const shape = [config.batchSize, 3, imageSize, imageSize];
+    const masks = new DropoutMasks(model, shape, config.seed);
+    return new TrainingSession(await compileTraining(network, config, dataset, masks), masks);
   }
 
   /** Runs one step. */
@@ -81,8 +80,8 @@ export class TrainingSession {
   }
 
   /** Weights, buffers and slots: views that the step after next writes again. */
-  state(): ModelState {
-    return this.#step.state() as ModelState;
+  async state(): Promise<ModelState> {
+    return (await this.#step.state()) as ModelState;
   }
 
   /** Copies values into the state; names that are left out keep theirs. */
@@ -96,36 +95,11 @@ export class TrainingSession {
   }
 }
 
-/** Dropout masks of a step, drawn from (seed, step, place). */
-class DropoutMasks {
-  readonly #requests: readonly MaskRequest[];
-  readonly #buffers: readonly Uint8Array[];
-  readonly #seed: number;
-
-  constructor(requests: readonly MaskRequest[], seed: number) {
-    this.#requests = requests;
-    this.#buffers = requests.map(({ shape }) => new Uint8Array(elementCount(shape)));
-    this.#seed = seed;
-  }
-
-  /** The masks by the names of their inputs; written again by the next call. */
-  draw(step: number): Readonly<Record<string, Uint8Array>> {
-    this.#requests.forEach(({ keep }, place) => {
-      const random = new RandomStream(this.#seed, "dropout", step, place);
-      const mask = this.#buffers[place]!;
-      for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < keep ? 1 : 0;
-    });
-    return Object.fromEntries(this.#buffers.map((mask, place) => [maskName(place), mask]));
-  }
-}
-
-const maskName = (place: number) => `mask${place}` as const;
-
 function compileTraining(
   { model, optimizer, imageSize }: Network,
   config: TrainConfig,
   { height, width }: Pick<ImageDataset, "height" | "width">,
-  masks: readonly MaskRequest[],
+  masks: DropoutMasks,
 ): Promise<CompiledStep> {
   const { batchSize, labelSmoothing } = config;
   const inputs = {
@@ -136,28 +110,25 @@ function compileTraining(
     learningRate: spec([]),
     temperature: spec([]),
     step: spec([]),
-    ...Object.fromEntries(masks.map(({ shape }, place) => [maskName(place), spec(shape, "uint8")])),
   };
   const state = Object.fromEntries(
     Object.entries(stateShapes(model, optimizer)).map(([name, shape]) => [name, spec(shape)]),
   );
   return compileStep(
-    (current, fed) => {
-      const { images, rows, columns, ...others } = fed as Readonly<
-        Record<keyof typeof inputs | ReturnType<typeof maskName>, Tensor>
-      >;
+    (current, fed: Readonly<Record<string, Tensor>>) => {
+      const { images, rows, columns, ...others } = fed as Readonly<Record<keyof typeof inputs, Tensor>>;
       const { state, loss, hits } = trainingStep(
         { model, optimizer, labelSmoothing },
         {
           ...others,
           state: current,
           images: prepareImages(images, rows, columns),
-          masks: masks.map((_, place) => others[maskName(place)]!),
+          masks: masks.pick(fed),
         },
       );
       return { state, results: { loss, hits } };
     },
-    { state, inputs },
+    { state, inputs: { ...inputs, ...masks.specs } },
     {},
     runtimeOptions(config),
   );

@@ -28,7 +28,7 @@ async function compiled(optimizer: Optimizer): Promise<number[]> {
   for (let n = 1; n <= STEPS; n++) {
     await step.run({ gradient: gradientAt(n), learningRate: Float32Array.of(RATE), n: Float32Array.of(n) });
   }
-  const values = Array.from(step.state().p!, Number);
+  const values = Array.from((await step.state()).p!, Number);
   await step.dispose();
   return values;
 }

@@ -1,0 +1,76 @@
+/** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly where that is not to be had. */
+import { RuntimeUnavailableError } from "../errors/index.js";
+import type { Backend, BackendSettings, Device } from "./backend.js";
+
+type NativeDevice = Exclude<Device, "wasm">;
+type Native = typeof import("onnxruntime-node");
+
+const HINTS: Readonly<Partial<Record<NativeDevice, string>>> = {
+  webgpu: 'WebGPU needs a GPU with a Vulkan, Metal or Direct3D 12 driver; device "cpu" runs everywhere',
+  cuda:
+    "CUDA needs Linux on x64, CUDA 12 with cuDNN 9, and files that the install script of onnxruntime-node " +
+    "downloads: node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12; " +
+    'device "cpu" runs everywhere',
+};
+
+let warned = false;
+
+/**
+ * Loads ONNX Runtime for a device. `"cpu"` falls back to WebAssembly, and says so once.
+ *
+ * @throws RuntimeUnavailableError if the device is not to be had
+ */
+export async function loadBackend(device: Device, settings: BackendSettings = {}): Promise<Backend> {
+  if (device === "wasm") return loadWebAssembly(settings);
+  let native: Native;
+  try {
+    native = await import("onnxruntime-node");
+  } catch (cause) {
+    if (device !== "cpu") throw nativeMissing(device, cause);
+    if (!warned) {
+      console.warn(`${whyMissing(cause)}: running on WebAssembly, several times slower`);
+      warned = true;
+    }
+    return loadWebAssembly(settings);
+  }
+  return nativeBackend(native, device);
+}
+
+function nativeBackend(native: Native, device: NativeDevice): Backend {
+  if (!native.listSupportedBackends().some(({ name }) => name === device)) {
+    const { platform, arch } = process;
+    throw new RuntimeUnavailableError(`onnxruntime-node has no "${device}" for ${platform} on ${arch}`, {
+      hint: 'device "cpu" runs everywhere',
+    });
+  }
+  // Its failures come as exceptions; its log would print each of them a second time.
+  native.env.logLevel = "fatal";
+  const hint = HINTS[device];
+  return {
+    InferenceSession: native.InferenceSession,
+    Tensor: native.Tensor,
+    target: device,
+    providers: device === "cpu" ? ["cpu"] : [device, "cpu"],
+    fillsOutputs: true,
+    ...(hint === undefined ? {} : { hint }),
+  };
+}
+
+async function loadWebAssembly({ threads }: BackendSettings): Promise<Backend> {
+  const { env, InferenceSession, Tensor } = await import("onnxruntime-web");
+  if (threads !== undefined) env.wasm.numThreads = threads;
+  return { InferenceSession, Tensor, target: "wasm", providers: ["wasm"], fillsOutputs: false };
+}
+
+function nativeMissing(device: NativeDevice, cause: unknown): RuntimeUnavailableError {
+  return new RuntimeUnavailableError(`device "${device}" needs onnxruntime-node; ${whyMissing(cause)}`, {
+    cause,
+    hint: "npm install onnxruntime-node",
+  });
+}
+
+function whyMissing(cause: unknown): string {
+  const { code, message } = cause as Partial<NodeJS.ErrnoException>;
+  if (code === "ERR_MODULE_NOT_FOUND") return "onnxruntime-node is not installed";
+  return `onnxruntime-node cannot be loaded (${message?.split("\n")[0]})`;
+}
