@@ -87,7 +87,16 @@ const expOperator = unary("exp", "Exp", (dy, _, y) => mul(dy, y));
 const logOperator = unary("log", "Log", (dy, x) => div(dy, x));
 const sqrtOperator = unary("sqrt", "Sqrt", (dy, _, y) => div(mul(dy, 0.5), y));
 const absOperator = unary("abs", "Abs", (dy, x) => mul(dy, sign(x)));
-const signOperator = unary("sign", "Sign", (dy) => mul(dy, 0));
+const signOperator: Operator<NoAttributes> = {
+  ...unary("sign", "Sign", (dy) => mul(dy, 0)),
+  // WebGPU has no Sign: a tensor would travel to the CPU and back.
+  emit: ({ inputs: [x], target }, onnx) => {
+    if (target !== "webgpu") return onnx.node("Sign", [x!]);
+    const indicator = (comparison: string) =>
+      onnx.cast(onnx.node(comparison, [x!, onnx.float(0)]), "float32");
+    return onnx.node("Sub", [indicator("Greater"), indicator("Less")]);
+  },
+};
 // The sign of the output is 1 where the input was positive: one pass, and no boolean tensor.
 const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, sign(y)));
 const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));

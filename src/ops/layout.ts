@@ -108,11 +108,9 @@ const padOperator: Operator<PadAttributes> = {
       return slice(result, { axis, start, end: start + (x!.shape[axis] as number) });
     }, dy),
   ],
-  emit: ({ inputs, attributes: { before, after } }, onnx) => {
-    const axes = before.flatMap((amount, axis) => (amount + after[axis]! > 0 ? [axis] : []));
-    const amounts = [before, after].flatMap((side) => axes.map((axis) => side[axis]!));
-    return onnx.node("Pad", [inputs[0]!, onnx.integers(amounts), "", onnx.integers(axes)]);
-  },
+  // All axes, since ONNX Runtime mistakes those of a Pad that is given some when it moves channels last.
+  emit: ({ inputs, attributes: { before, after } }, onnx) =>
+    onnx.node("Pad", [inputs[0]!, onnx.integers([...before, ...after])]),
 };
 
 const concatOperator: Operator<{ axis: number }> = {

@@ -101,7 +101,13 @@ const logSoftmaxOperator: Operator<{ axis: number }> = {
   gradient: (dy, { output: y, attributes: { axis } }) => [
     sub(dy, mul(exp(y), sum(dy, { axes: [axis], keepDims: true }))),
   ],
-  emit: ({ inputs, attributes }, onnx) => onnx.node("LogSoftmax", inputs, { axis: attributes.axis }),
+  // WebGPU has no LogSoftmax: a tensor would travel to the CPU and back.
+  emit: ({ inputs: [x], attributes: { axis }, target }, onnx) => {
+    if (target !== "webgpu") return onnx.node("LogSoftmax", [x!], { axis });
+    const shifted = onnx.node("Sub", [x!, onnx.node("ReduceMax", [x!, onnx.integers([axis])])]);
+    const total = onnx.node("ReduceSum", [onnx.node("Exp", [shifted]), onnx.integers([axis])]);
+    return onnx.node("Sub", [shifted, onnx.node("Log", [total])]);
+  },
 };
 
 /** exp(x) / Σ exp(x) along `axis`, the last by default. */
