@@ -1,12 +1,12 @@
 import type { Tensor, TensorData } from "../ir/index.js";
-import { applyModel, collectMasks, initialState, type Module } from "../nn/index.js";
+import { applyModel, initialState, type Module } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
-import { type ArrayRecord, compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
+import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 import { RandomStream } from "../util/random.js";
 import { elementCount } from "../util/shape.js";
 import { freeze } from "./freeze.js";
-import { drawMasks } from "./masks.js";
+import { DropoutMasks } from "./masks.js";
 import { trainingStep } from "./step.js";
 
 const SEED = 0;
@@ -50,9 +50,7 @@ function randomImages({ batchSize, imageSize }: WorkloadOptions) {
 export async function trainingWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
   const { imageSize: _, batchSize, ...runtime } = options;
   const { shape, images } = randomImages(options);
-  const requests = collectMasks(model, shape);
-  const masks = requests.map((request) => new Uint8Array(elementCount(request.shape)));
-  const maskNames = requests.map((_, place) => `mask${place}`);
+  const masks = new DropoutMasks(model, shape, SEED);
   const step = await compileStep(
     (state: Tensors, given: Tensors) => {
       const { images, targets, learningRate, temperature, step } = given as Record<GivenName, Tensor>;
@@ -60,7 +58,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
         { model, optimizer: sgd({ weightDecay: WEIGHT_DECAY }), labelSmoothing: LABEL_SMOOTHING },
         {
           ...{ state, images, targets, learningRate, temperature, step },
-          masks: maskNames.map((name) => given[name]!),
+          masks: masks.pick(given),
         },
       );
       return { state: result.state, results: { loss: result.loss, hits: result.hits } };
@@ -73,26 +71,22 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
         learningRate: spec([]),
         temperature: spec([]),
         step: spec([]),
-        ...Object.fromEntries(maskNames.map((name, place) => [name, spec(requests[place]!.shape, "uint8")])),
+        ...masks.specs,
       },
     },
     initialState(model, SEED),
     runtime,
   );
   let steps = 0;
-  const given: ArrayRecord & Record<GivenName, TensorData> = {
+  const given: Record<GivenName, TensorData> = {
     images,
     targets: BigInt64Array.from({ length: batchSize }, (_, n) => BigInt(n % CLASSES)),
     learningRate: Float32Array.of(LEARNING_RATE),
     temperature: Float32Array.of(1),
     step: Float32Array.of(1),
-    ...Object.fromEntries(maskNames.map((name, place) => [name, masks[place]!])),
   };
   return {
-    run: async () => {
-      drawMasks(requests, masks, SEED, steps++);
-      return (await step.run(given)).loss!;
-    },
+    run: async () => (await step.run({ ...given, ...masks.draw(steps++) })).loss!,
     dispose: () => step.dispose(),
   };
 }
