@@ -85,22 +85,32 @@ const SHAPES: Readonly<Record<string, SignedDistance>> = {
   heart,
   hexagon: polygon(6, 0.8),
 };
+/** Objects stand nearly upright, as on photographs; in radians. */
+const MAX_TILT = 0.25;
+/** Least difference in brightness between an object and its ground. */
+const MIN_CONTRAST = 0.5;
+
 const CLASSES = Object.keys(SHAPES);
 const OUTLINES = Object.values(SHAPES);
 
 const between = (random: RandomStream, low: number, high: number) => low + (high - low) * random.uniform();
 const clamp = (value: number) => Math.min(1, Math.max(0, value));
 const randomColour = (random: RandomStream): Colour => [random.uniform(), random.uniform(), random.uniform()];
-const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+const brightness = ([red, green, blue]: Colour) => 0.3 * red + 0.6 * green + 0.1 * blue;
 
-/** A colour that stands out from both others, or nearly so after many tries. */
-function distinctColour(random: RandomStream, first: Colour, second: Colour): Colour {
-  let best = randomColour(random);
-  for (let attempt = 0; attempt < 20; attempt++) {
-    if (Math.min(contrast(best, first), contrast(best, second)) > 0.5) break;
-    best = randomColour(random);
+/** A colour near another one. */
+function similarColour(random: RandomStream, [red, green, blue]: Colour): Colour {
+  const shift = () => between(random, -0.2, 0.2);
+  return [clamp(red + shift()), clamp(green + shift()), clamp(blue + shift())];
+}
+
+/** Two colours, one clearly lighter than the other; which of the two, is left to chance. */
+function contrastingColours(random: RandomStream): readonly [Colour, Colour] {
+  for (;;) {
+    const first = randomColour(random);
+    const second = randomColour(random);
+    if (Math.abs(brightness(first) - brightness(second)) > MIN_CONTRAST) return [first, second];
   }
-  return best;
 }
 
 /** Stripes, checks, noise or a gradient, in any direction; coordinates are parts of the image. */
@@ -193,26 +203,25 @@ const CLUTTER: readonly SignedDistance[] = [disc(0.5), box(0.9, 0.25), box(0.5, 
 
 function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): void {
   const { size } = canvas;
-  const first = randomColour(random);
-  const second = randomColour(random);
-  canvas.background(randomTexture(random), first, second);
-  for (let pieces = 2 + random.integer(3); pieces > 0; pieces--) {
+  const [ground, colour] = contrastingColours(random);
+  canvas.background(randomTexture(random), ground, similarColour(random, ground));
+  for (let pieces = random.integer(4); pieces > 0; pieces--) {
     const place = {
       x: between(random, 0, size),
       y: between(random, 0, size),
-      radius: size * between(random, 0.06, 0.13),
+      radius: size * between(random, 0.06, 0.12),
       angle: between(random, 0, 2 * Math.PI),
     };
     canvas.fill(CLUTTER[random.integer(CLUTTER.length)]!, place, randomColour(random), 0);
   }
-  const radius = size * between(random, 0.26, 0.42);
+  const radius = size * between(random, 0.36, 0.44);
   const place = {
     x: between(random, 0.95 * radius, size - 0.95 * radius),
     y: between(random, 0.95 * radius, size - 0.95 * radius),
     radius,
-    angle: between(random, 0, 2 * Math.PI),
+    angle: between(random, -MAX_TILT, MAX_TILT),
   };
-  canvas.fill(outline, place, distinctColour(random, first, second), between(random, -0.2, 0.2));
+  canvas.fill(outline, place, colour, between(random, -0.2, 0.2));
 }
 
 function generate(part: string, length: number, seed: number, size: number): ImageDataset {
@@ -229,8 +238,9 @@ function generate(part: string, length: number, seed: number, size: number): Ima
 
 /**
  * A data set made on the spot, for trying things without a download: one of ten shapes (circle, square,
- * triangle, star, cross, ring, crescent, arrow, heart, hexagon) at a random place, size, angle and colour
- * over a textured background with clutter. Only the outline tells the class.
+ * triangle, star, cross, ring, crescent, arrow, heart, hexagon) at a random place, size, tilt and colour over a
+ * textured background with clutter. Only the outline tells the class: any colour comes with any shape, light on
+ * dark as often as dark on light.
  *
  * @example
  * const { train, test } = generateShapes({ train: 1000, test: 200 });

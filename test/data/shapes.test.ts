@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allIndices, splitIndices } from "../../src/data/dataset.js";
+import { allIndices, type ImageDataset, splitIndices } from "../../src/data/dataset.js";
 import { generateShapes } from "../../src/data/shapes.js";
 
 const small = { train: 100, test: 20, size: 16 };
@@ -44,6 +44,26 @@ describe("generateShapes", () => {
       const means = Array.from(sums, (sum) => sum / (200 * plane));
       for (const mean of means) expect(Math.abs(mean - 127.5)).toBeLessThan(20);
     }
+  });
+
+  it("does not tell the class by where it is light and dark", () => {
+    const { train, test } = generateShapes({ train: 2000, test: 500, size: 16 });
+    const pixels = 3 * 16 * 16;
+    const image = (set: ImageDataset, i: number) => set.images.subarray(i * pixels, (i + 1) * pixels);
+    const means = train.classes.map(() => new Float64Array(pixels));
+    for (const [i, label] of train.labels.entries()) {
+      image(train, i).forEach((value, at) => {
+        means[label]![at]! += value / 200;
+      });
+    }
+    const distance = (a: Uint8Array, b: Float64Array) =>
+      a.reduce((sum, value, at) => sum + (value - b[at]!) ** 2, 0);
+    const nearest = (pixels: Uint8Array) => {
+      const distances = means.map((mean) => distance(pixels, mean));
+      return distances.indexOf(Math.min(...distances));
+    };
+    const hits = test.labels.filter((label, i) => nearest(image(test, i)) === label).length;
+    expect(hits / test.length).toBeLessThan(0.25);
   });
 });
 
