@@ -2,6 +2,7 @@ import type { TrainConfig } from "../train/config.js";
 import type { EpochMetrics } from "../train/records.js";
 import type { TrainResult } from "../train/training-run.js";
 import { separateModelOptions } from "./model-options.js";
+import { findModel } from "./options.js";
 import { progressBar } from "./progress.js";
 import type { Terminal } from "./terminal.js";
 import type { TrainingFlags } from "./training-options.js";
@@ -11,6 +12,8 @@ export interface TrainingPlace {
   readonly out: string;
   readonly resume?: boolean;
   readonly init?: string;
+  /** Folder of a run whose configuration this one has where it is told nothing else. */
+  readonly like?: string;
 }
 
 /** Trains a model, showing progress on standard error, and draws its curves. Ctrl-C saves and stops. */
@@ -23,7 +26,7 @@ export async function runTraining(
   const config = await configure(model, flags, place);
   const { train } = await import("../train/trainer.js");
   const { writeCurves } = await import("../train/curves.js");
-  const { out } = place;
+  const { out, like: _, ...beginning } = place;
 
   const progress = await progressBar(terminal);
   const print = (line: string) => {
@@ -38,7 +41,8 @@ export async function runTraining(
   process.once("SIGINT", onSignal);
   try {
     const result = await train(config, {
-      ...place,
+      ...beginning,
+      out,
       signal: interrupt.signal,
       onStep: progress.step,
       onEpoch: (metrics) => print(epochLine(metrics, config.epochs)),
@@ -57,15 +61,18 @@ export async function runTraining(
 async function configure(
   model: string,
   flags: TrainingFlags,
-  { out, resume = false }: TrainingPlace,
+  { out, resume = false, like }: TrainingPlace,
 ): Promise<TrainConfig> {
   const { parseTrainConfig } = await import("../train/config.js");
   const { describeRun } = await import("../train/description.js");
+  const source = resume ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);
-  const begun = resume ? (await describeRun(out)).config : undefined;
-  // The run of another model is for the trainer to refuse.
-  if (begun?.model !== model) return parseTrainConfig({ ...others, modelOptions, model });
-  return parseTrainConfig({ ...begun, ...others, modelOptions: { ...begun.modelOptions, ...modelOptions } });
+  if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model });
+  // Where to stop is a word to one process, not a property of the run.
+  const { modelOptions: known, maxSteps: _, ...config } = (await describeRun(source)).config;
+  const { dynamic } = await findModel(model);
+  const completed = dynamic ? { ...known, ...modelOptions } : modelOptions;
+  return parseTrainConfig({ ...config, ...others, modelOptions: completed, model });
 }
 
 function epochLine(m: EpochMetrics, epochs: number): string {
@@ -80,7 +87,7 @@ function epochLine(m: EpochMetrics, epochs: number): string {
 }
 
 function closingLine({ finished, position }: TrainResult, out: string): string {
-  if (!finished) return `stopped after step ${position.step}; the same command with --resume goes on`;
+  if (!finished) return `stopped after step ${position.step}; go on with --resume`;
   const { bestAccuracy, bestEpoch } = position;
   return `done: best validation accuracy ${bestAccuracy.toFixed(4)} in epoch ${bestEpoch}, run in ${out}`;
 }

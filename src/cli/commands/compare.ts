@@ -97,19 +97,22 @@ async function trainSides(
 ): Promise<boolean> {
   const { others } = separateModelOptions(flags);
   const anyDynamic = sides.some(({ training }) => training?.dynamic);
+  // A comparison that was cut before its second run goes on with the configuration of the first.
+  const begun = sides.find(({ training }) => training?.resume);
   for (const { folder, training } of sides) {
     if (training === undefined) continue;
     const { model, dynamic, resume } = training;
     terminal.err(`training ${model} in ${folder}\n`);
     // Where no model has dynamic convolutions, their options are an error, which the first one gives.
     const values = dynamic || !anyDynamic ? flags : others;
-    const { finished } = await runTraining(model, values, { out: folder, resume }, terminal);
+    const place = { out: folder, resume, ...(begun === undefined ? {} : { like: begun.folder }) };
+    const { finished } = await runTraining(model, values, place, terminal);
     if (!finished) return false;
   }
   return true;
 }
 
-async function printTable(runs: readonly ReportRun[], { colour, width, out }: Terminal): Promise<void> {
+async function printTable(runs: readonly ReportRun[], terminal: Terminal): Promise<void> {
   const { formatAccuracy, formatCount, formatTable } = await import("../../report/index.js");
   const rows = runs.map((run) => [
     run.model,
@@ -119,5 +122,6 @@ async function printTable(runs: readonly ReportRun[], { colour, width, out }: Te
     formatCount(Math.round(run.imagesPerSecond ?? 0)),
   ]);
   const head = ["model", "train acc", "val acc", "parameters", "test images/s"];
-  out(`${formatTable(head, rows, { colour, width })}\n`);
+  const { colour, width } = terminal;
+  terminal.out(`${formatTable(head, rows, { colour, width })}\n`);
 }
