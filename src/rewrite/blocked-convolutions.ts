@@ -79,12 +79,15 @@ function weightGradient(
   kernel: Pair,
   block: number,
 ): Tensor {
-  const images = padBatch(pad2d(x!, padding), block);
+  const images = padBatch(x!, block);
   const [batch, channels, height, width] = images.shape as Sizes;
   const blocks = batch / block;
   const byBatch = toBlocked(reshape(images, [1, batch, channels * height, width]), block);
-  const planes = reshape(byBatch, [blocks, channels, height * width, block]);
-  const interleaved = reshape(transpose(planes, [0, 2, 1, 3]), [1, blocks, height, width * channels, block]);
+  const planes = reshape(byBatch, [blocks, channels, height, width, block]);
+  // Padded last, when whole rows of pixels lie together.
+  const padded = pad2d(transpose(planes, [0, 2, 3, 1, 4]), [1, 2], padding);
+  const [, rows, columns] = padded.shape as Sizes;
+  const interleaved = reshape(padded, [1, blocks, rows, columns * channels, block]);
 
   const [, out, outHeight, outWidth] = dy!.shape as Sizes;
   const gradients = toBlocked(padBatch(dy!, block), block);
@@ -104,8 +107,7 @@ function weightGradient(
       dilation: [stride[0], stride[1] * channels],
     }),
   );
-  const [rows, columns] = [sums.shape[2] as number, (sums.shape[3] as number) / channels];
-  const all = reshape(sums, [out, rows, columns, channels]);
+  const all = reshape(sums, [out, sums.shape[2]!, (sums.shape[3] as number) / channels, channels]);
   const taps = slice(slice(all, { axis: 1, start: 0, end: kernel[0] }), {
     axis: 2,
     start: 0,
@@ -114,9 +116,10 @@ function weightGradient(
   return transpose(taps, [0, 3, 1, 2]);
 }
 
-function pad2d(x: Tensor, [vertical, horizontal]: Pair): Tensor {
-  const rows = pad(x, { axis: 2, before: vertical, after: vertical });
-  return pad(rows, { axis: 3, before: horizontal, after: horizontal });
+/** Zeros around the two axes that are height and width. */
+function pad2d(x: Tensor, [vertical, horizontal]: Pair, [top, left]: Pair): Tensor {
+  const rows = pad(x, { axis: vertical, before: top, after: top });
+  return pad(rows, { axis: horizontal, before: left, after: left });
 }
 
 /** Images of zeros until the batch fills its blocks. */
