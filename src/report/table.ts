@@ -115,9 +115,9 @@ function wrap(cell: string, width: number): string {
   return lines.map((line) => line.trimEnd()).join("\n");
 }
 
-/** Words, and the parts of a name such as `features.8.routing`; a number is one piece. */
+/** Words, and the parts of a name such as `features.8.routing`; a number is one piece, in a list of them too. */
 function unbreakablePieces(cell: string): readonly string[] {
-  return NUMBER.test(cell) ? [cell] : (cell.match(/[^ .]*[ .]*/g) ?? []);
+  return NUMBER.test(cell) ? [cell] : (cell.match(/([^ .]|\.(?=\d))*[ .]*/g) ?? []);
 }
 
 function longest(texts: readonly string[]): number {

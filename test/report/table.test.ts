@@ -45,6 +45,12 @@ describe("formatTable", () => {
     expect(lines.slice(3, -1).map((line) => line.split(" ")[0])).toEqual(["features.8.", "routing.net.0"]);
   });
 
+  test("wraps a list of numbers between them", () => {
+    const cells = [["0.250 0.250 0.500", "mixed"]];
+    const table = formatTable(["attention", "state"], cells, { width: 20, align: ["left", "left"] });
+    expect(table).toContain("0.250 0.250  mixed\n0.500\n");
+  });
+
   test("is cut no further than its words when the terminal is narrower", () => {
     expect(formatTable(["model"], [["AlexNet-DY"]], { width: 4 })).toContain("AlexNet-DY");
   });
