@@ -75,6 +75,32 @@ const rows: Readonly<Record<string, Row>> = {
       ops.batchNorm(x, { scale, bias, mean, variance: ops.exp(variance) }),
     shapes: [[3, 2, 2, 2], [2], [2], [2], [2]],
   },
+  channelStatistics: { fn: (x) => ops.channelStatistics(x).both, shapes: [[3, 2, 2, 3]] },
+  channelAffine: {
+    fn: (x, scale, shift, addend) => ops.channelAffine(x, scale, shift, addend),
+    shapes: [[2, 3, 2, 2], [3], [3], [2, 3, 2, 2]],
+  },
+  mixExperts: {
+    fn: (y, attention) => ops.mixExperts(y, attention),
+    shapes: [
+      [2, 6, 2, 2],
+      [2, 3],
+    ],
+  },
+  "spreadExperts in groups": {
+    fn: (y, attention) => ops.spreadExperts(y, attention, { groups: 2 }),
+    shapes: [
+      [2, 4, 3],
+      [2, 3],
+    ],
+  },
+  "expertProducts in groups": {
+    fn: (many, y) => ops.expertProducts(many, y, { groups: 2 }),
+    shapes: [
+      [2, 12, 2],
+      [2, 4, 2],
+    ],
+  },
   maxPool2d: {
     fn: (x) => ops.maxPool2d(x, { kernelSize: 3, stride: 2 }),
     shapes: [[1, 2, 7, 6]],

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { grad } from "../../src/grad/index.js";
+import type { Tensor } from "../../src/ir/index.js";
+import {
+  blockedConv2d,
+  blockWeights,
+  channelAffine,
+  channelStatistics,
+  conv2d,
+  fromBlocked,
+  mul,
+  reshape,
+  sum,
+  toBlocked,
+} from "../../src/ops/index.js";
+import { REWRITE_NAMES } from "../../src/rewrite/index.js";
+import { loadBackend } from "../../src/runtime/backend.node.js";
+import { blockedChannels } from "../../src/runtime/blocked-layout.js";
+import { compile } from "../../src/runtime/index.js";
+import { spec } from "../../src/trace/index.js";
+import { count, randomArray } from "./gradient-check.js";
+
+type Fn = (...inputs: Tensor[]) => Tensor;
+
+/** Value and gradients of Σ fn(x)², with no rewrite in between. */
+async function valueAndGradients(fn: Fn, shapes: readonly (readonly number[])[]): Promise<Float32Array[]> {
+  const specs = shapes.map((shape) => spec(shape));
+  const compiled = await compile(
+    (xs: Tensor[]) => [
+      fn(...xs),
+      ...grad((args: Tensor[]) => {
+        const y = fn(...args);
+        return sum(mul(y, y));
+      })(xs),
+    ],
+    [specs] as never,
+    { withoutRewrites: REWRITE_NAMES },
+  );
+  const call = compiled as unknown as (xs: Float32Array[]) => Promise<Float32Array[]>;
+  const results = await call(shapes.map((shape, i) => randomArray(count(shape), `input ${i}`)));
+  await compiled.dispose();
+  return results;
+}
+
+async function expectSame(blocked: Fn, plain: Fn, shapes: readonly (readonly number[])[]): Promise<void> {
+  const actual = await valueAndGradients(blocked, shapes);
+  const expected = await valueAndGradients(plain, shapes);
+  for (const [i, reference] of expected.entries()) {
+    const scale = Math.max(...reference.map(Math.abs));
+    const error = Math.max(...reference.map((value, n) => Math.abs(value - actual[i]![n]!)));
+    expect(error / scale).toBeLessThan(1e-5);
+  }
+}
+
+const block = await blockedChannels(await loadBackend("cpu"));
+
+describe.skipIf(block === 0)(
+  "blocked operators give what the plain ones give (skipped without the layout)",
+  () => {
+    const [channels, out] = [2 * block, block];
+
+    it("blockedConv2d", async () => {
+      const options = { stride: [2, 1], padding: [1, 0], dilation: [1, 2] } as const;
+      await expectSame(
+        (x, weight, bias) =>
+          fromBlocked(blockedConv2d(toBlocked(x, block), blockWeights(weight, block), bias, options)),
+        (x, weight, bias) => conv2d(x, weight, bias, options),
+        [[2, channels, 6, 7], [out, channels, 3, 3], [out]],
+      );
+    });
+
+    it("blockedConv2d of a plain image with few channels", async () => {
+      await expectSame(
+        (x, weight) =>
+          fromBlocked(blockedConv2d(x, blockWeights(weight, block), undefined, { stride: [2, 2] })),
+        (x, weight) => conv2d(x, weight, undefined, { stride: 2 }),
+        [
+          [2, 3, 7, 7],
+          [out, 3, 3, 3],
+        ],
+      );
+    });
+
+    it("channelAffine", async () => {
+      await expectSame(
+        (x, scale, shift, addend) =>
+          fromBlocked(
+            channelAffine(toBlocked(x, block), scale, shift, toBlocked(addend, block), { blocked: true }),
+          ),
+        channelAffine as Fn,
+        [[2, channels, 3, 4], [channels], [channels], [2, channels, 3, 4]],
+      );
+    });
+
+    it("channelStatistics", async () => {
+      await expectSame(
+        (x) => reshape(channelStatistics(toBlocked(x, block), { blocked: true }).both, [2, channels]),
+        (x) => channelStatistics(x).both,
+        [[3, channels, 3, 4]],
+      );
+    });
+  },
+);
