@@ -13,6 +13,7 @@ export * from "./nn/index.js";
 export type { InitializerData, OnnxAttribute, OnnxBuilder, OnnxValue } from "./onnx/builder.js";
 export * from "./ops/index.js";
 export * from "./optim/index.js";
+export { REWRITE_NAMES, type RewriteName } from "./rewrite/index.js";
 export * from "./runtime/index.js";
 export * from "./trace/index.js";
 export { RandomStream } from "./util/random.js";

@@ -8,7 +8,8 @@ import { ShapeError } from "../errors/index.js";
 import { formatType, type Operator, type Shape, Tensor, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 
-interface Grouping {
+/** Groups of channels that are mixed apart; 1 by default. */
+export interface Grouping {
   readonly groups: number;
 }
 

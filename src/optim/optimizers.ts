@@ -1,6 +1,6 @@
 import { UsageError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
-import { add, div, mul, pow, sqrt, sub } from "../ops/index.js";
+import { add, div, mul, neg, pow, sqrt, sub } from "../ops/index.js";
 
 /** What an update may use beside parameter and gradient. */
 export interface UpdateContext<Slot extends string> {
@@ -51,10 +51,12 @@ export function sgd(options: SgdOptions = {}): Optimizer<"momentum"> {
     name: "sgd",
     slots: momentum === 0 ? [] : ["momentum"],
     update: (parameter, rawGradient, { slots, learningRate }) => {
-      const gradient = decayed(parameter, rawGradient, weightDecay);
       if (momentum === 0) {
-        return { parameter: sub(parameter, mul(gradient, learningRate)), slots };
+        // p − η·(g + λ·p), arranged so that the gradient is passed over once.
+        const kept = weightDecay === 0 ? parameter : mul(parameter, sub(1, mul(learningRate, weightDecay)));
+        return { parameter: add(kept, mul(rawGradient, neg(learningRate))), slots };
       }
+      const gradient = decayed(parameter, rawGradient, weightDecay);
       const velocity = add(mul(slots.momentum, momentum), gradient);
       const direction = nesterov ? add(gradient, mul(velocity, momentum)) : velocity;
       return { parameter: sub(parameter, mul(direction, learningRate)), slots: { momentum: velocity } };

@@ -6,6 +6,7 @@ import { mergeCommonSubexpressions } from "./common-subexpressions.js";
 import { keepBlocked } from "./keep-blocked.js";
 import { dropExpansions } from "./needless-expansions.js";
 import { poolFirst } from "./pool-first.js";
+import { scaleFactors } from "./scaled-products.js";
 import { transposeFactors } from "./transposed-products.js";
 
 /** A rule that gives a graph which computes the same, faster on a machine. */
@@ -19,6 +20,7 @@ const FORWARD_REWRITES = {
 /** Rules for a whole graph on its way to a machine, in the order in which they are applied. */
 const MACHINE_REWRITES = {
   "transposed-products": transposeFactors,
+  "scaled-products": scaleFactors,
   "needless-expansions": dropExpansions,
   "blocked-convolutions": blockConvolutions,
   "keep-blocked": keepBlocked,

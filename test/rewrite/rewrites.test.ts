@@ -15,6 +15,7 @@ import {
   ReLU,
   Sequential,
 } from "../../src/nn/index.js";
+import { mul, scalar } from "../../src/ops/index.js";
 import { REWRITE_NAMES, type RewriteName, rewriteForward } from "../../src/rewrite/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
@@ -37,6 +38,7 @@ const model = new Sequential(
   new Linear(16 * 4, 10),
 );
 
+const LINEAR = "12.weight";
 const BATCH = 5;
 const shape = [BATCH, 3, 24, 24];
 const names = model.namedParameters().map(([name]) => name);
@@ -49,7 +51,8 @@ function step(withoutRewrites: readonly RewriteName[]) {
       { loss: crossEntropy(applied.output, targets), buffers: applied.state },
       withoutRewrites,
     );
-    return { loss, buffers, gradient: gradients(loss, state) };
+    const gradient = gradients(loss, state);
+    return { loss, buffers, gradient, step: mul(gradient[LINEAR]!, scalar(0.1)) };
   };
 }
 
@@ -68,11 +71,16 @@ async function results(
 ): Promise<Readonly<Record<string, Float32Array>>> {
   const fn = await compile(step(withoutRewrites), inputs, { withoutRewrites });
   const targets = BigInt64Array.from({ length: BATCH }, (_, i) => BigInt(i));
-  const { loss, buffers, gradient } = await fn(values, randomArray(count(shape), "x"), targets);
+  const { loss, buffers, gradient, step: change } = await fn(values, randomArray(count(shape), "x"), targets);
   await fn.dispose();
   const named = (prefix: string, arrays: object) =>
     Object.entries(arrays).map(([name, array]) => [`${prefix} ${name}`, array]);
-  return Object.fromEntries([["loss", loss], ...named("buffer", buffers), ...named("gradient", gradient)]);
+  return Object.fromEntries([
+    ["loss", loss],
+    ["step", change],
+    ...named("buffer", buffers),
+    ...named("gradient", gradient),
+  ]);
 }
 
 function expectClose(actual: Readonly<Record<string, Float32Array>>, expected: typeof actual): void {
