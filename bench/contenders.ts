@@ -1,0 +1,102 @@
+import { fileURLToPath } from "node:url";
+import type { MixingPlan } from "dyconv";
+import type { LayerTask, Task, Variant } from "./protocol.js";
+import type { Pytorch } from "./pytorch.js";
+
+/** Someone who can be timed: a command that speaks the protocol, and how it is told to work. */
+export interface Contender {
+  /** Whose code it is. */
+  readonly name: string;
+  /** How it computes, such as `mix-outputs` or `grouped eager`. */
+  readonly how: string;
+  /** Which allocator it runs on, where that is chosen. */
+  readonly allocator: string;
+  /** All three, to be shown. */
+  readonly title: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly variant: Variant;
+  /** Whether it can do a task at all, or within reason. */
+  takes(task: Task): boolean;
+}
+
+/** Ways to compute a dynamic convolution in PyTorch; `grouped` is the published one. See `peer.py`. */
+export const FORMULATIONS = ["grouped", "unfold", "channels"] as const;
+/** `frozen` compiles with the weights as constants, for evaluation. */
+export type PytorchMode = "eager" | "compiled" | "frozen";
+/** Whose `malloc` PyTorch uses. */
+export type Allocator = "tcmalloc" | "system";
+
+type Description = Omit<Contender, "title" | "takes"> & Partial<Pick<Contender, "takes">>;
+
+function contender(description: Description): Contender {
+  const { name, how, allocator } = description;
+  return { takes: () => true, ...description, title: [name, how, allocator].filter(Boolean).join(" ") };
+}
+
+/** A contender that is run as this process is, by tsx. */
+function typescript(file: string, description: Omit<Description, "command" | "args" | "env" | "allocator">) {
+  const script = fileURLToPath(new URL(`workers/${file}.ts`, import.meta.url));
+  const args = [...process.execArgv, script];
+  return contender({ ...description, allocator: "", command: process.execPath, args, env: {} });
+}
+
+/** dyconv itself, with a plan for its dynamic convolutions. */
+export function dyconv(plan: MixingPlan | "auto" = "auto"): Contender {
+  return typescript("dyconv", { name: "dyconv", how: plan, variant: { plan } });
+}
+
+/** PyTorch in one formulation. */
+export function pytorch(
+  { python, tcmalloc }: Pytorch,
+  formulation: (typeof FORMULATIONS)[number],
+  mode: PytorchMode,
+  allocator: Allocator,
+): Contender {
+  return contender({
+    name: "PyTorch",
+    how: `${formulation} ${mode}`,
+    allocator,
+    command: python,
+    args: [fileURLToPath(new URL("peer.py", import.meta.url))],
+    env: allocator === "tcmalloc" ? { LD_PRELOAD: tcmalloc! } : {},
+    variant: { formulation, mode },
+  });
+}
+
+/** jax-js does some 0.3 GFLOP/s: what would take it longer than this many multiply-adds is not asked of it. */
+const JAX_LIMIT = 3e8;
+
+/** The JavaScript peers, those that are installed; they do forward passes of single layers. */
+export function javascriptPeers(): readonly Contender[] {
+  const forward = (task: Task): task is LayerTask => task.kind === "forward";
+  const peers = [
+    { packages: ["@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-wasm"], file: "tfjs", takes: forward },
+    {
+      packages: ["@jax-js/jax"],
+      file: "jax",
+      takes: (task: Task) => forward(task) && task.experts * layerMultiplyAdds(task) < JAX_LIMIT,
+    },
+  ];
+  return peers.flatMap(({ packages, file, takes }) => {
+    if (packages.every(isInstalled)) {
+      return [typescript(file, { name: packages[0]!, how: "channels", variant: {}, takes })];
+    }
+    console.error(`${file} is left out: npm install --no-save ${packages.join(" ")}`);
+    return [];
+  });
+}
+
+/** Multiply-adds of a layer's forward pass with one kernel a sample; attention and mixing not counted. */
+export function layerMultiplyAdds({ batch, inChannels, outChannels, size }: LayerTask): number {
+  return batch * inChannels * outChannels * 9 * size ** 2;
+}
+
+function isInstalled(packageName: string): boolean {
+  try {
+    return import.meta.resolve(packageName) !== "";
+  } catch {
+    return false;
+  }
+}

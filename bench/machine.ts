@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { ensureFolder, writeFileAtomically } from "dyconv/node";
+import type { Settings } from "./settings.js";
+
+/** The machine that a suite was run on, and what it could do then. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGigabytes: number;
+  readonly system: string;
+  readonly threads: number;
+  readonly node: string;
+  readonly onnxruntime: string;
+  readonly pytorch: string | null;
+  readonly tcmalloc: boolean;
+  /** The fastest of some products and convolutions through ONNX Runtime; a multiply-add is two operations. */
+  readonly gigaflopsPerSecond: number;
+  /** Bytes read and written by an elementwise pass over 134 MB, together. */
+  readonly gigabytesCopiedPerSecond: number;
+}
+
+/** The machines of all suites, by suite. */
+export type Machines = Readonly<Record<string, Machine>>;
+
+/** What is known of the machines that the suites in a folder were run on. */
+export async function readMachines(folder: string): Promise<Machines> {
+  const path = join(folder, "machine.json");
+  return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as Machines) : {};
+}
+
+/** Measures the machine and writes it down for a suite, in `machine.json`. */
+export async function recordMachine(suite: string, settings: Settings): Promise<Machine> {
+  const { out, threads, pytorch } = settings;
+  const rates = await measureRates(threads);
+  const machine: Machine = {
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    memoryGigabytes: Math.round(totalmem() / 1e9),
+    system: `${type()} ${release()}`,
+    threads,
+    node: process.versions.node,
+    onnxruntime: await versionOf("onnxruntime-node"),
+    pytorch: pytorch?.version ?? null,
+    tcmalloc: pytorch?.tcmalloc !== undefined,
+    ...rates,
+  };
+  await ensureFolder(out);
+  const machines = { ...(await readMachines(out)), [suite]: machine };
+  await writeFileAtomically(join(out, "machine.json"), `${JSON.stringify(machines, null, 2)}\n`);
+  console.log(`${machine.cpu}, ${rates.gigaflopsPerSecond} GFLOP/s, ${rates.gigabytesCopiedPerSecond} GB/s`);
+  return machine;
+}
+
+/** In a process of its own, so that this one, whose children inherit its peak of memory, stays small. */
+async function measureRates(threads: number) {
+  const script = fileURLToPath(new URL("workers/machine.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, `${threads}`]);
+  return JSON.parse(stdout) as Pick<Machine, "gigaflopsPerSecond" | "gigabytesCopiedPerSecond">;
+}
+
+async function versionOf(packageName: string): Promise<string> {
+  const file = new URL("../package.json", import.meta.resolve(packageName));
+  return (JSON.parse(await readFile(file, "utf8")) as { version: string }).version;
+}

@@ -1,0 +1,52 @@
+/** The benchmarks' command, `npm run bench`; docs/performance.md says what it measures, and how. */
+import { Command, InvalidArgumentError } from "commander";
+import { recordMachine } from "./machine.js";
+import { drawGrowth } from "./plot.js";
+import { type Flags, type Settings, settingsFrom } from "./settings.js";
+import { runGrowth } from "./suites/growth.js";
+import { runLayers } from "./suites/layers.js";
+import { runStartup } from "./suites/startup.js";
+import { runSteps } from "./suites/steps.js";
+import { updateReadme } from "./table.js";
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("It has to be a number above 0.");
+  return value;
+}
+
+/** A command that measures, with the options that all of them take. */
+function suite(name: string, description: string, seconds: number): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option("--rounds <n>", "turns of each contender", positive, 5)
+    .option("--seconds <s>", "about how long a turn takes", positive, seconds)
+    .option("--threads <n>", "threads of each contender", positive, 2)
+    .option("--python <command>", "a Python with PyTorch", process.env.DYCONV_PYTHON ?? "python3")
+    .option("--match <text>", "only measurements whose title, as printed, contains this", "")
+    .option("--quick", "tiny batches, one round, into runs/bench-quick: only to see that all works");
+}
+
+function measures(run: (settings: Settings) => Promise<unknown>): (flags: Flags) => Promise<void> {
+  return async (flags) => {
+    await run(await settingsFrom(flags));
+  };
+}
+
+const program = new Command("npm run bench --").description(
+  "Measure dyconv, alternating with PyTorch. Results: bench/results/*.csv. Wants a quiet machine.",
+);
+suite("steps", "whole training and evaluation steps", 1.5).action(measures(runSteps));
+suite("layers", "single dynamic layers, each plan", 0.2).action(measures(runLayers));
+suite("growth", "speed and memory by batch, K and image size", 1).action(measures(runGrowth));
+suite("machine", "the machine: multiply-adds, copies, versions", 1).action(
+  measures((settings) => recordMachine("machine", settings)),
+);
+suite("startup", "from `dyconv train` to the first step", 1)
+  .option("--data <source>", "data to train on", "shapes")
+  .action(async (flags: Flags & { data: string }) => runStartup(await settingsFrom(flags), flags.data));
+program.command("table").description("write the table of README.md").action(updateReadme);
+program.command("plot").description("draw docs/growth.svg").action(drawGrowth);
+
+await program.parseAsync();

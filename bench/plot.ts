@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { renderSvg, writeFileAtomically } from "dyconv/node";
+import type { TopLevelSpec } from "vega-lite";
+import { readRows } from "./results.js";
+import { ROOT } from "./settings.js";
+import type { Axis, GrowthRow } from "./suites/growth.js";
+
+const SOURCE = join(ROOT, "bench/results");
+const PICTURE = join(ROOT, "docs/growth.svg");
+
+/** Rows of the figure: what is measured, and whose column of the results it is. */
+const MEASURES = [
+  { title: "training, images/s", kind: "train", ours: "imagesPerSecond", theirs: "rivalImagesPerSecond" },
+  {
+    title: "evaluating, images/s",
+    kind: "evaluate",
+    ours: "imagesPerSecond",
+    theirs: "rivalImagesPerSecond",
+  },
+  { title: "peak memory training, MB", kind: "train", ours: "peakMegabytes", theirs: "rivalPeakMegabytes" },
+] as const;
+type Measure = (typeof MEASURES)[number];
+
+/** Columns of the figure. */
+const AXES: Readonly<Record<Axis, { readonly title: string; readonly scale: object }>> = {
+  batch: { title: "images a batch", scale: { type: "log", base: 2 } },
+  experts: { title: "experts, K", scale: { type: "log", base: 2 } },
+  size: { title: "height and width of the images", scale: { zero: false } },
+};
+
+/** Draws the results of the suite `growth` into `docs/growth.svg`. */
+export async function drawGrowth(): Promise<void> {
+  const rows = await readRows<GrowthRow>(SOURCE, "growth");
+  if (rows.length === 0) throw new Error("there are no results to draw: npm run bench -- growth");
+  await writeFileAtomically(PICTURE, await renderSvg(growthSpec(rows)));
+  console.log(`drew ${PICTURE}`);
+}
+
+function growthSpec(rows: readonly GrowthRow[]): TopLevelSpec {
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    config: {
+      font: "system-ui, sans-serif",
+      view: { stroke: null },
+      axis: { titleFontWeight: "normal", domain: false, tickSize: 3, gridColor: "#e5e5e5" },
+      legend: { orient: "top", title: null, labelLimit: 0, symbolType: "stroke" },
+      range: { category: ["#1f6feb", "#d1690e", "#8b8b8b"] },
+    },
+    vconcat: MEASURES.map((measure) => ({
+      hconcat: (Object.keys(AXES) as Axis[]).map((axis) => panel(rows, axis, measure)),
+    })),
+  };
+}
+
+function panel(rows: readonly GrowthRow[], axis: Axis, measure: Measure) {
+  const points = rows
+    .filter((row) => row.axis === axis && row.kind === measure.kind)
+    .flatMap((row) => [
+      { x: row[axis], value: row[measure.ours], contender: "dyconv" },
+      { x: row[axis], value: row[measure.theirs], contender: `${row.rival} ${row.how}` },
+    ]);
+  const { title, scale } = AXES[axis];
+  return {
+    width: 220,
+    height: 150,
+    data: { values: points },
+    mark: { type: "line" as const, point: true },
+    encoding: {
+      x: {
+        field: "x",
+        type: "quantitative" as const,
+        title,
+        scale,
+        axis: { values: [...new Set(points.map(({ x }) => x))], grid: false },
+      },
+      // dyconv is measured once against each rival: the line goes through the mean.
+      y: {
+        field: "value",
+        aggregate: "mean" as const,
+        type: "quantitative" as const,
+        title: axis === "batch" ? measure.title : null,
+      },
+      color: { field: "contender", type: "nominal" as const, sort: ["dyconv"] },
+    },
+  };
+}

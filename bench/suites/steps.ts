@@ -1,0 +1,51 @@
+import { DUEL_KEYS, duel, type Rival } from "../alternate.js";
+import { dyconv, FORMULATIONS, pytorch } from "../contenders.js";
+import { recordMachine } from "../machine.js";
+import type { NetworkTask } from "../protocol.js";
+import { saveRow } from "../results.js";
+import type { Settings } from "../settings.js";
+
+/** Whole steps of AlexNet and AlexNet-DY, dyconv against each rival in turn: `steps.csv`. */
+export async function runSteps(settings: Settings): Promise<void> {
+  await recordMachine("steps", settings);
+  for (const task of tasks(settings)) {
+    for (const rival of rivals(task, settings)) {
+      const title = `${task.kind} ${task.network} batch ${task.batch} / ${rival.contender.title}`;
+      if (!settings.wanted(title)) continue;
+      const row = await duel(task, dyconv(), rival, settings);
+      if (row === undefined) continue;
+      await saveRow(settings.out, "steps", row, DUEL_KEYS);
+      console.log(`${title}: ${row.imagesPerSecond.toFixed(0)} images/s, ratio ${row.ratio.toFixed(2)}`);
+    }
+  }
+}
+
+function tasks({ quick, threads }: Settings): readonly NetworkTask[] {
+  const batches = { train: quick ? [2] : [64, 512], evaluate: quick ? [1] : [1, 64] };
+  return (["train", "evaluate"] as const).flatMap((kind) =>
+    batches[kind].flatMap((batch) =>
+      (["alexnet-dy", "alexnet"] as const).map((network) => ({
+        ...{ kind, network, batch, threads },
+        experts: 2,
+        size: 128,
+      })),
+    ),
+  );
+}
+
+function rivals(task: NetworkTask, settings: Settings): readonly Rival[] {
+  const dynamic = task.network === "alexnet-dy";
+  const others = pytorchRivals(task, settings).map((contender) => ({ contender, task }));
+  return dynamic ? [{ contender: dyconv(), task: { ...task, network: "alexnet" } }, ...others] : others;
+}
+
+function pytorchRivals({ kind, network }: NetworkTask, { pytorch: peer, quick }: Settings) {
+  if (peer === undefined) return [];
+  const formulations = network === "alexnet" ? (["grouped"] as const) : FORMULATIONS;
+  const compiled = kind === "train" ? (["compiled"] as const) : (["compiled", "frozen"] as const);
+  const allocators = peer.tcmalloc === undefined ? (["system"] as const) : (["tcmalloc", "system"] as const);
+  return formulations.flatMap((formulation) => [
+    ...allocators.map((allocator) => pytorch(peer, formulation, "eager", allocator)),
+    ...(quick ? [] : compiled.map((mode) => pytorch(peer, formulation, mode, allocators[0]))),
+  ]);
+}

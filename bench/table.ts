@@ -1,0 +1,109 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { groups, least } from "d3-array";
+import { alexnetDy } from "dyconv";
+import { formatMarkdownTable, summarize, writeFileAtomically } from "dyconv/node";
+import type { Duel } from "./alternate.js";
+import { type Machine, readMachines } from "./machine.js";
+import { readRows } from "./results.js";
+import { ROOT } from "./settings.js";
+import type { StartupRow } from "./suites/startup.js";
+
+const SOURCE = join(ROOT, "bench/results");
+const README = join(ROOT, "README.md");
+const START = "<!-- bench:start -->";
+const END = "<!-- bench:end -->";
+const IMAGE_SIZE = 128;
+
+const HEAD = [
+  ...["", "batch", "dyconv", "PyTorch's fastest", "÷", "÷ published way", "the same, system's malloc"],
+  ...["memory", "PyTorch's"],
+];
+
+/** Writes the results of the suites `steps` and `startup` between the marks in README.md. */
+export async function updateReadme(): Promise<void> {
+  const readme = await readFile(README, "utf8");
+  const [before, after] = [readme.indexOf(START), readme.indexOf(END)];
+  if (before < 0 || after < before) throw new Error(`README.md has no ${START} and ${END}`);
+  const table = await resultTable();
+  const text = `${readme.slice(0, before)}${START}\n\n${table}\n\n${readme.slice(after)}`;
+  await writeFileAtomically(README, text);
+  console.log(table);
+}
+
+async function resultTable(): Promise<string> {
+  const duels = await readRows<Duel>(SOURCE, "steps");
+  const machine = (await readMachines(SOURCE)).steps;
+  if (duels.length === 0 || machine === undefined) {
+    throw new Error("there are no results: npm run bench -- steps");
+  }
+  const startups = await readRows<StartupRow>(SOURCE, "startup");
+  const facts = [...networkRatios(duels), ...peakShares(duels, machine), ...startupFacts(startups)];
+  const rows = byStep(duels).map(tableRow);
+  return [formatMarkdownTable(HEAD, rows), facts.join("\n"), machineLine(machine)].join("\n\n");
+}
+
+/** The duels of each step of each network, in the order in which they stand in the file. */
+function byStep(duels: readonly Duel[]): readonly (readonly Duel[])[] {
+  const against = duels.filter(({ rival }) => rival === "PyTorch");
+  return groups(against, ({ kind, network, batch }) => `${kind} ${network} ${batch}`).map(([, step]) => step);
+}
+
+function tableRow(duels: readonly Duel[]): readonly string[] {
+  const best = least(duels, ({ ratio }) => ratio)!;
+  const dynamic = best.network !== "alexnet";
+  const published = (system: boolean) =>
+    duels.find(({ how, allocator }) => how === "grouped eager" && (allocator === "system") === system);
+  const ratio = (duel: Duel | undefined) => (dynamic && duel ? duel.ratio.toFixed(2) : "–");
+  return [
+    `${best.kind} ${best.network}`,
+    `${best.batch}`,
+    best.imagesPerSecond.toFixed(0),
+    `${best.rivalImagesPerSecond.toFixed(0)} (${howOf(best, dynamic)})`,
+    best.ratio.toFixed(2),
+    ratio(published(false)),
+    ratio(published(true)),
+    best.kind === "train" ? `${best.peakMegabytes.toFixed(0)} MB` : "–",
+    best.kind === "train" ? `${best.rivalPeakMegabytes.toFixed(0)} MB` : "–",
+  ];
+}
+
+/** A static network has no formulations, only a mode. */
+function howOf({ how, allocator }: Duel, dynamic: boolean): string {
+  return `${dynamic ? how : how.split(" ").at(-1)}, ${allocator}`;
+}
+
+/** AlexNet-DY against AlexNet, both dyconv. */
+function networkRatios(duels: readonly Duel[]): readonly string[] {
+  const ratios = duels
+    .filter(({ rival }) => rival === "dyconv")
+    .map(({ kind, batch, ratio }) => `${ratio.toFixed(2)} (${kind}, batch ${batch})`);
+  return ratios.length === 0 ? [] : [`- Speed of AlexNet-DY ÷ AlexNet, both dyconv: ${ratios.join(", ")}.`];
+}
+
+/** What the training of AlexNet-DY reaches of the multiply-adds that were measured. */
+function peakShares(duels: readonly Duel[], { gigaflopsPerSecond }: Machine): readonly string[] {
+  const { multiplyAdds, layers } = summarize(alexnetDy(), { imageSize: IMAGE_SIZE });
+  // Backward costs twice as much as forward, but the images need no gradient.
+  const perImage = 2 * (3 * multiplyAdds - layers[0]!.multiplyAdds);
+  return byStep(duels)
+    .map((step) => step[0]!)
+    .filter(({ kind, network }) => kind === "train" && network === "alexnet-dy")
+    .map(({ batch, imagesPerSecond }) => {
+      const reached = (imagesPerSecond * perImage) / 1e9;
+      const share = (100 * reached) / gigaflopsPerSecond;
+      return `- Training AlexNet-DY at batch ${batch}: ${reached.toFixed(0)} GFLOP/s, ${share.toFixed(0)} % of the peak.`;
+    });
+}
+
+function startupFacts(rows: readonly StartupRow[]): readonly string[] {
+  return rows.map(
+    ({ network, data, batch, secondsToFirstStep }) =>
+      `- From \`dyconv train ${network} --data ${data} --batch-size ${batch}\` to its first step: ${secondsToFirstStep.toFixed(1)} s.`,
+  );
+}
+
+function machineLine(machine: Machine): string {
+  const { cpu, threads, node, onnxruntime, pytorch, gigaflopsPerSecond, gigabytesCopiedPerSecond } = machine;
+  return `Images/s at ${IMAGE_SIZE}×${IMAGE_SIZE}; ${cpu}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s as measured; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}. [How it is measured, and more](docs/performance.md).`;
+}
