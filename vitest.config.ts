@@ -1,7 +1,16 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url));
+
 export default defineConfig({
-  resolve: { alias: { "#backend": new URL("src/runtime/backend.node.ts", import.meta.url).pathname } },
+  // As the paths of tsconfig.json say.
+  resolve: {
+    alias: [
+      { find: "#backend", replacement: source("runtime/backend.node.ts") },
+      { find: /^dyconv$/, replacement: source("index.ts") },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,

@@ -1,10 +1,19 @@
 import { GraphError } from "../errors/index.js";
-import { formatType, type NamedTensor, type Tensor, type TensorData } from "../ir/index.js";
+import { formatType, type NamedTensor, type Tensor } from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { checkArray } from "./compile.js";
+import { FedBackState } from "./fed-back-state.js";
 import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
-import { type ArrayRecord, DeviceState, HostState, type StepState } from "./step-state.js";
+import {
+  type ArrayRecord,
+  arraysOf,
+  below,
+  PREFIX,
+  type StepState,
+  SwappedState,
+  withPrefix,
+} from "./step-state.js";
 import { inTurn } from "./turn.js";
 
 /** Tensors by name. */
@@ -16,26 +25,9 @@ export interface StepResult {
   readonly results: Tensors;
 }
 
-// Beginnings of names at the graph's border.
-const STATE = "state.";
-const INPUT = "inputs.";
-const NEXT_STATE = "out.state.";
-const RESULT = "out.results.";
-
-/** The entries whose names begin so, under the rest of their names. */
-function below(prefix: string, named: readonly NamedTensor[]): NamedTensor[] {
-  return named.flatMap(({ name, tensor }) =>
-    name.startsWith(prefix) ? [{ name: name.slice(prefix.length), tensor }] : [],
-  );
-}
-
-function withPrefix(prefix: string, tensors: OrtTensors): OrtTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
-}
-
 /**
- * A function that changes state, compiled. The state stays inside: on WebGPU in the device's memory, in node
- * otherwise in two buffer sets that swap.
+ * A function that changes state, compiled. The state stays inside: on WebGPU in the device's memory, else in
+ * node in two sets of buffers that swap.
  */
 export class CompiledStep {
   readonly #session: Session;
@@ -43,23 +35,16 @@ export class CompiledStep {
   readonly #stateTypes: ReadonlyMap<string, Tensor>;
   readonly #inputs: readonly NamedTensor[];
   readonly #results: readonly NamedTensor[];
-  /** Tensors for results, where the backend fills outputs. */
-  readonly #resultTensors: OrtTensors = {};
 
   /** @internal @hidden */
   constructor(session: Session, options: RuntimeOptions) {
     const { graph, backend } = session;
-    const types = below(STATE, graph.inputs);
-    const onDevice = backend.target === "webgpu";
+    const swaps = backend.fillsOutputs && backend.target !== "webgpu";
     this.#session = session;
-    this.#state = onDevice ? new DeviceState(session, types, options) : new HostState(session, types);
-    this.#stateTypes = new Map(types.map(({ name, tensor }) => [name, tensor]));
-    this.#inputs = below(INPUT, graph.inputs);
-    this.#results = below(RESULT, graph.outputs);
-    if (this.#state.next !== undefined) {
-      const tensors = this.#results.map(({ name, tensor }) => [name, session.allocate(tensor)]);
-      this.#resultTensors = Object.fromEntries(tensors);
-    }
+    this.#state = swaps ? new SwappedState(session) : new FedBackState(session, options);
+    this.#stateTypes = new Map(below(PREFIX.state, graph.inputs).map(({ name, tensor }) => [name, tensor]));
+    this.#inputs = below(PREFIX.input, graph.inputs);
+    this.#results = below(PREFIX.result, graph.outputs);
   }
 
   /**
@@ -69,19 +54,9 @@ export class CompiledStep {
    * @throws ShapeError when an array does not fit
    */
   async run(inputs: ArrayRecord): Promise<ArrayRecord> {
-    const feeds = this.#inputFeeds(inputs);
-    return inTurn(async () => {
-      const outputs = await this.#session.run(
-        { ...withPrefix(STATE, this.#state.current), ...feeds },
-        this.#outputs(),
-      );
-      this.#state.advance(
-        Object.fromEntries([...this.#stateTypes.keys()].map((name) => [name, outputs[NEXT_STATE + name]!])),
-      );
-      return Object.fromEntries(
-        this.#results.map(({ name }) => [name, outputs[RESULT + name]!.data as TensorData]),
-      );
-    });
+    const feeds = this.#feeds(inputs);
+    const outputs = await inTurn(() => this.#state.run(feeds));
+    return arraysOf(this.#results.map(({ name }) => [name, outputs[PREFIX.result + name]!]));
   }
 
   /** The state, by name: arrays that later steps write again; copy what is to be kept. */
@@ -112,20 +87,14 @@ export class CompiledStep {
     });
   }
 
-  #inputFeeds(inputs: ArrayRecord): OrtTensors {
-    return Object.fromEntries(
-      this.#inputs.map(({ name, tensor }) => {
-        const data = inputs[name];
-        if (data === undefined) throw new GraphError(`the step's input "${name}" is missing`);
-        checkArray(`input "${name}"`, tensor, data);
-        return [INPUT + name, this.#session.wrap(tensor, data)];
-      }),
-    );
-  }
-
-  #outputs(): OrtTensors | undefined {
-    const { next } = this.#state;
-    return next && { ...withPrefix(NEXT_STATE, next), ...withPrefix(RESULT, this.#resultTensors) };
+  #feeds(inputs: ArrayRecord): OrtTensors {
+    const wrapped = this.#inputs.map(({ name, tensor }) => {
+      const data = inputs[name];
+      if (data === undefined) throw new GraphError(`the step's input "${name}" is missing`);
+      checkArray(`input "${name}"`, tensor, data);
+      return [name, this.#session.wrap(tensor, data)] as const;
+    });
+    return withPrefix(PREFIX.input, wrapped);
   }
 }
 
@@ -162,7 +131,9 @@ export async function compileStep<
     },
     [specs as { state: Record<string, TensorSpec>; inputs: Record<string, TensorSpec> }],
   );
-  const session = await inTurn(() => Session.open(graph, options, (name) => name.startsWith(NEXT_STATE)));
+  const session = await inTurn(() =>
+    Session.open(graph, options, (name) => name.startsWith(PREFIX.nextState)),
+  );
   const step = new CompiledStep(session, options);
   try {
     step.setState(initial);

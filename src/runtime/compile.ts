@@ -99,10 +99,7 @@ function outputsFor(session: Session, outputs: Tree<TensorData>, feeds: OrtTenso
 
 /** Runs, and puts the results into the tensors of `outputs`. */
 async function runInto(session: Session, feeds: OrtTensors, outputs: OrtTensors): Promise<void> {
-  if (session.backend.fillsOutputs) {
-    await session.run(feeds, outputs);
-    return;
-  }
+  if (session.backend.fillsOutputs) return session.fill(feeds, outputs);
   const results = await session.run(feeds);
   for (const [name, { data }] of Object.entries(outputs)) {
     (data as Float32Array).set(results[name]!.data as Float32Array);

@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { loadBackend } from "#backend";
 import { DyconvError, RuntimeUnavailableError } from "../errors/index.js";
 import { type ExportOptions, exportOnnx } from "../export/index.js";
+import { UNREAD_OUTPUT, withUnreadOutput } from "../export/unread-output.js";
 import { allocate, type Graph, type TensorData, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
@@ -17,6 +18,13 @@ export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">,
    */
   readonly threads?: number;
 }
+
+/**
+ * How onnxruntime-node says that it cannot read an output, after a run that went well. It writes results into
+ * the tensors it is given, and then copies each into a fresh array all the same, which takes longer than the
+ * update of the weights; a first output that it cannot read keeps it from that.
+ */
+const NOT_READ = "Non tensor type";
 
 /** Runtime tensors by name. */
 export type OrtTensors = Readonly<Record<string, OrtTensor>>;
@@ -42,7 +50,7 @@ export class Session {
   static async open(
     graph: Graph,
     options: RuntimeOptions = {},
-    staying: (output: string) => boolean = () => false,
+    staying?: (output: string) => boolean,
   ): Promise<Session> {
     const { device = "cpu", threads, wasmPaths, ...exportOptions } = options;
     const settings = { ...(threads && { threads }), ...(wasmPaths && { wasmPaths }) };
@@ -50,22 +58,27 @@ export class Session {
     const { target, providers, hint } = backend;
     const block = target === "cpu" ? await blockedChannels(backend) : 0;
     const model = exportOnnx(graph, { ...exportOptions, target, block });
-    const locations = graph.outputs.map(({ name }) => [name, staying(name) ? "gpu-buffer" : "cpu"] as const);
+    const locations = graph.outputs.map(
+      ({ name }) => [name, staying?.(name) ? "gpu-buffer" : "cpu"] as const,
+    );
+    const onDevice = staying !== undefined && target === "webgpu";
     try {
-      const session = await backend.InferenceSession.create(model, {
-        executionProviders: [...providers],
-        graphOptimizationLevel: "all",
-        logSeverityLevel: 4,
-        ...(target === "webgpu" ? { preferredOutputLocation: Object.fromEntries(locations) } : {}),
-        ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      });
+      const session = await backend.InferenceSession.create(
+        backend.fillsOutputs && !onDevice ? withUnreadOutput(model) : model,
+        {
+          executionProviders: [...providers],
+          graphOptimizationLevel: "all",
+          logSeverityLevel: 4,
+          ...(onDevice && { preferredOutputLocation: Object.fromEntries(locations) }),
+          ...(threads && { intraOpNumThreads: threads }),
+        },
+      );
       return new Session(graph, backend, session);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new RuntimeUnavailableError(`ONNX Runtime could not open the model on "${device}": ${reason}`, {
-        cause,
-        ...(hint === undefined ? {} : { hint }),
-      });
+      throw new RuntimeUnavailableError(
+        `ONNX Runtime could not open the model on "${device}": ${reasonOf(cause)}`,
+        { cause, ...(hint && { hint }) },
+      );
     }
   }
 
@@ -79,20 +92,26 @@ export class Session {
     return this.wrap(type, allocate(type.dtype, elementCount(type.shape)));
   }
 
-  /**
-   * Runs.
-   *
-   * @param outputs tensors to write into, where the backend fills them
-   */
-  async run(feeds: OrtTensors, outputs?: OrtTensors): Promise<OrtTensors> {
-    if (this.#session === undefined) {
-      throw new DyconvError("this compiled function has been disposed", {
-        hint: "call dispose() once its last run has ended",
-      });
+  /** Runs; the results are fresh. */
+  async run(feeds: OrtTensors): Promise<OrtTensors> {
+    const names = this.graph.outputs.map(({ name }) => name);
+    return (await this.#opened().run(feeds, names)) as OrtTensors;
+  }
+
+  /** Runs, and writes every result into the tensor that stands for it; where the backend fills outputs. */
+  async fill(feeds: OrtTensors, outputs: OrtTensors): Promise<void> {
+    try {
+      await this.#opened().run(feeds, { [UNREAD_OUTPUT]: null, ...outputs });
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith(NOT_READ))) throw error;
     }
-    return (await (outputs === undefined
-      ? this.#session.run(feeds)
-      : this.#session.run(feeds, outputs))) as OrtTensors;
+  }
+
+  #opened(): InferenceSession {
+    if (this.#session !== undefined) return this.#session;
+    throw new DyconvError("this compiled function has been disposed", {
+      hint: "call dispose() once its last run has ended",
+    });
   }
 
   /** Frees the session's memory; a second call does nothing. */
@@ -101,4 +120,10 @@ export class Session {
     this.#session = undefined;
     await session?.release();
   }
+}
+
+/** What ONNX Runtime says, without the place in its own source that it puts before. */
+function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message.replace(/^\/.*? was false\. /s, "").trim();
 }

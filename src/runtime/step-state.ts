@@ -1,18 +1,26 @@
 import type { NamedTensor, TensorData } from "../ir/index.js";
-import { spec, trace } from "../trace/index.js";
-import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
+import type { OrtTensors, Session } from "./session.js";
 
 /** Arrays by name. */
 export type ArrayRecord = Readonly<Record<string, TensorData>>;
 
-/** Where a compiled step keeps its state between runs. Names are those of the state. */
+/** Beginnings of the names that a compiled step's graph has at its border. */
+export const PREFIX = {
+  state: "state.",
+  input: "inputs.",
+  nextState: "out.state.",
+  result: "out.results.",
+} as const;
+
+/** Keeps the state of a compiled step between runs. Names are those of the state. */
 export interface StepState {
-  /** What the next run is fed with. */
-  readonly current: OrtTensors;
-  /** Tensors for the next run to write into; `undefined` where it is to make its own. */
-  readonly next: OrtTensors | undefined;
-  /** Takes what a run gave as the state. */
-  advance(outputs: OrtTensors): void;
+  /**
+   * Runs the step and takes the state that it gives.
+   *
+   * @param inputs by the names of the graph's inputs
+   * @returns results, and perhaps more, by the names of the graph's outputs
+   */
+  run(inputs: OrtTensors): Promise<OrtTensors>;
   /** Arrays of the state, good until the next run but one. */
   read(): Promise<ArrayRecord>;
   /** Copies an array into the state. */
@@ -20,94 +28,61 @@ export interface StepState {
   dispose(): Promise<void>;
 }
 
-function allocateAll(session: Session, types: readonly NamedTensor[]): OrtTensors {
-  return Object.fromEntries(types.map(({ name, tensor }) => [name, session.allocate(tensor)]));
+/** The entries whose names begin so, under the rest of their names. */
+export function below(prefix: string, named: readonly NamedTensor[]): readonly NamedTensor[] {
+  return named.flatMap(({ name, tensor }) =>
+    name.startsWith(prefix) ? [{ name: name.slice(prefix.length), tensor }] : [],
+  );
 }
 
-/**
- * State in main memory. Where the backend fills outputs, there are two sets of buffers: a run reads one and
- * writes the other, then they swap.
- */
-export class HostState implements StepState {
-  current: OrtTensors;
-  next: OrtTensors | undefined;
-
-  constructor(session: Session, types: readonly NamedTensor[]) {
-    this.current = allocateAll(session, types);
-    this.next = session.backend.fillsOutputs ? allocateAll(session, types) : undefined;
-  }
-
-  advance(outputs: OrtTensors): void {
-    const written = this.next;
-    if (written !== undefined) this.next = this.current;
-    this.current = written ?? outputs;
-  }
-
-  async read(): Promise<ArrayRecord> {
-    return Object.fromEntries(
-      Object.entries(this.current).map(([name, { data }]) => [name, data as TensorData]),
-    );
-  }
-
-  write(name: string, data: TensorData): void {
-    (this.current[name]!.data as Float32Array).set(data as Float32Array);
-  }
-
-  async dispose(): Promise<void> {
-    this.current = {};
-    this.next = undefined;
-  }
+/** Names with something put before them. */
+export function withPrefix<T>(prefix: string, values: Iterable<readonly [string, T]>): Record<string, T> {
+  return Object.fromEntries(Array.from(values, ([name, value]) => [prefix + name, value]));
 }
 
-/** State in the memory of a WebGPU device: what a run gives stays there and feeds the next one. */
-export class DeviceState implements StepState {
-  readonly next = undefined;
+/** State in two sets of buffers, allocated once: a run reads one and writes the other, then they swap. */
+export class SwappedState implements StepState {
   readonly #session: Session;
-  readonly #types: readonly NamedTensor[];
-  readonly #options: RuntimeOptions;
+  readonly #results: OrtTensors;
   #current: OrtTensors;
-  #reader: Session | undefined;
+  #next: OrtTensors;
 
-  constructor(session: Session, types: readonly NamedTensor[], options: RuntimeOptions) {
+  constructor(session: Session) {
+    const { inputs, outputs } = session.graph;
+    const allocateAll = (types: readonly NamedTensor[]) =>
+      Object.fromEntries(types.map(({ name, tensor }) => [name, session.allocate(tensor)]));
     this.#session = session;
-    this.#types = types;
-    this.#options = options;
-    this.#current = allocateAll(session, types);
+    this.#current = allocateAll(below(PREFIX.state, inputs));
+    this.#next = allocateAll(below(PREFIX.state, inputs));
+    this.#results = withPrefix(PREFIX.result, Object.entries(allocateAll(below(PREFIX.result, outputs))));
   }
 
-  get current(): OrtTensors {
-    return this.#current;
+  async run(inputs: OrtTensors): Promise<OrtTensors> {
+    const feeds = { ...withPrefix(PREFIX.state, Object.entries(this.#current)), ...inputs };
+    const next = withPrefix(PREFIX.nextState, Object.entries(this.#next));
+    await this.#session.fill(feeds, { ...next, ...this.#results });
+    [this.#current, this.#next] = [this.#next, this.#current];
+    return this.#results;
   }
 
-  advance(outputs: OrtTensors): void {
-    for (const tensor of Object.values(this.#current)) tensor.dispose();
-    this.#current = outputs;
-  }
-
-  // ONNX Runtime cannot download a tensor in node, but it can run a graph that does nothing else.
   async read(): Promise<ArrayRecord> {
-    this.#reader ??= await this.#openReader();
-    const outputs = await this.#reader.run(this.#current);
-    return Object.fromEntries(
-      this.#types.map(({ name }) => [name, outputs[`out.${name}`]!.data as TensorData]),
-    );
+    return arraysOf(Object.entries(this.#current));
   }
 
   write(name: string, data: TensorData): void {
-    const { tensor } = this.#types.find((type) => type.name === name)!;
-    this.#current[name]!.dispose();
-    this.#current = { ...this.#current, [name]: this.#session.wrap(tensor, data.slice()) };
+    (this.#current[name]!.data as Float32Array).set(data as Float32Array);
   }
 
   async dispose(): Promise<void> {
-    for (const tensor of Object.values(this.#current)) tensor.dispose();
     this.#current = {};
-    await this.#reader?.release();
+    this.#next = {};
   }
+}
 
-  #openReader(): Promise<Session> {
-    const specs = this.#types.map(({ name, tensor }) => [name, spec(tensor.shape, tensor.dtype)] as const);
-    const { graph } = trace((state) => state, [Object.fromEntries(specs)]);
-    return Session.open(graph, this.#options);
-  }
+/** The arrays of tensors in main memory. */
+export function arraysOf(tensors: Iterable<readonly [string, OrtTensors[string]]>): ArrayRecord {
+  return withPrefix(
+    "",
+    Array.from(tensors, ([name, { data }]) => [name, data as TensorData]),
+  );
 }

@@ -5,7 +5,7 @@ import type { Device } from "../runtime/index.js";
 type Choice<Option extends keyof DynamicOptions> = NonNullable<DynamicOptions[Option]>;
 
 /** Where to compute. */
-export const DEVICES = ["cpu", "webgpu", "cuda"] as const satisfies readonly Device[];
+export const DEVICES = ["cpu", "wasm", "webgpu", "cuda"] as const satisfies readonly Device[];
 
 /** Update rules. */
 export const OPTIMIZERS = ["sgd", "adam", "adamw"] as const;
