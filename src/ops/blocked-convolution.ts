@@ -8,6 +8,7 @@ import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.
 import { staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d } from "./convolution.js";
+import { mul, sign } from "./elementwise.js";
 import { reshape, transpose } from "./layout.js";
 import { type Pair, symmetricPads, windowOutput } from "./window.js";
 
@@ -36,6 +37,7 @@ interface BlockedConvolutionAttributes extends Attributes {
   readonly stride: Pair;
   readonly padding: Pair;
   readonly dilation: Pair;
+  readonly relu: boolean;
 }
 
 const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
@@ -57,7 +59,8 @@ const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     );
     return { dtype: "float32", shape: [batch!, kernel[0]!, ...size, block] };
   },
-  gradient: (dy, { inputs: [x, weight, bias], attributes }) => {
+  gradient: (upstream, { inputs: [x, weight, bias], output, attributes }) => {
+    const dy = attributes.relu ? mul(upstream, sign(output)) : upstream;
     const block = weight!.shape.at(-1) as number;
     const blocked = x!.shape.length === 5;
     const plain = conv2d(blocked ? fromBlocked(x!) : x!, unblockWeights(weight!), bias, attributes);
@@ -83,6 +86,7 @@ const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
         pads: symmetricPads(padding),
         dilations: dilation,
         group: 1,
+        ...(attributes.relu ? { activation: "Relu" } : {}),
       },
       BLOCKED_DOMAIN,
     );
@@ -98,6 +102,8 @@ export interface BlockedConvolutionOptions {
   readonly padding?: Pair;
   /** [1, 1] by default. */
   readonly dilation?: Pair;
+  /** Whether the result goes through ReLU, in the same pass; `false` by default. */
+  readonly relu?: boolean;
 }
 
 /**
@@ -114,7 +120,7 @@ export function blockedConv2d(
   bias: Tensor | undefined,
   options: BlockedConvolutionOptions = {},
 ): Tensor {
-  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = options;
+  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], relu = false } = options;
   const inputs = bias ? [x, weight, bias] : [x, weight];
-  return Tensor.apply(blockedConv2dOperator, inputs, { stride, padding, dilation });
+  return Tensor.apply(blockedConv2dOperator, inputs, { stride, padding, dilation, relu });
 }

@@ -1,12 +1,13 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
-import { mul } from "./elementwise.js";
+import { mul, sign } from "./elementwise.js";
 import { reshape } from "./layout.js";
 import { sum } from "./reduce.js";
 
 interface ChannelAffineAttributes extends Attributes {
   readonly blocked: boolean;
+  readonly relu: boolean;
 }
 
 const channelAffineOperator: Operator<ChannelAffineAttributes> = {
@@ -24,7 +25,8 @@ const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     }
     return x!;
   },
-  gradient: (dy, { inputs: [x, scale, , addend], attributes: { blocked } }) => {
+  gradient: (upstream, { inputs: [x, scale, , addend], output, attributes: { blocked, relu } }) => {
+    const dy = relu ? mul(upstream, sign(output)) : upstream;
     const channels = scale!.shape;
     const channelAxes = blocked ? [1, 4] : [1];
     const axes = x!.shape.flatMap((_, axis) => (channelAxes.includes(axis) ? [] : [axis]));
@@ -33,13 +35,14 @@ const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     const byInput = mul(dy, broadcastChannels(scale!, x!, blocked));
     return [byInput, byScale, byShift, ...(addend ? [dy] : [])];
   },
-  emit: ({ inputs: [x, scale, shift, addend], types, output, attributes: { blocked } }, onnx) => {
+  emit: ({ inputs: [x, scale, shift, addend], types, output, attributes: { blocked, relu } }, onnx) => {
     const shape = types[0]!.shape as readonly number[];
     if (!blocked) {
       const sizes = [-1, ...shape.slice(2).map(() => 1)];
       const scaled = onnx.node("Mul", [x!, onnx.reshape(scale!, sizes)]);
       const shifted = onnx.node("Add", [scaled, onnx.reshape(shift!, sizes)]);
-      return addend ? onnx.node("Add", [shifted, addend]) : shifted;
+      const sum = addend ? onnx.node("Add", [shifted, addend]) : shifted;
+      return relu ? onnx.node("Relu", [sum]) : sum;
     }
     // One pass: a depthwise convolution with a single tap, which also adds a bias and another tensor.
     const sizes = plainShape(shape);
@@ -49,7 +52,7 @@ const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     const y = onnx.node(
       "Conv",
       [onnx.reshape(x!, sizes), kernel, shift!, ...rest],
-      { ...attributes, group: sizes[1]! },
+      { ...attributes, group: sizes[1]!, ...(relu ? { activation: "Relu" } : {}) },
       BLOCKED_DOMAIN,
     );
     return onnx.reshape(y, output.shape as readonly number[]);
@@ -78,8 +81,13 @@ export function channelAffine(
   scale: Tensor,
   shift: Tensor,
   addend?: Tensor,
-  options: { readonly blocked?: boolean } = {},
+  options: {
+    readonly blocked?: boolean;
+    /** Whether the result goes through ReLU, in the same pass; `false` by default. */
+    readonly relu?: boolean;
+  } = {},
 ): Tensor {
+  const { blocked = false, relu = false } = options;
   const inputs = addend ? [x, scale, shift, addend] : [x, scale, shift];
-  return Tensor.apply(channelAffineOperator, inputs, { blocked: options.blocked ?? false });
+  return Tensor.apply(channelAffineOperator, inputs, { blocked, relu });
 }

@@ -8,6 +8,7 @@ import {
   type TensorType,
 } from "../ir/index.js";
 import { staticShape } from "../util/shape.js";
+import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d, convTranspose2d } from "./convolution.js";
 import { cast, equal, mul } from "./elementwise.js";
 import { constant } from "./input.js";
@@ -31,6 +32,10 @@ interface PoolingAttributes extends Attributes {
   readonly padding: Pair;
 }
 
+interface MaxPoolAttributes extends PoolingAttributes {
+  readonly blocked: boolean;
+}
+
 function normalize({ kernelSize, stride, padding }: PoolingOptions): PoolingAttributes {
   return {
     kernel: toPair("kernelSize", kernelSize, 1),
@@ -39,27 +44,39 @@ function normalize({ kernelSize, stride, padding }: PoolingOptions): PoolingAttr
   };
 }
 
-function pooledType(name: string, x: TensorType, { kernel, stride, padding }: PoolingAttributes): TensorType {
+function pooledType(
+  name: string,
+  x: TensorType,
+  { kernel, stride, padding }: PoolingAttributes,
+  rank = 4,
+): TensorType {
   const size = x.shape
-    .slice(2)
+    .slice(2, 4)
     .map((n, i) => windowOutput(n as number, kernel[i]!, stride[i]!, padding[i]!, 1));
   const fits = padding.every((p, i) => 2 * p <= kernel[i]!) && size.every((n) => n >= 1);
-  if (x.shape.length !== 4 || x.dtype !== "float32" || !fits) {
+  if (x.shape.length !== rank || x.dtype !== "float32" || !fits) {
     throw new ShapeError(name, `float32 [B, C, H, W] no smaller than the window ${kernel}`, formatType(x));
   }
-  return { dtype: "float32", shape: [...x.shape.slice(0, 2), ...size] };
+  return { dtype: "float32", shape: [...x.shape.slice(0, 2), ...size, ...x.shape.slice(4)] };
 }
 
 function onnxAttributes({ kernel, stride, padding }: PoolingAttributes) {
   return { kernel_shape: kernel, strides: stride, pads: symmetricPads(padding) };
 }
 
-const maxPool2dOperator: Operator<PoolingAttributes> = {
+const maxPool2dOperator: Operator<MaxPoolAttributes> = {
   name: "maxPool2d",
-  infer: ([x], attributes) => pooledType("maxPool2d", x!, attributes),
+  infer: ([x], attributes) => pooledType("maxPool2d", x!, attributes, attributes.blocked ? 5 : 4),
   // Without indices, which WebGPU lacks and the CPU computes slowly: the windows are laid out by a
   // one-hot convolution, the first maximum of each takes dy, and the transposed convolution adds up.
   gradient: (dy, { inputs: [x], attributes }) => {
+    if (attributes.blocked) {
+      const { kernel: kernelSize, stride, padding } = attributes;
+      const pooled = maxPool2d(fromBlocked(x!), { kernelSize, stride, padding });
+      const { operator, inputs } = pooled;
+      const [plain] = operator.gradient(fromBlocked(dy), { ...pooled, inputs, output: pooled });
+      return [toBlocked(plain!, x!.shape[4] as number)];
+    }
     const [batch, channels, height, width] = staticShape(x!.shape, "maxPool2d");
     const { kernel, stride, padding } = attributes;
     const taps = kernel[0] * kernel[1];
@@ -79,7 +96,12 @@ const maxPool2dOperator: Operator<PoolingAttributes> = {
     const outputPadding: Pair = [height! - used(0), width! - used(1)];
     return [reshape(convTranspose2d(routed, copy, { stride, padding, outputPadding }), x!.shape)];
   },
-  emit: ({ inputs, attributes }, onnx) => onnx.node("MaxPool", inputs, onnxAttributes(attributes)),
+  emit: ({ inputs, types, output, attributes }, onnx) => {
+    if (!attributes.blocked) return onnx.node("MaxPool", inputs, onnxAttributes(attributes));
+    const image = onnx.reshape(inputs[0]!, plainShape(types[0]!.shape as readonly number[]));
+    const pooled = onnx.node("MaxPool", [image], onnxAttributes(attributes), BLOCKED_DOMAIN);
+    return onnx.reshape(pooled, output.shape as readonly number[]);
+  },
 };
 
 const firstMaximumOperator: Operator<Record<string, never>> = {
@@ -100,8 +122,14 @@ function firstMaximum(x: Tensor): Tensor {
  * @param x [B, C, H, W]
  * @returns [B, C, H′, W′] with H′ = ⌊(H + 2·padding − kernel) / stride⌋ + 1
  */
-export function maxPool2d(x: Tensor, options: PoolingOptions): Tensor {
-  return Tensor.apply(maxPool2dOperator, [x], normalize(options));
+export function maxPool2d(
+  x: Tensor,
+  options: PoolingOptions & {
+    /** Whether x is in the blocked layout, [B, C/b, H, W, b]; `false` by default. */
+    readonly blocked?: boolean;
+  },
+): Tensor {
+  return Tensor.apply(maxPool2dOperator, [x], { ...normalize(options), blocked: options.blocked ?? false });
 }
 
 const avgPool2dOperator: Operator<PoolingAttributes> = {

@@ -18,6 +18,7 @@ function fused(affine: Tensor, other: Tensor): Tensor | undefined {
   const [x, scale, shift, addend] = affine.inputs;
   const alike =
     other.shape.length === affine.shape.length && other.shape.every((n, i) => n === affine.shape[i]);
-  if (affine.operator.name !== "channelAffine" || addend || !alike) return undefined;
+  if (affine.operator.name !== "channelAffine" || addend || affine.attributes.relu || !alike)
+    return undefined;
   return channelAffine(x!, scale!, shift!, other, { blocked: affine.attributes.blocked as boolean });
 }

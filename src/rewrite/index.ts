@@ -3,6 +3,9 @@ import { mapTree, type Tree } from "../util/tree.js";
 import { fuseAffineSums } from "./affine-sums.js";
 import { blockConvolutions } from "./blocked-convolutions.js";
 import { mergeCommonSubexpressions } from "./common-subexpressions.js";
+import { foldBatchNorms } from "./folded-batch-norms.js";
+import { foldConstants } from "./folded-constants.js";
+import { fuseActivations } from "./fused-activations.js";
 import { keepBlocked } from "./keep-blocked.js";
 import { dropExpansions } from "./needless-expansions.js";
 import { poolFirst } from "./pool-first.js";
@@ -22,9 +25,12 @@ const MACHINE_REWRITES = {
   "transposed-products": transposeFactors,
   "scaled-products": scaleFactors,
   "needless-expansions": dropExpansions,
+  "folded-batch-norms": foldBatchNorms,
   "blocked-convolutions": blockConvolutions,
   "keep-blocked": keepBlocked,
   "affine-sums": fuseAffineSums,
+  "fused-activations": fuseActivations,
+  "folded-constants": foldConstants,
   "common-subexpressions": mergeCommonSubexpressions,
 } as const satisfies Readonly<Record<string, Rewrite>>;
 

@@ -8,6 +8,8 @@ import {
   channelAffine,
   channelStatistics,
   fromBlocked,
+  maxPool2d,
+  type Pair,
   reshape,
   sum,
   sumSquares,
@@ -95,6 +97,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     const statistics = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
     const affine = batchNormAffine(statistics, attributes.epsilon as number);
     return fromBlocked(channelAffine(source, affine.scale, affine.shift, undefined, { blocked: true }));
+  },
+  maxPool2d: ({ inputs: [x], attributes }) => {
+    const source = blockedSource(x);
+    const { kernel, stride, padding } = attributes as { kernel: Pair; stride: Pair; padding: Pair };
+    return source && fromBlocked(maxPool2d(source, { kernelSize: kernel, stride, padding, blocked: true }));
   },
   channelStatistics: ({ inputs: [x] }) => {
     const source = blockedSource(x);

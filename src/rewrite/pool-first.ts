@@ -88,8 +88,8 @@ function withSign({ inputs: [x, weight, bias], attributes }: Tensor, sign: Tenso
 function pooledFirst(pool: Tensor, sign: Tensor): Tensor {
   const norm = pool.inputs[0]!.inputs[0]!;
   const [y, scale, bias, mean, variance] = norm.inputs;
-  const { kernel, ...window } = pool.attributes as { readonly kernel: Pair };
+  const { kernel, stride, padding } = pool.attributes as { kernel: Pair; stride: Pair; padding: Pair };
   const parameters = { scale: mul(scale!, sign), bias: bias!, mean: mul(mean!, sign), variance: variance! };
-  const pooled = maxPool2d(y!, { kernelSize: kernel, ...window });
+  const pooled = maxPool2d(y!, { kernelSize: kernel, stride, padding });
   return relu(batchNorm(pooled, parameters, norm.attributes.epsilon as number));
 }
