@@ -69,3 +69,8 @@ export async function findModel(name: string): Promise<ModelEntry> {
   if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
   throw new UsageError(`there is no model "${name}"`, { hint: suggestion(name, Object.keys(MODELS)) });
 }
+
+/** `--temperature` of commands that use weights. */
+export function temperatureOption(): Option {
+  return new Option("--temperature <t>", "routing temperature").argParser(number).default(1);
+}

@@ -4,6 +4,7 @@ import type { CheckpointName } from "../train/checkpoint.js";
 import type { OpenRun } from "../train/open-run.js";
 import type { Samples } from "../train/samples.js";
 import { choiceOption } from "./options.js";
+import type { Terminal } from "./terminal.js";
 
 /** Flags of commands that show images to a run. */
 export interface SampleFlags {
@@ -14,6 +15,14 @@ export interface SampleFlags {
 /** `--checkpoint`. */
 export function checkpointOption(): Option {
   return choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]);
+}
+
+/** Says so where weights are used at another temperature than they were trained at. */
+export function noteTemperature(run: OpenRun, temperature: number, terminal: Terminal): void {
+  if (run.temperature === temperature) return;
+  terminal.err(
+    `note: trained at temperature ${run.temperature} so far, used here at ${temperature} (--temperature)\n`,
+  );
 }
 
 /** A run, and the images that a command was given: files, or so many test images of the run's data. */

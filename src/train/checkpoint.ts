@@ -86,11 +86,17 @@ export async function saveCheckpoint(
   await writeSafetensors(path, tensors, { format: "dyconv", model, position: JSON.stringify(position) });
 }
 
+/** Tensors of a weights file, and where in a run it was written, if it was in one. */
+interface StoredState {
+  readonly state: Checkpoint["state"];
+  readonly position: Position | undefined;
+}
+
 /** Reads the tensors of a weights file that a state needs. */
 export async function readState(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
-): Promise<{ state: Checkpoint["state"]; metadata: Readonly<Record<string, string>> }> {
+): Promise<StoredState> {
   const { tensors, metadata } = await readSafetensors(path);
   const state: Record<string, Float32Array> = {};
   for (const [name, shape] of Object.entries(shapes)) {
@@ -103,7 +109,7 @@ export async function readState(
     }
     state[name] = tensor.data as Float32Array;
   }
-  return { state, metadata };
+  return { state, position: positionSchema.safeParse(JSON.parse(metadata.position ?? "null")).data };
 }
 
 /**
@@ -115,12 +121,11 @@ export async function loadCheckpoint(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
 ): Promise<Checkpoint> {
-  const { state, metadata } = await readState(path, shapes);
-  const position = positionSchema.safeParse(JSON.parse(metadata.position ?? "null"));
-  if (!position.success) {
+  const { state, position } = await readState(path, shapes);
+  if (position === undefined) {
     throw new CheckpointError(`${path} holds weights but no position in a run`, {
       hint: "use it with --init instead of --resume",
     });
   }
-  return { state, position: position.data };
+  return { state, position };
 }

@@ -26,7 +26,7 @@ const GRID_IMAGES = 18;
 /** Test images with the classes that a run predicts. */
 async function predictionGrid(run: OpenRun): Promise<Uint8Array> {
   const samples = await testSamples(run, GRID_IMAGES);
-  const ranked = await predict(run, samples, { top: 1 });
+  const ranked = await predict(run, samples, { top: 1, temperature: run.temperature });
   return renderPredictionGrid(predictedSamples(samples, ranked), { columns: 9 });
 }
 
@@ -39,7 +39,7 @@ async function reportRun(folder: string): Promise<ReportRun> {
   const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a));
   const run = await openRun(folder);
   const { config, model } = run;
-  const { imagesPerSecond } = await evaluateRun(folder, runtimeOptions(config));
+  const { imagesPerSecond } = await evaluateRun(run, runtimeOptions(config));
   return {
     name: basename(folder),
     model: config.model,

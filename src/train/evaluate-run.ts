@@ -1,13 +1,10 @@
 import { allIndices, BatchLoader, openData } from "../data/index.js";
 import type { RuntimeOptions } from "../runtime/index.js";
-import type { CheckpointName } from "./checkpoint.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import { openRun } from "./open-run.js";
+import type { OpenRun } from "./open-run.js";
 
 /** How a run is evaluated. */
 export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads"> {
-  /** `"best"` by default, or `"last"` where no epoch is done yet. */
-  readonly checkpoint?: CheckpointName;
   /** Data source; the run's own by default. */
   readonly data?: string;
   /** 64 by default. */
@@ -17,9 +14,11 @@ export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "thr
 }
 
 /** Evaluates a run's weights on the test images of its data. */
-export async function evaluateRun(run: string, options: EvaluateRunOptions = {}): Promise<Evaluation> {
-  const { checkpoint, batchSize = 64, temperature = 1, data, ...runtime } = options;
-  const { config, model, state, imageSize } = await openRun(run, checkpoint);
+export async function evaluateRun(
+  { config, model, state, imageSize }: OpenRun,
+  options: EvaluateRunOptions = {},
+): Promise<Evaluation> {
+  const { batchSize = 64, temperature = 1, data, ...runtime } = options;
   const { test } = await openData(data ?? config.data, { imageSize, seed: config.seed });
   const loader = new BatchLoader(test, {
     indices: allIndices(test.length),

@@ -11,6 +11,8 @@ export interface OpenRun extends RunDescription {
   readonly state: ModelState;
   /** Height and width of the images the model takes. */
   readonly imageSize: number;
+  /** The routing temperature that the weights were trained at last. */
+  readonly temperature: number;
 }
 
 /**
@@ -25,6 +27,6 @@ export async function openRun(run: string, checkpoint?: CheckpointName): Promise
   const { imageSize } = modelEntry(config.model);
   const model = createModel(config, classes);
   const chosen = checkpoint ?? (existsSync(checkpointPath(run, "best")) ? "best" : "last");
-  const { state } = await readState(checkpointPath(run, chosen), modelShapes(model));
-  return { ...description, model, state, imageSize };
+  const { state, position } = await readState(checkpointPath(run, chosen), modelShapes(model));
+  return { ...description, model, state, imageSize, temperature: position?.temperature ?? 1 };
 }

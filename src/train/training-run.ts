@@ -177,6 +177,8 @@ export class TrainingRun {
       imageSize: network.imageSize,
       batchSize: config.batchSize,
       labelSmoothing: config.labelSmoothing,
+      // The weights fit the temperature they are trained at; it is 1 when a schedule has run its course.
+      temperature: this.#position.temperature,
       ...runtimeOptions(config),
     });
     if (!Number.isFinite(result.loss)) throw diverged(this.#position.step, result.loss);

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { LayerReading } from "../../train/attention.js";
-import { JSON_OPTION, number, positiveInteger } from "../options.js";
-import { checkpointOption, openSamples, type SampleFlags } from "../samples.js";
+import { JSON_OPTION, positiveInteger, temperatureOption } from "../options.js";
+import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface AttentionFlags extends SampleFlags {
@@ -36,7 +36,7 @@ export function defineAttention(program: Command, terminal: Terminal): void {
     .argument("<run>", "folder of the run")
     .argument("[images...]", `image files (default: ${TEST_IMAGES} test images of the run's data)`)
     .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
-    .option("--temperature <t>", "routing temperature", number, 1)
+    .addOption(temperatureOption())
     .option("--plot <file>", "also draw it, as .svg or .png")
     .addOption(checkpointOption())
     .option(...JSON_OPTION)
@@ -54,6 +54,7 @@ async function showAttention(
 ): Promise<void> {
   const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
   const { run, samples } = await openSamples(folder, paths, chosen);
+  noteTemperature(run, temperature, terminal);
   const { readAttention } = await import("../../train/attention.js");
   const layers = await readAttention(run, samples, { temperature });
   if (plot !== undefined) {

@@ -1,8 +1,15 @@
 import type { Command } from "commander";
+import type { CheckpointName } from "../../train/checkpoint.js";
 import type { EvaluateRunOptions } from "../../train/evaluate-run.js";
-import { deviceOption, JSON_OPTION, number, positiveInteger, threadsOption } from "../options.js";
-import { checkpointOption } from "../samples.js";
+import { deviceOption, JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
+import { checkpointOption, noteTemperature } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
+
+interface EvalFlags extends EvaluateRunOptions {
+  readonly checkpoint?: CheckpointName;
+  readonly temperature: number;
+  readonly json?: true;
+}
 
 /** `dyconv eval RUN` */
 export function defineEval(program: Command, terminal: Terminal): void {
@@ -14,14 +21,17 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .addOption(checkpointOption())
     .option("--data <source>", "another data source than the run's")
     .option("--batch-size <n>", "images a step", positiveInteger, 64)
-    .option("--temperature <t>", "routing temperature", number, 1)
+    .addOption(temperatureOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .action(async (run: string, { json, ...options }: EvaluateRunOptions & { json?: true }) => {
+    .action(async (run: string, { json, checkpoint, ...options }: EvalFlags) => {
+      const { openRun } = await import("../../train/open-run.js");
       const { evaluateRun } = await import("../../train/evaluate-run.js");
-      const result = await evaluateRun(run, options);
-      if (json) return writeJson(terminal, { run, ...options, ...result });
+      const opened = await openRun(run, checkpoint);
+      noteTemperature(opened, options.temperature, terminal);
+      const result = await evaluateRun(opened, options);
+      if (json) return writeJson(terminal, { run, checkpoint, ...options, ...result });
       terminal.out(`loss      ${result.loss.toFixed(4)}
 top-1     ${result.accuracy.toFixed(4)}
 top-5     ${result.top5.toFixed(4)}

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
-import { JSON_OPTION, positiveInteger } from "../options.js";
-import { checkpointOption, openSamples, type SampleFlags } from "../samples.js";
+import { JSON_OPTION, positiveInteger, temperatureOption } from "../options.js";
+import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface PredictFlags extends SampleFlags {
   readonly grid?: string;
   readonly top: number;
+  readonly temperature: number;
   readonly json?: true;
 }
 
@@ -29,6 +30,7 @@ export function definePredict(program: Command, terminal: Terminal): void {
     .option("--top <n>", "classes an image", positiveInteger, 5)
     .option("--grid <png>", "also draw the images with predicted and true class, 18 in a row")
     .addOption(checkpointOption())
+    .addOption(temperatureOption())
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((run: string, images: readonly string[], flags: PredictFlags) =>
@@ -39,12 +41,13 @@ export function definePredict(program: Command, terminal: Terminal): void {
 async function predictImages(
   folder: string,
   paths: readonly string[],
-  { grid, top, json, ...flags }: PredictFlags,
+  { grid, top, temperature, json, ...flags }: PredictFlags,
   terminal: Terminal,
 ): Promise<void> {
   const { run, samples } = await openSamples(folder, paths, flags);
   const { predict } = await import("../../train/predict.js");
-  const ranked = await predict(run, samples, { top });
+  noteTemperature(run, temperature, terminal);
+  const ranked = await predict(run, samples, { top, temperature });
   if (grid !== undefined) {
     const { renderPredictionGrid } = await import("../../report/index.js");
     const { writeFileAtomically } = await import("../../files/index.js");
