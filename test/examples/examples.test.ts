@@ -34,4 +34,20 @@ describe("examples run as they stand", () => {
     expect(spread(weights.slice(0, 9))).toBeLessThan(spread(weights.slice(9)));
     expect(rows[0]).toMatch(/^ {2}features\.8, sample 0: /);
   });
+
+  it("03-own-images: the loss falls, and a prediction ranks the classes of the folder", async () => {
+    const lines = await run("03-own-images");
+    const [classes] = lines;
+    expect(classes).toBe("96 images to train on: circle, cross, star");
+    const losses = lines.flatMap(
+      (line) => /^epoch \d: training loss ([\d.]+),/.exec(line)?.slice(1).map(Number) ?? [],
+    );
+    expect(losses.length).toBe(4);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]!);
+    const ranked = lines.slice(-3).map((line) => line.trim().split(": "));
+    expect(ranked.map(([label]) => label).sort()).toEqual(["circle", "cross", "star"]);
+    const probabilities = ranked.map(([, probability]) => Number(probability));
+    expect(probabilities).toEqual(probabilities.toSorted((a, b) => b - a));
+    expect(probabilities.reduce((total, value) => total + value, 0)).toBeCloseTo(1, 2);
+  }, 180_000);
 });
