@@ -11,6 +11,7 @@ import { dropExpansions } from "./needless-expansions.js";
 import { poolFirst } from "./pool-first.js";
 import { scaleFactors } from "./scaled-products.js";
 import { transposeFactors } from "./transposed-products.js";
+import { adaptToWebGpu } from "./webgpu.js";
 
 /** A rule that gives a graph which computes the same, faster on a machine. */
 export type Rewrite = (graph: Graph, machine: Machine) => Graph;
@@ -49,9 +50,13 @@ function without<R>(rules: Readonly<Record<string, R>>, names: readonly RewriteN
     .map(([, rule]) => rule);
 }
 
-/** Applies the rewrites for a machine, save those that are left out. */
+/** Applies the rewrites for a machine, save those that are left out; and in any case what WebGPU needs. */
 export function rewrite(graph: Graph, machine: Machine, leftOut: readonly RewriteName[] = []): Graph {
-  return without<Rewrite>(MACHINE_REWRITES, leftOut).reduce((current, rule) => rule(current, machine), graph);
+  const adapted = machine.target === "webgpu" ? adaptToWebGpu(graph) : graph;
+  return without<Rewrite>(MACHINE_REWRITES, leftOut).reduce(
+    (current, rule) => rule(current, machine),
+    adapted,
+  );
 }
 
 /**

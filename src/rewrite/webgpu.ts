@@ -1,0 +1,100 @@
+import { type Graph, type Tensor, withScope } from "../ir/index.js";
+import {
+  add,
+  type ConvolutionOptions,
+  conv2d,
+  convTranspose2d,
+  type Pair,
+  pad,
+  reshape,
+  slice,
+  transpose,
+} from "../ops/index.js";
+import { transformGraph } from "./transform.js";
+
+interface Geometry extends ConvolutionOptions {
+  readonly stride: Pair;
+  readonly padding: Pair;
+  readonly dilation: Pair;
+  readonly groups: number;
+}
+
+type Sizes = readonly number[];
+
+/**
+ * Says in another way what ONNX Runtime 1.30 computes wrongly on WebGPU. It reads the channels of some grouped
+ * convolutions four or two at a time, across the border of a group: those get channels of zeros, which are cut
+ * off again. docs/devices.md tells what was seen.
+ */
+export function adaptToWebGpu(graph: Graph): Graph {
+  return transformGraph(graph, (node) => {
+    const adapt = ADAPTATIONS[node.operator.name];
+    return adapt === undefined ? node : withScope(node.scope, () => adapt(node));
+  });
+}
+
+const ADAPTATIONS: Readonly<Record<string, (node: Tensor) => Tensor>> = {
+  conv2d: convolution,
+  convTranspose2d: transposedConvolution,
+  conv2dWeightGradient: weightGradient,
+};
+
+/** Outputs of a group are read across its border, unless there are less than four or the lanes divide them. */
+function convolution(node: Tensor): Tensor {
+  const [x, weight, bias] = node.inputs as readonly [Tensor, Tensor, Tensor | undefined];
+  const geometry = node.attributes as unknown as Geometry;
+  const { groups } = geometry;
+  const [out, ...inner] = weight.shape as Sizes;
+  const perGroup = out! / groups;
+  const lanes = [4, 2, 1].find((count) => out! % count === 0)!;
+  if (groups === 1 || perGroup < 4 || perGroup % lanes === 0) return node;
+
+  const padded = Math.ceil(perGroup / 4) * 4;
+  const byGroup = reshape(weight, [groups, perGroup, ...inner]);
+  const wide = pad(byGroup, { axis: 1, before: 0, after: padded - perGroup });
+  const y = conv2d(x, reshape(wide, [groups * padded, ...inner]), undefined, geometry);
+  const cut = cutChannels(y, { groups, from: padded, to: perGroup });
+  return bias === undefined ? cut : add(cut, reshape(bias, [1, out!, 1, 1]));
+}
+
+/** Inputs of a group are read across its border where it has a single output. */
+function transposedConvolution(node: Tensor): Tensor {
+  const [x, weight] = node.inputs as readonly [Tensor, Tensor];
+  const geometry = node.attributes as unknown as Geometry & { readonly outputPadding: Pair };
+  const { groups } = geometry;
+  const [channels, perGroup] = weight.shape as Sizes;
+  if (groups === 1 || perGroup !== 1 || (channels! / groups) % 2 !== 0) return node;
+  const y = convTranspose2d(x, pad(weight, { axis: 1, before: 0, after: 1 }), geometry);
+  return cutChannels(y, { groups, from: 2, to: 1 });
+}
+
+/**
+ * The weight's gradient as a convolution, since the one-hot kernels that lay out the columns elsewhere are
+ * grouped wrongly: the batch takes the place of the input channels, dy that of the kernel, and stride and
+ * dilation change places.
+ */
+function weightGradient(node: Tensor): Tensor {
+  const [x, dy] = node.inputs as readonly [Tensor, Tensor];
+  const { stride, padding, dilation, groups } = node.attributes as unknown as Geometry;
+  const [batch, channels, height, width] = x.shape as Sizes;
+  const perGroup = channels! / groups;
+  const byGroup = reshape(x, [batch!, groups, perGroup, height! * width!]);
+  const images = reshape(transpose(byGroup, [2, 1, 0, 3]), [perGroup, groups * batch!, height!, width!]);
+  const kernels = transpose(dy, [1, 0, 2, 3]);
+  const geometry = { stride: dilation, dilation: stride, padding, groups };
+  const taps = convolution(conv2d(images, kernels, undefined, geometry));
+  // Pixels that the stride leaves out at the far side give taps beyond those of the kernel.
+  const [, , kernelHeight, kernelWidth] = node.shape as Sizes;
+  const rows = slice(taps, { axis: 2, start: 0, end: kernelHeight! });
+  return transpose(slice(rows, { axis: 3, start: 0, end: kernelWidth! }), [1, 0, 2, 3]);
+}
+
+/** The first `to` of every `from` channels: [B, G·from, H, W] → [B, G·to, H, W]. */
+function cutChannels(
+  y: Tensor,
+  { groups, from, to }: { readonly groups: number; readonly from: number; readonly to: number },
+): Tensor {
+  const [batch, , height, width] = y.shape;
+  const byGroup = reshape(y, [batch!, groups, from, (height as number) * (width as number)]);
+  return reshape(slice(byGroup, { axis: 2, start: 0, end: to }), [batch!, groups * to, height!, width!]);
+}
