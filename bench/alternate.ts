@@ -25,7 +25,10 @@ export async function alternate(turns: readonly Turn[], settings: Settings): Pro
       await action();
     } catch (error) {
       failed.add(turn);
-      console.error(`${turn.child.contender.title} failed: ${(error as Error).message}`);
+      const { kind, batch } = turn.task;
+      console.error(
+        `${turn.child.contender.title} failed (${kind}, batch ${batch}): ${(error as Error).message}`,
+      );
     }
   };
   for (const turn of turns) await attempt(turn, () => turn.child.open(turn.task));

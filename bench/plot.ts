@@ -8,18 +8,22 @@ import type { Axis, GrowthRow } from "./suites/growth.js";
 const SOURCE = join(ROOT, "bench/results");
 const PICTURE = join(ROOT, "docs/growth.svg");
 
-/** Rows of the figure: what is measured, and whose column of the results it is. */
-const MEASURES = [
-  { title: "training, images/s", kind: "train", ours: "imagesPerSecond", theirs: "rivalImagesPerSecond" },
-  {
-    title: "evaluating, images/s",
-    kind: "evaluate",
-    ours: "imagesPerSecond",
-    theirs: "rivalImagesPerSecond",
-  },
-  { title: "peak memory training, MB", kind: "train", ours: "peakMegabytes", theirs: "rivalPeakMegabytes" },
-] as const;
-type Measure = (typeof MEASURES)[number];
+/** A row of the figure: what is measured, whose column of the results it is, and where it grows by powers. */
+interface Measure {
+  readonly title: string;
+  readonly kind: GrowthRow["kind"];
+  readonly ours: keyof GrowthRow;
+  readonly theirs: keyof GrowthRow;
+  readonly logarithmicBy: Axis;
+}
+
+const SPEED = { ours: "imagesPerSecond", theirs: "rivalImagesPerSecond", logarithmicBy: "size" } as const;
+const MEMORY = { ours: "peakMegabytes", theirs: "rivalPeakMegabytes", logarithmicBy: "batch" } as const;
+const MEASURES: readonly Measure[] = [
+  { title: "training, images/s", kind: "train", ...SPEED },
+  { title: "evaluating, images/s", kind: "evaluate", ...SPEED },
+  { title: "peak memory training, MB", kind: "train", ...MEMORY },
+];
 
 /** Columns of the figure. */
 const AXES: Readonly<Record<Axis, { readonly title: string; readonly scale: object }>> = {
@@ -35,6 +39,9 @@ export async function drawGrowth(): Promise<void> {
   await writeFileAtomically(PICTURE, await renderSvg(growthSpec(rows)));
   console.log(`drew ${PICTURE}`);
 }
+
+/** Every point's label, also at the ends. */
+const PLAIN_LABELS = { labelFlush: false, labelOverlap: false, format: "d" } as const;
 
 function growthSpec(rows: readonly GrowthRow[]): TopLevelSpec {
   return {
@@ -71,7 +78,7 @@ function panel(rows: readonly GrowthRow[], axis: Axis, measure: Measure) {
         type: "quantitative" as const,
         title,
         scale,
-        axis: { values: [...new Set(points.map(({ x }) => x))], grid: false },
+        axis: { values: [...new Set(points.map(({ x }) => x))], grid: false, ...PLAIN_LABELS },
       },
       // dyconv is measured once against each rival: the line goes through the mean.
       y: {
@@ -79,6 +86,7 @@ function panel(rows: readonly GrowthRow[], axis: Axis, measure: Measure) {
         aggregate: "mean" as const,
         type: "quantitative" as const,
         title: axis === "batch" ? measure.title : null,
+        scale: { type: axis === measure.logarithmicBy ? ("log" as const) : ("linear" as const) },
       },
       color: { field: "contender", type: "nominal" as const, sort: ["dyconv"] },
     },

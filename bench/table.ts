@@ -16,7 +16,15 @@ const END = "<!-- bench:end -->";
 const IMAGE_SIZE = 128;
 
 const HEAD = [
-  ...["", "batch", "dyconv", "PyTorch's fastest", "÷", "÷ published way", "the same, system's malloc"],
+  ...[
+    "step",
+    "batch",
+    "dyconv",
+    "PyTorch's fastest",
+    "÷ fastest",
+    "÷ published",
+    "÷ published, system's malloc",
+  ],
   ...["memory", "PyTorch's"],
 ];
 
@@ -105,5 +113,5 @@ function startupFacts(rows: readonly StartupRow[]): readonly string[] {
 
 function machineLine(machine: Machine): string {
   const { cpu, threads, node, onnxruntime, pytorch, gigaflopsPerSecond, gigabytesCopiedPerSecond } = machine;
-  return `Images/s at ${IMAGE_SIZE}×${IMAGE_SIZE}; ${cpu}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s as measured; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}. [How it is measured, and more](docs/performance.md).`;
+  return `Images/s at ${IMAGE_SIZE}×${IMAGE_SIZE}, and dyconv's speed ÷ PyTorch's; published: grouped convolution, eager. ${cpu}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s as measured; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}. [How it is measured, and more](docs/performance.md).`;
 }
