@@ -78,9 +78,10 @@ const sliceOperator: Operator<SliceAttributes> = {
 };
 
 interface PadAttributes extends Attributes {
-  /** Zeros before and after, axis by axis. */
+  /** Cells before and after, axis by axis. */
   readonly before: readonly number[];
   readonly after: readonly number[];
+  readonly value: number;
 }
 
 const padOperator: Operator<PadAttributes> = {
@@ -109,8 +110,12 @@ const padOperator: Operator<PadAttributes> = {
     }, dy),
   ],
   // All axes, since ONNX Runtime mistakes those of a Pad that is given some when it moves channels last.
-  emit: ({ inputs, attributes: { before, after } }, onnx) =>
-    onnx.node("Pad", [inputs[0]!, onnx.integers([...before, ...after])]),
+  emit: ({ inputs, attributes: { before, after, value } }, onnx) =>
+    onnx.node("Pad", [
+      inputs[0]!,
+      onnx.integers([...before, ...after]),
+      ...(value === 0 ? [] : [onnx.float(value)]),
+    ]),
 };
 
 const concatOperator: Operator<{ axis: number }> = {
@@ -146,6 +151,59 @@ const concatOperator: Operator<{ axis: number }> = {
     });
   },
   emit: ({ inputs, attributes }, onnx) => onnx.node("Concat", inputs, { axis: attributes.axis }),
+};
+
+interface TapAttributes extends Attributes {
+  readonly axis: number;
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+}
+
+const takeTapOperator: Operator<TapAttributes> = {
+  name: "takeTap",
+  infer: ([x], { axis, start, step, count }) => {
+    const size = x!.shape[axis];
+    if (typeof size !== "number" || start + step * (count - 1) >= size) {
+      throw new ShapeError("takeTap", `${count} steps of ${step} within axis ${axis}`, formatType(x!));
+    }
+    return { dtype: x!.dtype, shape: x!.shape.with(axis, count) };
+  },
+  gradient: (dy, { inputs: [x], attributes: { axis, start, step, count } }) => {
+    const spread = interleave([dy, ...Array.from({ length: step - 1 }, () => zerosLike(dy))], axis);
+    const used = slice(spread, { axis, start: 0, end: step * (count - 1) + 1 });
+    const after = (x!.shape[axis] as number) - start - (used.shape[axis] as number);
+    return [pad(used, { axis, before: start, after })];
+  },
+  emit: ({ inputs, attributes: { axis, start, step, count } }, onnx) => {
+    const end = start + step * (count - 1) + 1;
+    const bounds = [start, end, axis, step].map((value) => onnx.integers([value]));
+    return onnx.node("Slice", [inputs[0]!, ...bounds]);
+  },
+};
+
+const interleaveOperator: Operator<{ axis: number }> = {
+  name: "interleave",
+  infer: (inputs, { axis }) => {
+    const [first] = inputs;
+    if (inputs.some((type) => formatType(type) !== formatType(first!))) {
+      throw new ShapeError("interleave", "tensors of one type", inputs.map(formatType).join(", "));
+    }
+    const size = (first!.shape[axis] as number) * inputs.length;
+    return { dtype: first!.dtype, shape: first!.shape.with(axis, size) };
+  },
+  gradient: (dy, { inputs, attributes: { axis } }) =>
+    inputs.map((input, start) => {
+      const count = input.shape[axis] as number;
+      return takeTap(dy, { axis, start, step: inputs.length, count });
+    }),
+  emit: ({ inputs, types, output, attributes: { axis } }, onnx) => {
+    const shape = types[0]!.shape as readonly number[];
+    const apart = [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)];
+    const columns = inputs.map((input) => onnx.reshape(input, apart));
+    const joined = onnx.node("Concat", columns, { axis: axis + 1 });
+    return onnx.reshape(joined, output.shape as readonly number[]);
+  },
 };
 
 const gatherOperator: Operator<{ axis: number }> = {
@@ -242,18 +300,38 @@ export function slice(x: Tensor, options: { axis: number; start: number; end: nu
   return Tensor.apply(sliceOperator, [x], { ...options, axis: axis! });
 }
 
-/** Zeros before and after one axis; padding upon padding becomes one. */
-export function pad(x: Tensor, options: { axis: number; before: number; after: number }): Tensor {
+/** Cells before and after one axis, zeros by default; padding upon padding becomes one. */
+export function pad(
+  x: Tensor,
+  options: { axis: number; before: number; after: number; value?: number },
+): Tensor {
   const [axis] = normalizeAxes("pad", [options.axis], x.shape.length);
+  const { value = 0 } = options;
   if (options.before === 0 && options.after === 0) return x;
-  const inner = x.operator.name === padOperator.name;
+  const inner = x.operator.name === padOperator.name && x.attributes.value === value;
   const none = x.shape.map(() => 0);
   const known = (inner ? x.attributes : { before: none, after: none }) as PadAttributes;
   const grown = (side: readonly number[], amount: number) => side.with(axis!, side[axis!]! + amount);
   return Tensor.apply(padOperator, [inner ? x.inputs[0]! : x], {
     before: grown(known.before, options.before),
     after: grown(known.after, options.after),
+    value,
   });
+}
+
+/** Every `step`-th element of an axis, `count` of them from `start` on: what one tap of a window sees. */
+export function takeTap(
+  x: Tensor,
+  options: { axis: number; start: number; step: number; count: number },
+): Tensor {
+  const { axis, start, step, count } = options;
+  if (step === 1) return slice(x, { axis, start, end: start + count });
+  return Tensor.apply(takeTapOperator, [x], { axis, start, step, count });
+}
+
+/** Elements of tensors in turn along one axis: the first of each, the second of each, and so on. */
+export function interleave(tensors: readonly Tensor[], axis: number): Tensor {
+  return tensors.length === 1 ? tensors[0]! : Tensor.apply(interleaveOperator, tensors, { axis });
 }
 
 /** Joins tensors along one axis. */

@@ -1,20 +1,13 @@
 import { ShapeError } from "../errors/index.js";
-import {
-  type Attributes,
-  formatType,
-  type Operator,
-  type Shape,
-  Tensor,
-  type TensorType,
-} from "../ir/index.js";
+import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { staticShape } from "../util/shape.js";
-import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
-import { conv2d, convTranspose2d } from "./convolution.js";
-import { cast, equal, mul } from "./elementwise.js";
+import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
+import { convTranspose2d } from "./convolution.js";
+import { add, sub } from "./elementwise.js";
 import { constant } from "./input.js";
-import { reshape } from "./layout.js";
+import { interleave, pad, reshape, slice, takeTap, zerosLike } from "./layout.js";
 import { mean } from "./reduce.js";
-import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
+import { type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
 
 /** Options of a pooling window. */
 export interface PoolingOptions {
@@ -67,34 +60,14 @@ function onnxAttributes({ kernel, stride, padding }: PoolingAttributes) {
 const maxPool2dOperator: Operator<MaxPoolAttributes> = {
   name: "maxPool2d",
   infer: ([x], attributes) => pooledType("maxPool2d", x!, attributes, attributes.blocked ? 5 : 4),
-  // Without indices, which WebGPU lacks and the CPU computes slowly: the windows are laid out by a
-  // one-hot convolution, the first maximum of each takes dy, and the transposed convolution adds up.
-  gradient: (dy, { inputs: [x], attributes }) => {
-    if (attributes.blocked) {
-      const { kernel: kernelSize, stride, padding } = attributes;
-      const pooled = maxPool2d(fromBlocked(x!), { kernelSize, stride, padding });
-      const { operator, inputs } = pooled;
-      const [plain] = operator.gradient(fromBlocked(dy), { ...pooled, inputs, output: pooled });
-      return [toBlocked(plain!, x!.shape[4] as number)];
-    }
-    const [batch, channels, height, width] = staticShape(x!.shape, "maxPool2d");
-    const { kernel, stride, padding } = attributes;
-    const taps = kernel[0] * kernel[1];
-    const images = reshape(x!, [batch! * channels!, 1, height!, width!]);
-    const copy = constant(oneHotKernels(1, kernel), [taps, 1, ...kernel]);
-    const windows = conv2d(images, copy, undefined, { stride, padding });
-    const [, , outHeight, outWidth] = windows.shape as readonly number[];
-    const winner = firstMaximum(windows);
-    const places = constant(
-      BigInt64Array.from({ length: taps }, (_, i) => BigInt(i)),
-      [1, taps, 1, 1],
-    );
-    const takes = cast(equal(winner, places), "float32");
-    const routed = mul(takes, reshape(dy, [batch! * channels!, 1, outHeight!, outWidth!]));
-    const used = (axis: 0 | 1) =>
-      ((windows.shape[axis + 2] as number) - 1) * stride[axis] + kernel[axis] - 2 * padding[axis];
-    const outputPadding: Pair = [height! - used(0), width! - used(1)];
-    return [reshape(convTranspose2d(routed, copy, { stride, padding, outputPadding }), x!.shape)];
+  // Without indices, which WebGPU lacks and the CPU computes slowly: first the row of the maximum is found,
+  // then its column, each by comparing what the taps see with the maximum.
+  gradient: (dy, { inputs: [x], output, attributes: { kernel, stride, padding, blocked } }) => {
+    const columns = { kernelSize: [1, kernel[1]], stride: [1, stride[1]], padding: [0, padding[1]] } as const;
+    const rowMaxima = maxPool2d(x!, { ...columns, blocked });
+    const window = (i: 0 | 1) => ({ axis: i + 2, kernel: kernel[i], stride: stride[i], padding: padding[i] });
+    const byRow = routeToTaps(dy, rowMaxima, output, window(0));
+    return [routeToTaps(byRow, x!, rowMaxima, window(1))];
   },
   emit: ({ inputs, types, output, attributes }, onnx) => {
     if (!attributes.blocked) return onnx.node("MaxPool", inputs, onnxAttributes(attributes));
@@ -104,16 +77,62 @@ const maxPool2dOperator: Operator<MaxPoolAttributes> = {
   },
 };
 
-const firstMaximumOperator: Operator<Record<string, never>> = {
-  name: "firstMaximum",
-  infer: ([x]) => ({ dtype: "int64", shape: x!.shape.map((size, axis) => (axis === 1 ? 1 : size)) as Shape }),
-  gradient: () => [null],
-  emit: ({ inputs }, onnx) => onnx.node("ArgMax", inputs, { axis: 1, keepdims: 1 }),
+const takeEqualOperator: Operator<Record<string, never>> = {
+  name: "takeEqual",
+  infer: ([value]) => value!,
+  gradient: (dy, { inputs: [, a, b] }) => [takeEqual(dy, a!, b!), null, null],
+  emit: ({ inputs: [value, a, b] }, onnx) =>
+    onnx.node("Mul", [value!, onnx.cast(onnx.node("Equal", [a!, b!]), "float32")]),
 };
 
-/** Index along axis 1 of the first largest entry, int64, the axis kept. */
-function firstMaximum(x: Tensor): Tensor {
-  return Tensor.apply(firstMaximumOperator, [x], {});
+/** `value` where a = b, else 0. */
+function takeEqual(value: Tensor, a: Tensor, b: Tensor): Tensor {
+  return Tensor.apply(takeEqualOperator, [value, a, b], {});
+}
+
+/** A window along one axis. */
+interface AxisWindow {
+  readonly axis: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+}
+
+/** Hands what arrives at windows along one axis to the first element of each that is its maximum. */
+function routeToTaps(dy: Tensor, x: Tensor, maxima: Tensor, window: AxisWindow): Tensor {
+  const { axis, kernel, stride, padding } = window;
+  const [size, count] = [x.shape[axis] as number, maxima.shape[axis] as number];
+  const after = Math.max(0, stride * (count - 1) + kernel - padding - size);
+  const padded = pad(x, { axis, before: padding, after, value: -Infinity });
+  const routed: Tensor[] = [];
+  let rest = dy;
+  for (let tap = 0; tap < kernel - 1; tap++) {
+    const part = takeEqual(rest, takeTap(padded, { axis, start: tap, step: stride, count }), maxima);
+    routed.push(part);
+    rest = sub(rest, part);
+  }
+  const gathered = gatherTaps([...routed, rest], window);
+  const reached = Math.min(gathered.shape[axis] as number, padding + size);
+  const inside = slice(gathered, { axis, start: padding, end: reached });
+  return pad(inside, { axis, before: 0, after: padding + size - reached });
+}
+
+/** Adds up what each tap of the windows holds for the elements it sees. */
+function gatherTaps(taps: readonly Tensor[], { axis, kernel, stride }: AxisWindow): Tensor {
+  // Taps that lie a whole number of strides apart see the same elements, windows apart.
+  const overlap = Math.ceil(kernel / stride) - 1;
+  const phases = Array.from({ length: stride }, (_, phase) => {
+    const shifted = taps.flatMap((part, tap) => {
+      const before = Math.floor(tap / stride);
+      return tap % stride === phase ? [pad(part, { axis, before, after: overlap - before })] : [];
+    });
+    return shifted.length === 0 ? undefined : shifted.reduce((a, b) => add(a, b));
+  });
+  const unseen = zerosLike(phases[0]!);
+  return interleave(
+    phases.map((phase) => phase ?? unseen),
+    axis,
+  );
 }
 
 /**

@@ -67,6 +67,21 @@ const byChannelBlocks: Rule = (node, block) => {
   return node.shape.length === 4 ? fromBlocked(result) : result;
 };
 
+/** Operators that only move along height or width, where both layouts have their axes 2 and 3. */
+const alongImage: Rule = (node) => {
+  const { axis, before, after } = node.attributes as {
+    readonly axis?: number;
+    readonly before?: readonly number[];
+    readonly after?: readonly number[];
+  };
+  const sources = node.inputs.map(blockedSource);
+  const still = axis === undefined ? before![0]! + before![1]! + after![0]! + after![1]! === 0 : axis >= 2;
+  if (sources.includes(undefined) || !still) return undefined;
+  const sides = before && after ? { before: [...before, 0], after: [...after, 0] } : {};
+  const attributes = { ...node.attributes, ...sides };
+  return fromBlocked(Tensor.apply(node.operator, sources as Tensor[], attributes, node.scope));
+};
+
 const RULES: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(
     [
@@ -85,6 +100,8 @@ const RULES: Readonly<Record<string, Rule>> = {
       "minimum",
     ].map((name) => [name, elementwise]),
   ),
+  ...Object.fromEntries(["takeTap", "interleave", "slice", "pad"].map((name) => [name, alongImage])),
+  takeEqual: elementwise,
   sum: reduction(sum),
   sumSquares: reduction(sumSquares),
   mixExperts: byChannelBlocks,
