@@ -10,6 +10,7 @@ import {
   constant,
   fromBlocked,
   gather,
+  matmul,
   type Pair,
   pad,
   reshape,
@@ -36,12 +37,29 @@ function readable(x: Tensor, block: number, widthPadding: number): Tensor {
 
 function forward([x, weight, bias]: readonly Tensor[], geometry: Geometry, block: number): Tensor {
   const { stride, padding, dilation } = geometry;
-  const y = blockedConv2d(readable(x!, block, padding[1]), blockWeights(weight!, block), bias, {
+  const y = blockedConv2d(readable(x!, block, padding[1]), kernels(weight!, block), bias, {
     stride,
     padding: [padding[0], 0],
     dilation,
   });
   return fromBlocked(y);
+}
+
+/**
+ * Blocked weights. A single mixture of experts, π · W, is mixed from blocked experts: those of a network that is
+ * not trained any more are blocked once, when the graph is written.
+ */
+function kernels(weight: Tensor, block: number): Tensor {
+  const mixture = weight.operator.name === "reshape" ? weight.inputs[0]! : weight;
+  const [attention, experts] = mixture.inputs;
+  if (mixture.operator.name !== "matmul" || attention!.shape.join() !== `1,${experts!.shape[0]}`) {
+    return blockWeights(weight, block);
+  }
+  const [out, ...inner] = weight.shape as Sizes;
+  const count = experts!.shape[0] as number;
+  const blocked = blockWeights(reshape(experts!, [count * out, ...inner]), block);
+  const mixed = matmul(attention!, reshape(blocked, experts!.shape));
+  return reshape(mixed, [out / block, ...(blocked.shape.slice(1) as readonly number[])]);
 }
 
 /** By the input: dy with the kernels turned round and input and output exchanged; stride 1 only. */

@@ -60,7 +60,8 @@ describe("common subexpressions", () => {
     expect(operators(graph).filter((name) => name === "exp").length).toBe(2);
     const merged = operators(rewrite(graph, { target: "cpu", block: 0 }));
     for (const name of ["exp", "mul", "constant"]) expect(merged.filter((n) => n === name)).toEqual([name]);
-    expect(rewrite(graph, { target: "cpu", block: 0 }, ["common-subexpressions"])).toBe(graph);
+    const apart = operators(rewrite(graph, { target: "cpu", block: 0 }, ["common-subexpressions"]));
+    expect(apart).toEqual(operators(graph));
   });
 
   it("are not merged where attributes differ, and the result computes the same", async () => {
