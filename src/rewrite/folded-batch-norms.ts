@@ -1,6 +1,6 @@
 import type { Graph } from "../ir/index.js";
 import { Tensor } from "../ir/index.js";
-import { add, batchNormAffine, concat, mul, reshape } from "../ops/index.js";
+import { add, batchNormAffine, concat, matmul, mul, reshape } from "../ops/index.js";
 import { transformGraph } from "./transform.js";
 
 /**
@@ -31,10 +31,11 @@ function scaleChannels(x: Tensor, scale: Tensor): Tensor | undefined {
   const { operator, inputs, attributes } = x;
   switch (operator.name) {
     case "conv2d": {
-      const [image, weight, bias] = inputs as readonly [Tensor, Tensor, Tensor | undefined];
-      if (!isConstant(weight) || (bias && !isConstant(bias))) return undefined;
-      const kernels = mul(weight, reshape(scale, [scale.shape[0]!, 1, 1, 1]));
-      return Tensor.apply(operator, bias ? [image, kernels, mul(bias, scale)] : [image, kernels], attributes);
+      const [image, ...parameters] = inputs as readonly [Tensor, ...Tensor[]];
+      const scaled = parameters.map((parameter) => scaleOutputs(parameter, scale));
+      return scaled.includes(undefined)
+        ? undefined
+        : Tensor.apply(operator, [image, ...(scaled as Tensor[])], attributes);
     }
     case "mixExperts": {
       const [experts, attention] = inputs as readonly [Tensor, Tensor];
@@ -47,16 +48,24 @@ function scaleChannels(x: Tensor, scale: Tensor): Tensor | undefined {
       const parts = inputs.map((input) => scaleChannels(input, scale));
       return parts.includes(undefined) ? undefined : add(parts[0]!, parts[1]!);
     }
-    // The bias of a mixture: π · biases, [B, O, 1, 1].
-    case "reshape": {
-      const [attention, biases] = inputs[0]!.operator.name === "matmul" ? inputs[0]!.inputs : [];
-      if (!attention || !biases || !isConstant(biases) || x.shape[2] !== 1) return undefined;
-      const scaled = Tensor.apply(inputs[0]!.operator, [attention, mul(biases, scale)], {});
-      return reshape(scaled, x.shape);
-    }
+    // The bias of a mixture, π · biases as [B, O, 1, 1].
+    case "reshape":
+      return x.shape[2] === 1 && x.shape[3] === 1 ? scaleOutputs(x, scale) : undefined;
     default:
       return undefined;
   }
+}
+
+/** Weights or biases [O, …], constant or mixed from constant experts, each output's multiplied by its factor. */
+function scaleOutputs(parameter: Tensor, scale: Tensor): Tensor | undefined {
+  const outputs = scale.shape[0] as number;
+  const scaled = (values: Tensor, lead: number) =>
+    reshape(mul(reshape(values, [lead, outputs, -1]), reshape(scale, [1, outputs, 1])), values.shape);
+  if (isConstant(parameter)) return scaled(parameter, 1);
+  const product = parameter.operator.name === "reshape" ? parameter.inputs[0]! : parameter;
+  const [attention, experts] = product.operator.name === "matmul" ? product.inputs : [];
+  if (!attention || !experts || !isConstant(experts)) return undefined;
+  return reshape(matmul(attention, scaled(experts, experts.shape[0] as number)), parameter.shape);
 }
 
 /** Adds to each channel, in a convolution's bias where there is one. */
