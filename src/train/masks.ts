@@ -35,8 +35,7 @@ export class DropoutMasks {
   draw(step: number): Readonly<Record<string, Uint8Array>> {
     this.#requests.forEach(({ name, keep }, place) => {
       const random = new RandomStream(this.#seed, "dropout", step, place);
-      const mask = this.#buffers[name]!;
-      for (let i = 0; i < mask.length; i++) mask[i] = random.uniform() < keep ? 1 : 0;
+      random.fillBernoulli(this.#buffers[name]!, keep);
     });
     return this.#buffers;
   }

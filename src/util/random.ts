@@ -94,6 +94,29 @@ export class RandomStream {
     return (this.uint32() >>> 8) / 2 ** 24;
   }
 
+  /**
+   * Fills an array with 1, with the given probability, and 0. A number takes as few bits as tell its
+   * probability exactly: one for ½.
+   */
+  fillBernoulli(target: Uint8Array, probability: number): void {
+    const bits = [1, 2, 4, 8, 16].find((n) => Number.isInteger(probability * 2 ** n));
+    if (bits === undefined) {
+      for (let i = 0; i < target.length; i++) target[i] = this.uniform() < probability ? 1 : 0;
+      return;
+    }
+    const bound = probability * 2 ** bits;
+    const perWord = 32 / bits;
+    const mask = 2 ** bits - 1;
+    for (let i = 0; i < target.length; i += perWord) {
+      let word = this.uint32() | 0;
+      const end = Math.min(i + perWord, target.length);
+      for (let j = i; j < end; j++) {
+        target[j] = (word & mask) < bound ? 1 : 0;
+        word >>>= bits;
+      }
+    }
+  }
+
   /** Standard normal, by Box and Muller. */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log((this.uint32() + 1) / 2 ** 32));

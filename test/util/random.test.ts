@@ -80,6 +80,17 @@ describe("RandomStream", () => {
     expect(chiSquared).toBeLessThan(22.46);
   });
 
+  for (const probability of [0, 0.5, 0.75, 0.8, 1]) {
+    it(`draws ones with probability ${probability}, in lengths that end within a word too`, () => {
+      const ones = new Uint8Array(20_001).fill(9);
+      new RandomStream(8, "test").fillBernoulli(ones, probability);
+      const share = ones.reduce((sum, one) => sum + one, 0) / ones.length;
+      const deviation = Math.sqrt((probability * (1 - probability)) / ones.length);
+      expect(Math.abs(share - probability)).toBeLessThanOrEqual(4 * deviation);
+      expect(ones.every((one) => one <= 1)).toBe(true);
+    });
+  }
+
   it("permutes: every number once, and every number anywhere", () => {
     const order = new RandomStream(4, "test").permutation(100);
     expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
