@@ -23,9 +23,17 @@ export { describeRun, type RunDescription } from "./train/description.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./train/evaluate.js";
 export { type EvaluateRunOptions, evaluateRun } from "./train/evaluate-run.js";
 export type { InferOptions } from "./train/infer.js";
+export { type MachineRates, type MachineRatesOptions, measureMachine } from "./train/machine-rates.js";
 export { type OpenRun, openRun } from "./train/open-run.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./train/parity.js";
 export { type PredictOptions, predict, type RankedClass } from "./train/predict.js";
+export {
+  type OperatorProfile,
+  type OperatorTypeProfile,
+  type ProfileOptions,
+  profileTraining,
+  type TrainingProfile,
+} from "./train/profile.js";
 export type { EpochMetrics } from "./train/records.js";
 export { fileSamples, type Pixels, predictedSamples, type Samples, testSamples } from "./train/samples.js";
 export { type LayerSummary, type ModelSummary, type SummaryOptions, summarize } from "./train/summary.js";

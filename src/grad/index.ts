@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors/index.js";
-import { formatType, Tensor, topologicalOrder } from "../ir/index.js";
+import { atScope, formatType, Tensor, topologicalOrder } from "../ir/index.js";
 import { add, reshape, scalar, sumTo, zerosLike } from "../ops/index.js";
 import { mapTree, type Tree } from "../util/tree.js";
 
@@ -8,7 +8,7 @@ const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
 /**
  * Gradients of a scalar by every tensor of a tree, as further tensors of the same graph. The walk goes
  * from the scalar back to its inputs; contributions are summed, broadcasting is undone, and what the
- * scalar does not depend on gets zeros.
+ * scalar does not depend on gets zeros. Scopes are those of the tensors that are differentiated, with `.grad`.
  *
  * @throws ShapeError if `value` has more than one element
  */
@@ -33,13 +33,15 @@ export function gradients<T extends Tree<Tensor>>(value: Tensor, by: T): T {
     const outputGradient = found.get(node);
     if (outputGradient === undefined || !node.inputs.some((input) => needed.has(input))) continue;
     const { inputs, attributes, operator } = node;
-    const parts = operator.gradient(outputGradient, { inputs, output: node, attributes });
-    inputs.forEach((input, i) => {
-      const part = parts[i];
-      if (!part || !needed.has(input)) return;
-      const contribution = sumTo(part, input.shape);
-      const earlier = found.get(input);
-      found.set(input, earlier ? add(earlier, contribution) : contribution);
+    atScope(node.scope === "" ? "grad" : `${node.scope}.grad`, () => {
+      const parts = operator.gradient(outputGradient, { inputs, output: node, attributes });
+      inputs.forEach((input, i) => {
+        const part = parts[i];
+        if (!part || !needed.has(input)) return;
+        const contribution = sumTo(part, input.shape);
+        const earlier = found.get(input);
+        found.set(input, earlier ? add(earlier, contribution) : contribution);
+      });
     });
   }
   return mapTree(by as Tree<Tensor>, isTensor, (tensor) => found.get(tensor) ?? zerosLike(tensor)) as T;

@@ -1,10 +1,10 @@
-import { type Graph, nodesOf, Tensor } from "../ir/index.js";
+import { atScope, type Graph, nodesOf, Tensor } from "../ir/index.js";
 
 /**
  * Rebuilds a graph node by node, inputs first.
  *
  * @param replace gives the tensor to stand for `node`, whose inputs have been rebuilt already, or `node`
- *   itself to keep it; `original` is the node in the graph that is being rebuilt
+ *   itself to keep it; new tensors get its scope; `original` is the node in the graph that is being rebuilt
  */
 export function transformGraph(graph: Graph, replace: (node: Tensor, original: Tensor) => Tensor): Graph {
   const rebuilt = new Map<Tensor, Tensor>();
@@ -12,7 +12,10 @@ export function transformGraph(graph: Graph, replace: (node: Tensor, original: T
     const inputs = node.inputs.map((input) => rebuilt.get(input)!);
     const unchanged = inputs.every((input, i) => input === node.inputs[i]);
     const copy = unchanged ? node : Tensor.apply(node.operator, inputs, node.attributes, node.scope);
-    rebuilt.set(node, replace(copy, node));
+    rebuilt.set(
+      node,
+      atScope(node.scope, () => replace(copy, node)),
+    );
   }
   return {
     inputs: graph.inputs,

@@ -1,4 +1,4 @@
-import { type Graph, type Tensor, withScope } from "../ir/index.js";
+import type { Graph, Tensor } from "../ir/index.js";
 import {
   add,
   type ConvolutionOptions,
@@ -29,7 +29,7 @@ type Sizes = readonly number[];
 export function adaptToWebGpu(graph: Graph): Graph {
   return transformGraph(graph, (node) => {
     const adapt = ADAPTATIONS[node.operator.name];
-    return adapt === undefined ? node : withScope(node.scope, () => adapt(node));
+    return adapt === undefined ? node : adapt(node);
   });
 }
 

@@ -1,6 +1,7 @@
 /** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly where that is not to be had. */
 import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
+import { createProfileFile } from "./profile-file.js";
 
 type NativeDevice = Exclude<Device, "wasm">;
 type Native = typeof import("onnxruntime-node");
@@ -52,6 +53,8 @@ function nativeBackend(native: Native, device: NativeDevice): Backend {
     target: device,
     providers: device === "cpu" ? ["cpu"] : [device, "cpu"],
     fillsOutputs: true,
+    // A GPU is done long after the call that starts an operator has returned.
+    ...(device === "cpu" && { createProfileFile }),
     ...(hint === undefined ? {} : { hint }),
   };
 }

@@ -21,6 +21,15 @@ export interface BackendSettings {
   readonly wasmPaths?: WasmPaths;
 }
 
+/** Where ONNX Runtime writes the times of its operators. */
+export interface ProfileFile {
+  /** ONNX Runtime's `profileFilePrefix`. */
+  readonly prefix: string;
+  /** What it wrote. */
+  read(): Promise<string>;
+  remove(): Promise<void>;
+}
+
 /** ONNX Runtime as `#backend` gives it for a device: what this room knows of the `onnxruntime-*` packages. */
 export interface Backend extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
   readonly target: Target;
@@ -28,6 +37,8 @@ export interface Backend extends Pick<typeof ort, "InferenceSession" | "Tensor">
   readonly providers: readonly string[];
   /** Whether `run` writes into output tensors it is given; the WebAssembly build makes its own. */
   readonly fillsOutputs: boolean;
+  /** Present where ONNX Runtime can time its operators. */
+  readonly createProfileFile?: () => Promise<ProfileFile>;
   /** What to do if no session can be opened. */
   readonly hint?: string;
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Module } from "../nn/index.js";
 import type { RuntimeOptions } from "../runtime/index.js";
+import { median } from "../util/median.js";
 import { evaluationWorkload, trainingWorkload, type Workload } from "./workload.js";
 
 const WARM_UP_STEPS = 3;
@@ -37,8 +38,7 @@ async function medianSeconds(workload: Workload, steps: number): Promise<number>
     seconds.push((performance.now() - start) / 1000);
   }
   await workload.dispose();
-  seconds.sort((a, b) => a - b);
-  return (seconds[Math.floor((steps - 1) / 2)]! + seconds[Math.floor(steps / 2)]!) / 2;
+  return median(seconds);
 }
 
 /**

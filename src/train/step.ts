@@ -1,5 +1,5 @@
 import { gradients } from "../grad/index.js";
-import type { Tensor } from "../ir/index.js";
+import { type Tensor, withScope } from "../ir/index.js";
 import { applyModel, crossEntropy, type Module, topKHits } from "../nn/index.js";
 import { sum } from "../ops/index.js";
 import type { Optimizer } from "../optim/index.js";
@@ -59,7 +59,7 @@ export function trainingStep(options: TrainingStepOptions, inputs: TrainingStepI
     {
       state: applied.state,
       logits: applied.output,
-      loss: crossEntropy(applied.output, targets, { labelSmoothing }),
+      loss: withScope("loss", () => crossEntropy(applied.output, targets, { labelSmoothing })),
     },
     withoutRewrites,
   );
@@ -69,7 +69,9 @@ export function trainingStep(options: TrainingStepOptions, inputs: TrainingStepI
   const nextState: Record<string, Tensor> = { ...forward.state };
   for (const [name, parameter] of Object.entries(parameters)) {
     const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[slotKey(slot, name)]!]));
-    const update = optimizer.update(parameter, gradient[name]!, { slots, learningRate, step });
+    const update = withScope(`${name}.update`, () =>
+      optimizer.update(parameter, gradient[name]!, { slots, learningRate, step }),
+    );
     nextState[name] = update.parameter;
     for (const slot of optimizer.slots) nextState[slotKey(slot, name)] = update.slots[slot]!;
   }

@@ -39,6 +39,30 @@ describe("dyconv bench", () => {
   });
 });
 
+describe("dyconv bench --profile", () => {
+  it("lists operators and their types, and the share of the peak", async () => {
+    const { code, stdout } = await run(
+      "bench",
+      "alexnet-dy",
+      "--profile",
+      "--batch-size",
+      "1",
+      "--steps",
+      "1",
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^features\.\d+\.grad\/Conv\w* +Conv +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$/m);
+    expect(stdout).toMatch(/^Conv +\d+ +[\d.]+ +[\d.]+%/m);
+    expect(stdout).toMatch(/[\d.]+% of the GFLOP\/s reached/);
+  });
+
+  it("says which device can do it", async () => {
+    const { code, stderr } = await run("bench", "alexnet-dy", "--profile", "--device", "wasm");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/operators cannot be timed on "wasm"[\s\S]*hint: .*"cpu"/);
+  });
+});
+
 describe("dyconv parity", () => {
   let folder: string;
   beforeAll(async () => {

@@ -12,6 +12,7 @@ import { type Terminal, writeJson } from "../terminal.js";
 interface BenchFlags extends RuntimeFlags {
   readonly batchSize: number;
   readonly steps: number;
+  readonly profile?: true;
   readonly json?: true;
 }
 
@@ -24,10 +25,13 @@ export function defineBench(program: Command, terminal: Terminal): void {
     .argument("<model>", "alexnet or alexnet-dy")
     .option("--batch-size <n>", "images a step", positiveInteger, 64)
     .option("--steps <n>", "steps that are timed, after 3 to warm up", positiveInteger, 10)
+    .option("--profile", "list the operators of a training step by time instead")
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .action((model: string, flags: BenchFlags) => printBenchmark(model, flags, terminal));
+    .action((model: string, { profile, ...flags }: BenchFlags) =>
+      profile ? printProfile(model, flags, terminal) : printBenchmark(model, flags, terminal),
+    );
 }
 
 async function printBenchmark(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
@@ -42,5 +46,32 @@ async function printBenchmark(name: string, flags: BenchFlags, terminal: Termina
 training     ${result.trainImagesPerSecond.toFixed(1)} images/s
 evaluating   ${result.evalImagesPerSecond.toFixed(1)} images/s
 peak memory  ${formatBytes(result.peakMemoryBytes)}
+`);
+}
+
+/** Seconds for each of the few measurements that make the machine's peak. */
+const PEAK_SECONDS = 0.5;
+
+async function printProfile(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
+  const { json, ...options } = flags;
+  const { threads } = flags;
+  const model = await findModel(name);
+  const { profileTraining } = await import("../../train/profile.js");
+  const { measureMachine } = await import("../../train/machine-rates.js");
+  const profile = await profileTraining(model.create(), { imageSize: model.imageSize, ...options });
+  const machine = await measureMachine({ seconds: PEAK_SECONDS, ...(threads && { threads }) });
+  const shareOfPeak = profile.gigaflopsPerSecond / machine.gigaflopsPerSecond;
+  const { batchSize, device } = flags;
+  if (json) return writeJson(terminal, { model: name, device, batchSize, shareOfPeak, machine, ...profile });
+
+  const { formatOperations, formatPercent } = await import("../../report/index.js");
+  const { formatOperators, formatOperatorTypes } = await import("../profile-tables.js");
+  const { stepMilliseconds, operatorMilliseconds, gigaflopsPerSecond, multiplyAdds } = profile;
+  terminal.out(`${name}, batch ${batchSize}, ${device}: a training step
+${formatOperators(profile.operators, terminal)}
+${formatOperatorTypes(profile.types, terminal)}
+step         ${stepMilliseconds.toFixed(1)} ms, ${operatorMilliseconds.toFixed(1)} ms of it in operators
+mult-adds    ${formatOperations(multiplyAdds)} a step, ${gigaflopsPerSecond.toFixed(1)} GFLOP/s
+peak         ${machine.gigaflopsPerSecond.toFixed(1)} GFLOP/s, ${machine.gigabytesCopiedPerSecond.toFixed(1)} GB/s; ${formatPercent(shareOfPeak)} of the GFLOP/s reached
 `);
 }

@@ -1,0 +1,62 @@
+import { groupBy } from "../util/group.js";
+
+/** A tensor as ONNX Runtime describes it in a profile. */
+export interface OperandType {
+  /** As ONNX Runtime calls it: `float`, `int64`, `uint8`, `bool`, … */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+/** What ONNX Runtime measured of one operator. */
+export interface OperatorTimes {
+  /** Name of the ONNX node: the path of the module, then the operator, such as `features.8/Conv`. */
+  readonly name: string;
+  /** ONNX operator, such as `Conv`. */
+  readonly type: string;
+  readonly inputs: readonly OperandType[];
+  readonly outputs: readonly OperandType[];
+  /** Of each run, in order. */
+  readonly milliseconds: readonly number[];
+}
+
+type OperandJson = Readonly<Record<string, readonly number[]>>;
+
+/** What is read of an event in ONNX Runtime's profile. */
+interface EventJson {
+  readonly cat: string;
+  readonly name: string;
+  /** Microseconds. */
+  readonly dur: number;
+  readonly args: {
+    readonly node_index: string;
+    readonly op_name: string;
+    readonly input_type_shape: readonly OperandJson[];
+    readonly output_type_shape: readonly OperandJson[];
+  };
+}
+
+const KERNEL_TIME = /_kernel_time$/;
+/** What ONNX Runtime adds to the name of a node that it changes. */
+const FUSION = /^fused |(\/\w*Fusion)+\/?|_nchwc$/g;
+
+/** The operators in ONNX Runtime's profile, in the order in which they run. */
+export function readProfile(json: string): readonly OperatorTimes[] {
+  const events = (JSON.parse(json) as readonly EventJson[]).filter(
+    ({ cat, name }) => cat === "Node" && KERNEL_TIME.test(name),
+  );
+  const byNode = groupBy(events, ({ args }) => args.node_index);
+  return [...byNode.values()].map((runs) => {
+    const { name, args } = runs[0]!;
+    return {
+      name: name.replace(KERNEL_TIME, "").replaceAll(FUSION, ""),
+      type: args.op_name,
+      inputs: args.input_type_shape.flatMap(operandTypes),
+      outputs: args.output_type_shape.flatMap(operandTypes),
+      milliseconds: runs.map(({ dur }) => dur / 1000),
+    };
+  });
+}
+
+function operandTypes(operand: OperandJson): readonly OperandType[] {
+  return Object.entries(operand).map(([dtype, shape]) => ({ dtype, shape }));
+}

@@ -1,0 +1,137 @@
+import type { Module } from "../nn/index.js";
+import type { OperatorTimes } from "../runtime/index.js";
+import { groupBy } from "../util/group.js";
+import { median } from "../util/median.js";
+import { operatorCost } from "./operator-cost.js";
+import { trainingWorkload, type WorkloadOptions } from "./workload.js";
+
+const WARM_UP_STEPS = 3;
+
+/** How a training step is profiled. */
+export interface ProfileOptions extends WorkloadOptions {
+  /** Steps that are measured, after 3 that are not; 10 by default. */
+  readonly steps?: number;
+}
+
+/** What an operator, or several of a type, did in a step. */
+interface Work {
+  /** Median of the steps. */
+  readonly milliseconds: number;
+  /** Of the time in operators, from 0 to 1. */
+  readonly share: number;
+  /** Done, a multiply-add being two operations; absent but for convolutions and matrix products. */
+  readonly gigaflopsPerSecond?: number;
+  /** Inputs and outputs, each once. */
+  readonly gigabytesPerSecond: number;
+}
+
+/** An operator of a training step. */
+export interface OperatorProfile extends Work {
+  /** Path of the module, then the operator; a gradient's path ends in `.grad`, an update's in `.update`. */
+  readonly name: string;
+  /** ONNX operator. */
+  readonly type: string;
+  readonly outputShape: readonly number[];
+}
+
+/** All operators of a type. */
+export interface OperatorTypeProfile extends Work {
+  readonly type: string;
+  readonly count: number;
+}
+
+/** Where the time of a training step goes. */
+export interface TrainingProfile {
+  /** Slowest first. */
+  readonly operators: readonly OperatorProfile[];
+  /** Slowest first. */
+  readonly types: readonly OperatorTypeProfile[];
+  /** Median of a step, with what measuring adds. */
+  readonly stepMilliseconds: number;
+  /** The part of it that was spent in operators. */
+  readonly operatorMilliseconds: number;
+  /** Multiply-adds that the operators of a step do, whatever they are of use for. */
+  readonly multiplyAdds: number;
+  /** These over the time of a step; a multiply-add is two operations. */
+  readonly gigaflopsPerSecond: number;
+}
+
+interface MeasuredOperator {
+  readonly operator: OperatorTimes;
+  readonly milliseconds: number;
+  readonly multiplyAdds: number;
+  readonly bytes: number;
+}
+
+/**
+ * Times each operator of a training step on random images, as `benchmark` runs it.
+ *
+ * @throws RuntimeUnavailableError if the device is not to be had, or cannot time its operators
+ */
+export async function profileTraining(model: Module, options: ProfileOptions): Promise<TrainingProfile> {
+  const { steps = 10, ...workloadOptions } = options;
+  let measured: readonly OperatorTimes[] = [];
+  const onProfile = (operators: readonly OperatorTimes[]) => {
+    measured = operators;
+  };
+  const workload = await trainingWorkload(model, { ...workloadOptions, onProfile });
+  const milliseconds: number[] = [];
+  try {
+    for (let n = 0; n < WARM_UP_STEPS + steps; n++) {
+      const start = performance.now();
+      await workload.run();
+      milliseconds.push(performance.now() - start);
+    }
+  } finally {
+    await workload.dispose();
+  }
+  return summarizeSteps(measured, milliseconds);
+}
+
+function summarizeSteps(operators: readonly OperatorTimes[], steps: readonly number[]): TrainingProfile {
+  const measured = operators.map((operator): MeasuredOperator => {
+    const milliseconds = median(operator.milliseconds.slice(WARM_UP_STEPS));
+    return { operator, milliseconds, ...operatorCost(operator) };
+  });
+  const operatorMilliseconds = total(measured, "milliseconds");
+  const multiplyAdds = total(measured, "multiplyAdds");
+  const stepMilliseconds = median(steps.slice(WARM_UP_STEPS));
+  const byType = groupBy(measured, ({ operator }) => operator.type);
+  return {
+    operators: measured
+      .map(({ operator: { name, type, outputs }, ...rest }) => ({
+        ...{ name, type, outputShape: outputs[0]?.shape ?? [] },
+        ...workOf([rest], operatorMilliseconds),
+      }))
+      .sort(slowestFirst),
+    types: [...byType]
+      .map(([type, members]) => ({ type, count: members.length, ...workOf(members, operatorMilliseconds) }))
+      .sort(slowestFirst),
+    stepMilliseconds,
+    operatorMilliseconds,
+    multiplyAdds,
+    gigaflopsPerSecond: (2 * multiplyAdds) / stepMilliseconds / 1e6,
+  };
+}
+
+type Counts = Omit<MeasuredOperator, "operator">;
+
+function workOf(members: readonly Counts[], operatorMilliseconds: number): Work {
+  const milliseconds = total(members, "milliseconds");
+  const perSecond = (count: number) => (milliseconds === 0 ? 0 : count / milliseconds / 1e6);
+  const multiplyAdds = total(members, "multiplyAdds");
+  return {
+    milliseconds,
+    share: milliseconds / operatorMilliseconds,
+    ...(multiplyAdds > 0 && { gigaflopsPerSecond: perSecond(2 * multiplyAdds) }),
+    gigabytesPerSecond: perSecond(total(members, "bytes")),
+  };
+}
+
+function total(members: readonly Counts[], key: keyof Counts): number {
+  return members.reduce((sum, member) => sum + member[key], 0);
+}
+
+function slowestFirst(a: Work, b: Work): number {
+  return b.milliseconds - a.milliseconds;
+}
