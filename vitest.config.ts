@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: "#backend", replacement: source("runtime/backend.node.ts") },
       { find: /^dyconv$/, replacement: source("index.ts") },
+      { find: "dyconv/node", replacement: source("node.ts") },
     ],
   },
   test: {

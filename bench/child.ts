@@ -20,7 +20,10 @@ export class Child {
     this.#process.stderr!.on("data", (text) => {
       this.#stderr = (this.#stderr + text).slice(-LAST_WORDS);
     });
-    // A process that has ended is noticed when its answer is missing.
+    // A process that could not be started, or has ended, is noticed when its answer is missing.
+    this.#process.on("error", ({ message }) => {
+      this.#stderr = message;
+    });
     this.#process.stdin!.on("error", () => {});
     this.#answers = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }

@@ -1,5 +1,6 @@
 /** The benchmarks' command, `npm run bench`; docs/performance.md says what it measures, and how. */
 import { Command, InvalidArgumentError } from "commander";
+import { fitPlans } from "./fit-plans.js";
 import { recordMachine } from "./machine.js";
 import { drawGrowth } from "./plot.js";
 import { type Flags, type Settings, settingsFrom } from "./settings.js";
@@ -47,6 +48,7 @@ suite("startup", "from `dyconv train` to the first step", 1)
   .option("--data <source>", "data to train on", "shapes")
   .action(async (flags: Flags & { data: string }) => runStartup(await settingsFrom(flags), flags.data));
 program.command("table").description("write the table of README.md").action(updateReadme);
+program.command("fit").description("fit the plans' cost model to the results of layers").action(fitPlans);
 program.command("plot").description("draw docs/growth.svg").action(drawGrowth);
 
 await program.parseAsync();
