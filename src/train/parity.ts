@@ -172,7 +172,8 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
       );
       const norms = Object.entries(result.gradient).map(([name, g]) => [
         `gradnorm.${name}`,
-        sqrt(sumSquares(g)),
+        // By rows: millions of squares added to one float32 lose its last digits.
+        sqrt(sum(sumSquares(g, { axes: [-1] }))),
       ]);
       return {
         state: result.state,
