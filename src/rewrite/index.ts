@@ -16,13 +16,31 @@ import { adaptToWebGpu } from "./webgpu.js";
 /** A rule that gives a graph which computes the same, faster on a machine. */
 export type Rewrite = (graph: Graph, machine: Machine) => Graph;
 
+/** Every rewrite by name, so that each can be left out to find a fault. */
+export const REWRITE_NAMES = [
+  "pool-first",
+  "transposed-products",
+  "scaled-products",
+  "needless-expansions",
+  "folded-batch-norms",
+  "blocked-convolutions",
+  "keep-blocked",
+  "affine-sums",
+  "fused-activations",
+  "folded-constants",
+  "common-subexpressions",
+] as const;
+
+/** The name of a rewrite. */
+export type RewriteName = (typeof REWRITE_NAMES)[number];
+
 /** Rules for a forward pass that has yet to be differentiated, so that its gradient gains as well. */
 const FORWARD_REWRITES = {
   "pool-first": poolFirst,
-} as const satisfies Readonly<Record<string, (graph: Graph) => Graph>>;
+};
 
 /** Rules for a whole graph on its way to a machine, in the order in which they are applied. */
-const MACHINE_REWRITES = {
+const MACHINE_REWRITES: Readonly<Record<Exclude<RewriteName, keyof typeof FORWARD_REWRITES>, Rewrite>> = {
   "transposed-products": transposeFactors,
   "scaled-products": scaleFactors,
   "needless-expansions": dropExpansions,
@@ -33,16 +51,7 @@ const MACHINE_REWRITES = {
   "fused-activations": fuseActivations,
   "folded-constants": foldConstants,
   "common-subexpressions": mergeCommonSubexpressions,
-} as const satisfies Readonly<Record<string, Rewrite>>;
-
-/** The name of a rewrite. */
-export type RewriteName = keyof typeof FORWARD_REWRITES | keyof typeof MACHINE_REWRITES;
-
-/** Every rewrite by name, so that each can be left out to find a fault. */
-export const REWRITE_NAMES = Object.keys({
-  ...FORWARD_REWRITES,
-  ...MACHINE_REWRITES,
-}) as readonly RewriteName[];
+};
 
 function without<R>(rules: Readonly<Record<string, R>>, names: readonly RewriteName[]): readonly R[] {
   return Object.entries(rules)
