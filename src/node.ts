@@ -26,6 +26,7 @@ export type { InferOptions } from "./train/infer.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./train/machine-rates.js";
 export { type OpenRun, openRun } from "./train/open-run.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./train/parity.js";
+export { type LayerPlan, layerPlans, type PlansOptions } from "./train/plans.js";
 export { type PredictOptions, predict, type RankedClass } from "./train/predict.js";
 export {
   type OperatorProfile,

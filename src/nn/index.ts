@@ -1,4 +1,5 @@
 export * from "./apply.js";
+export * from "./dynamic/cost-model.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
 export type { MixingPlan } from "./dynamic/mix.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";

@@ -4,7 +4,7 @@ import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { checkArray } from "./compile.js";
 import { FedBackState } from "./fed-back-state.js";
-import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
+import { type OrtTensors, type RuntimeOptions, Session, targetOf } from "./session.js";
 import {
   type ArrayRecord,
   arraysOf,
@@ -130,6 +130,7 @@ export async function compileStep<
       return { state: result.state, results: result.results };
     },
     [specs as { state: Record<string, TensorSpec>; inputs: Record<string, TensorSpec> }],
+    targetOf(options),
   );
   const session = await inTurn(() =>
     Session.open(graph, options, (name) => name.startsWith(PREFIX.nextState)),

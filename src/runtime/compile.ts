@@ -10,7 +10,7 @@ import {
 import { type Arguments, type TensorSpec, trace } from "../trace/index.js";
 import { mapArguments, outputName } from "../trace/names.js";
 import { type MapTree, mapTree, type Tree } from "../util/tree.js";
-import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
+import { type OrtTensors, type RuntimeOptions, Session, targetOf } from "./session.js";
 import { inTurn } from "./turn.js";
 
 /** The typed arrays that stand for the tensors of `T`. */
@@ -124,7 +124,7 @@ export async function compile<const S extends readonly unknown[], O>(
   specs: S,
   options: RuntimeOptions = {},
 ): Promise<CompiledFunction<S, O>> {
-  const { graph, outputNames } = trace(fn, specs);
+  const { graph, outputNames } = trace(fn, specs, targetOf(options));
   const session = await inTurn(() => Session.open(graph, options));
   const call = async (...args: readonly unknown[]) => {
     const feeds = feedsFor(session, args);

@@ -3,7 +3,7 @@ import { loadBackend } from "#backend";
 import { DyconvError, RuntimeUnavailableError } from "../errors/index.js";
 import { type ExportOptions, exportOnnx } from "../export/index.js";
 import { UNREAD_OUTPUT, withUnreadOutput } from "../export/unread-output.js";
-import { allocate, type Graph, type TensorData, type TensorType } from "../ir/index.js";
+import { allocate, type Graph, type Target, type TensorData, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 import type { Backend, BackendSettings, Device, ProfileFile } from "./backend.js";
 import { blockedChannels } from "./blocked-layout.js";
@@ -31,6 +31,11 @@ export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">,
  * update of the weights; a first output that it cannot read keeps it from that.
  */
 const NOT_READ = "Non tensor type";
+
+/** What a graph is traced for. Where the CPU is WebAssembly for want of the native package, no one knows yet. */
+export function targetOf({ device = "cpu" }: RuntimeOptions): { readonly target: Target } {
+  return { target: device };
+}
 
 /** Runtime tensors by name. */
 export type OrtTensors = Readonly<Record<string, OrtTensor>>;

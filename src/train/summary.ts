@@ -51,8 +51,8 @@ function multiplyAdds({ operator, inputs, shape }: Tensor): number {
   return 0;
 }
 
-/** A layer is a module with parameters of its own, or with no modules below; what is below belongs to it. */
-function layersOf(module: Module, path = ""): [path: string, layer: Module][] {
+/** Layers by path. A layer is a module with parameters of its own, or with no modules below; what is below belongs to it. */
+export function layersOf(module: Module, path = ""): [path: string, layer: Module][] {
   const children = module.children();
   const ownsParameters = Object.values(module).some((value) => value instanceof Parameter);
   if (ownsParameters || children.length === 0) return [[path, module]];
@@ -61,7 +61,8 @@ function layersOf(module: Module, path = ""): [path: string, layer: Module][] {
 
 /**
  * Parameters, shapes and multiply-adds of a model at inference, found by tracing it with one image.
- * A dynamic convolution counts its attention, the mixing of its kernels, and one convolution.
+ * A dynamic convolution counts its attention and what its plan does, for one image as a rule the mixing of its
+ * kernels and one convolution.
  */
 export function summarize(model: Module, { imageSize }: SummaryOptions): ModelSummary {
   const parameters = model.namedParameters();

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeSafetensors } from "../../src/files/index.js";
+import type { LayerPlan } from "../../src/train/plans.js";
 import { run } from "./run.js";
 
 describe("dyconv summary", () => {
@@ -21,6 +22,24 @@ describe("dyconv summary", () => {
     const [first] = layers.filter(({ type }) => type === "DynamicConv2d");
     const hidden = 128 / 32;
     expect(first!.parameters).toBe(192 * 128 * 9 + 192 + (128 + 1) * hidden + (hidden + 1));
+  });
+
+  it("shows the plan of each dynamic layer for a batch, and what each plan would take", async () => {
+    const { stdout } = await run("summary", "alexnet-dy", "--plans", "--batch-size", "1");
+    expect(stdout).toMatch(/^layer +when +plan +aggregate +mix-outputs +mix-inputs$/m);
+    for (const layer of ["features.8", "features.11", "features.14"]) {
+      const row = new RegExp(`^${layer} +evaluating +aggregate( +[\\d.]+){3}$`, "m");
+      expect(stdout).toMatch(row);
+    }
+    const { stdout: json } = await run("summary", "alexnet-dy", "--plans", "--plan", "mix-inputs", "--json");
+    const { batchSize, plans } = JSON.parse(json) as { batchSize: number; plans: LayerPlan[] };
+    expect(batchSize).toBe(64);
+    expect(plans.map(({ plan }) => plan)).toEqual(Array(6).fill("mix-inputs"));
+  });
+
+  it("predicts nothing for a device on which nothing was measured", async () => {
+    const { stdout } = await run("summary", "alexnet-dy", "--plans", "--device", "webgpu");
+    expect(stdout).toMatch(/^features\.8 +training +mix-outputs( +–){3}$/m);
   });
 
   it("prints a table and totals", async () => {

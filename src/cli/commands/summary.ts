@@ -1,11 +1,15 @@
 import type { Command } from "commander";
 import type { Alignment } from "../../report/index.js";
+import type { Device } from "../../runtime/index.js";
 import { addModelOptions, type ModelFlags, separateModelOptions } from "../model-options.js";
-import { findModel, JSON_OPTION, positiveInteger } from "../options.js";
+import { deviceOption, findModel, JSON_OPTION, positiveInteger } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface SummaryFlags extends ModelFlags {
   readonly imageSize?: number;
+  readonly plans?: true;
+  readonly batchSize: number;
+  readonly device: Device;
   readonly json?: true;
 }
 
@@ -38,6 +42,9 @@ export function defineSummary(program: Command, terminal: Terminal): void {
     )
     .argument("<model>", "alexnet or alexnet-dy")
     .option("--image-size <n>", "height and width of the image (default: the model's own)", positiveInteger)
+    .option("--plans", "show which plan computes each dynamic layer, and what each is predicted to take")
+    .option("--batch-size <n>", "images that plans are chosen for", positiveInteger, 64)
+    .addOption(deviceOption())
     .option(...JSON_OPTION)
     .action((model: string, flags: SummaryFlags) => printSummary(model, flags, terminal));
   addModelOptions(command);
@@ -49,8 +56,12 @@ async function printSummary(name: string, flags: SummaryFlags, terminal: Termina
   const { completeDynamicOptions } = await import("../../models/index.js");
   const { summarize } = await import("../../train/summary.js");
   const model = create(completeDynamicOptions(name, modelOptions));
-  const summary = summarize(model, { imageSize: others.imageSize ?? imageSize });
-  if (others.json) return writeJson(terminal, { model: name, ...summary });
+  const sizes = { imageSize: others.imageSize ?? imageSize };
+  const summary = summarize(model, sizes);
+  const { json, batchSize, device: target } = others;
+  const { layerPlans } = await import("../../train/plans.js");
+  const plans = others.plans && layerPlans(model, { ...sizes, batchSize, target });
+  if (json) return writeJson(terminal, { model: name, ...summary, ...(plans && { batchSize, plans }) });
 
   const { formatBytes, formatCount, formatOperations, formatTable } = await import("../../report/index.js");
   const { width, colour } = terminal;
@@ -75,5 +86,11 @@ async function printSummary(name: string, flags: SummaryFlags, terminal: Termina
 parameters   ${formatCount(summary.parameters)} (${formatCount(summary.trainableParameters)} trainable)
 mult-adds    ${formatCount(summary.multiplyAdds)} an image
 size         ${formatBytes(summary.bytes)}
+`);
+  if (plans === undefined) return;
+  const { formatPlans } = await import("../plan-table.js");
+  terminal.out(`
+plans for batch ${batchSize} on ${target}, and the milliseconds that are predicted
+${formatPlans(plans, terminal)}
 `);
 }

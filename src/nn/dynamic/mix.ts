@@ -15,7 +15,7 @@ import {
 } from "../../ops/index.js";
 import { staticShape } from "../../util/shape.js";
 
-/** How a dynamic convolution is computed; `"auto"` chooses by batch and size. */
+/** How a dynamic convolution is computed. */
 export type MixingPlan = "aggregate" | "mix-outputs" | "mix-inputs";
 
 /** What is mixed. */
@@ -81,9 +81,4 @@ function concatExperts(
 ): Tensor {
   const swapped = transpose(weight, [1, 0, 2, 3, 4]);
   return reshape(swapped, [out!, experts * perGroup!, ...kernel]);
-}
-
-/** The plan for a mixture: aggregate for one sample, whose kernel is small beside its K-fold outputs. */
-export function choosePlan(batch: number | "batch"): MixingPlan {
-  return batch === 1 ? "aggregate" : "mix-outputs";
 }
