@@ -4,9 +4,9 @@
  *     blocked multiply-adds · a + grouped multiply-adds · b + bytes · c + d
  *
  * with a, b and c, and a d for each plan, fitted to measurements of single layers by `npm run bench -- fit`, for
- * inference and training apart. "Grouped" is a convolution with several groups, which ONNX Runtime does not do in its blocked
- * layout. The coefficients are those of one machine; what counts is which plan comes first, which depends on them
- * little. Elsewhere nothing has been measured, and the choice is by batch.
+ * inference and training apart. "Grouped" is a convolution with several groups, which ONNX Runtime does not do in
+ * its blocked layout. The coefficients are those of one machine; what counts is which plan comes first. On other
+ * targets nothing has been measured, and the choice is by batch.
  */
 import type { Target } from "../../ir/index.js";
 import type { MixingPlan } from "./mix.js";
