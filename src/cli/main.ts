@@ -2,4 +2,10 @@
 import { runCommandLine } from "./program.js";
 import { processTerminal } from "./terminal.js";
 
+// A reader that has seen enough, such as `head`, is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
+
 process.exitCode = await runCommandLine(process.argv.slice(2), processTerminal());
