@@ -44,6 +44,7 @@ export async function runTraining(
       ...beginning,
       out,
       signal: interrupt.signal,
+      onDownload: progress.download,
       onStep: progress.step,
       onEpoch: (metrics) => print(epochLine(metrics, config.epochs)),
       onWarning: (message) => print(`warning: ${message}`),

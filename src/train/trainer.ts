@@ -60,7 +60,9 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const { imageSize } = modelEntry(config.model);
   const optimizer = createOptimizer(config);
   const begun = await findBegun(config, options);
-  const data = options.data ?? (await openData(config.data, { imageSize, seed: config.seed }));
+  const { seed } = config;
+  const data =
+    options.data ?? (await openData(config.data, { imageSize, seed, onProgress: options.onDownload }));
   const description = describe(config, data);
   const network = { model: createModel(config, description.classes), optimizer, imageSize };
   const loaders = openLoaders(config, data, imageSize);

@@ -1,3 +1,4 @@
+import type { DownloadProgress } from "../data/index.js";
 import type { Schedule } from "../optim/index.js";
 import { type Checkpoint, type Position, stateShapes } from "./checkpoint.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
@@ -14,6 +15,8 @@ export interface TrainCallbacks {
   readonly onStep?: (progress: { epoch: number; batch: number; batches: number; loss: number }) => void;
   /** Each epoch, when it has been validated and saved. */
   readonly onEpoch?: (metrics: EpochMetrics) => void;
+  /** While the data are downloaded. */
+  readonly onDownload?: DownloadProgress;
   /** Each thing that may keep a resumed run from ending as an unbroken one would, in one line. */
   readonly onWarning?: (message: string) => void;
   /** Stops after the step under way, with a checkpoint. */
