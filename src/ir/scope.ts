@@ -1,22 +1,18 @@
-let scope = "";
+import { Ambient } from "../util/ambient.js";
+
+const scope = new Ambient("");
 
 /** The path of the module that is being called, `""` outside all modules. */
 export function currentScope(): string {
-  return scope;
+  return scope.current;
 }
 
 /** Runs `body` with `name` added to the scope's path; tensors made inside carry it. */
 export function withScope<R>(name: string, body: () => R): R {
-  return atScope(scope === "" ? name : `${scope}.${name}`, body);
+  return scope.run(scope.current === "" ? name : `${scope.current}.${name}`, body);
 }
 
 /** Runs `body` at a path, wherever it is called from: what stands for a tensor goes under that tensor's scope. */
 export function atScope<R>(path: string, body: () => R): R {
-  const outer = scope;
-  scope = path;
-  try {
-    return body();
-  } finally {
-    scope = outer;
-  }
+  return scope.run(path, body);
 }

@@ -1,19 +1,14 @@
+import { Ambient } from "../util/ambient.js";
 import type { Target } from "./types.js";
 
-let current: Target = "cpu";
+const target = new Ambient<Target>("cpu");
 
 /** Where the graph that is being traced is to run; `"cpu"` unless said. */
 export function currentTarget(): Target {
-  return current;
+  return target.current;
 }
 
 /** Runs `body`, which traces for a target. */
-export function withTarget<R>(target: Target, body: () => R): R {
-  const outer = current;
-  current = target;
-  try {
-    return body();
-  } finally {
-    current = outer;
-  }
+export function withTarget<R>(device: Target, body: () => R): R {
+  return target.run(device, body);
 }

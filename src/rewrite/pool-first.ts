@@ -1,4 +1,4 @@
-import { type Graph, nodesOf, type Tensor } from "../ir/index.js";
+import type { Graph, Tensor } from "../ir/index.js";
 import {
   batchNorm,
   type ConvolutionOptions,
@@ -13,7 +13,7 @@ import {
   reshape,
   where,
 } from "../ops/index.js";
-import { transformGraph } from "./transform.js";
+import { readersOf, transformGraph } from "./transform.js";
 
 /** A convolution whose output goes through batch normalisation, ReLU and max pooling, and nowhere else. */
 interface Chain {
@@ -43,14 +43,11 @@ export function poolFirst(graph: Graph): Graph {
 }
 
 function findChains(graph: Graph): readonly Chain[] {
-  const nodes = nodesOf(graph);
-  const uses = new Map<Tensor, Tensor[]>(nodes.map((node) => [node, []]));
-  for (const node of nodes) for (const input of node.inputs) uses.get(input)!.push(node);
-  const shown = new Set(graph.outputs.map(({ tensor }) => tensor));
+  const readers = readersOf(graph);
   const onlyFor = (node: Tensor, ...names: readonly string[]) =>
-    !shown.has(node) && uses.get(node)!.every(({ operator }) => names.includes(operator.name));
+    readers.get(node)!.every((reader) => reader !== undefined && names.includes(reader.operator.name));
 
-  return nodes.flatMap((pool): readonly Chain[] => {
+  return [...readers.keys()].flatMap((pool): readonly Chain[] => {
     const activation = pool.inputs[0];
     const norm = activation?.inputs[0];
     const convolution = norm?.inputs[0];

@@ -22,3 +22,12 @@ export function transformGraph(graph: Graph, replace: (node: Tensor, original: T
     outputs: graph.outputs.map(({ name, tensor }) => ({ name, tensor: rebuilt.get(tensor)! })),
   };
 }
+
+/** Who reads each tensor of a graph, once for each time; `undefined` stands for whoever runs the graph. */
+export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | undefined)[]> {
+  const nodes = nodesOf(graph);
+  const readers = new Map<Tensor, (Tensor | undefined)[]>(nodes.map((node) => [node, []]));
+  for (const node of nodes) for (const input of node.inputs) readers.get(input)!.push(node);
+  for (const { tensor } of graph.outputs) readers.get(tensor)!.push(undefined);
+  return readers;
+}

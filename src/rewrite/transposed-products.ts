@@ -1,21 +1,19 @@
-import { type Graph, nodesOf, type Tensor } from "../ir/index.js";
+import type { Graph } from "../ir/index.js";
 import { matmul, transposeLast } from "../ops/index.js";
-import { transformGraph } from "./transform.js";
+import { readersOf, transformGraph } from "./transform.js";
 
 /**
  * (A · B)ᵀ becomes Bᵀ · Aᵀ: the gradient of a linear layer's weight comes out transposed, and turning the two
  * small factors round costs less than turning the product.
  */
 export function transposeFactors(graph: Graph): Graph {
-  const uses = new Map<Tensor, number>();
-  for (const input of nodesOf(graph).flatMap(({ inputs }) => inputs))
-    uses.set(input, (uses.get(input) ?? 0) + 1);
-  const products = new Set([...uses].filter(([, count]) => count === 1).map(([tensor]) => tensor));
+  const readers = readersOf(graph);
   return transformGraph(graph, (node, original) => {
     const [product] = node.inputs;
     const swaps =
       node.operator.name === "transpose" && isSwap(node.attributes.permutation as readonly number[]);
-    if (!swaps || product!.operator.name !== "matmul" || !products.has(original.inputs[0]!)) return node;
+    if (!swaps || product!.operator.name !== "matmul") return node;
+    if (readers.get(original.inputs[0]!)!.length > 1) return node;
     const [a, b] = product!.inputs;
     return matmul(transposeLast(b!), transposeLast(a!));
   });
