@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors/index.js";
 import type { ModelEntry } from "../models/index.js";
+import type { RewriteName } from "../rewrite/index.js";
 import type { Device } from "../runtime/index.js";
 import { DEVICES } from "../train/choices.js";
 
@@ -16,9 +17,13 @@ export interface RuntimeFlags {
 
 /** A sentence that names the nearest of the choices, or all of them where none is near. */
 export function suggestion(value: string, choices: readonly string[]): string {
+  return didYouMean(value, choices) ?? `choose from ${choices.join(", ")}`;
+}
+
+function didYouMean(value: string, choices: readonly string[]): string | undefined {
   const nearest = closest(value, choices);
   const near = distance(value, nearest) <= Math.max(2, nearest.length / 3);
-  return near ? `did you mean ${nearest}?` : `choose from ${choices.join(", ")}`;
+  return near ? `did you mean ${nearest}?` : undefined;
 }
 
 /** An option whose value is one of a few words. */
@@ -68,6 +73,34 @@ export async function findModel(name: string): Promise<ModelEntry> {
   const { MODELS } = await import("../models/index.js");
   if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
   throw new UsageError(`there is no model "${name}"`, { hint: suggestion(name, Object.keys(MODELS)) });
+}
+
+/** What `--without-rewrites` takes in place of every name. */
+const ALL_REWRITES = "all";
+
+/** `--without-rewrites`: names with commas between them, and the option again for more. */
+export function withoutRewritesOption(): Option {
+  return new Option(
+    "--without-rewrites <names>",
+    `rewrites of the graph to leave out, with commas between, or ${ALL_REWRITES}`,
+  ).argParser((value: string, before: readonly string[] = []) => [...before, ...value.split(",")]);
+}
+
+/**
+ * The rewrites that `--without-rewrites` names; none where it is not given.
+ *
+ * @throws UsageError with the names there are
+ */
+export async function findRewrites(names: readonly string[] = []): Promise<readonly RewriteName[]> {
+  const { REWRITE_NAMES } = await import("../rewrite/index.js");
+  const known: readonly string[] = [...REWRITE_NAMES, ALL_REWRITES];
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`there is no rewrite "${unknown}", only ${REWRITE_NAMES.join(", ")}`, {
+      hint: didYouMean(unknown, known) ?? `${ALL_REWRITES} leaves out every one`,
+    });
+  }
+  return names.includes(ALL_REWRITES) ? REWRITE_NAMES : REWRITE_NAMES.filter((name) => names.includes(name));
 }
 
 /** `--temperature` of commands that use weights. */

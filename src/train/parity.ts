@@ -139,7 +139,7 @@ function ruleValues(length: number, position: number, seed: number, scale: numbe
 /** Training steps of a whole network without dropout, then its logits at inference. */
 async function runNetwork(testCase: ParityCase, values: Values, options: ParityOptions): Promise<Values> {
   const { experts, dynamic, ...network } = networkSchema.parse(testCase.options);
-  const plan = options.plan ?? "auto";
+  const { plan = "auto", withoutRewrites = [] } = options;
   const model = dynamic ? alexnetDy({ experts, dropout: 0, plan }) : alexnet({ dropout: 0 });
   const parameters = model.namedParameters();
   const rules = new Map(network.parameters.map(([name, , kind, scale], n) => [name, { kind, scale, n }]));
@@ -159,6 +159,7 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
           model,
           optimizer: sgd({ weightDecay: network.weightDecay }),
           labelSmoothing: network.labelSmoothing,
+          withoutRewrites,
         },
         {
           state,

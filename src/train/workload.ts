@@ -49,13 +49,17 @@ function randomImages({ batchSize, imageSize }: WorkloadOptions) {
  */
 export async function trainingWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
   const { imageSize: _, batchSize, ...runtime } = options;
+  const { withoutRewrites = [] } = runtime;
   const { shape, images } = randomImages(options);
   const masks = new DropoutMasks(model, shape, SEED);
   const step = await compileStep(
     (state: Tensors, given: Tensors) => {
       const { images, targets, learningRate, temperature, step } = given as Record<GivenName, Tensor>;
       const result = trainingStep(
-        { model, optimizer: sgd({ weightDecay: WEIGHT_DECAY }), labelSmoothing: LABEL_SMOOTHING },
+        {
+          ...{ model, withoutRewrites, labelSmoothing: LABEL_SMOOTHING },
+          optimizer: sgd({ weightDecay: WEIGHT_DECAY }),
+        },
         {
           ...{ state, images, targets, learningRate, temperature, step },
           masks: masks.pick(given),

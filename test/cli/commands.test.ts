@@ -75,6 +75,20 @@ describe("dyconv bench --profile", () => {
     expect(stdout).toMatch(/[\d.]+% of the GFLOP\/s reached/);
   });
 
+  it("leaves rewrites out, and says which", async () => {
+    const flags = "--profile --batch-size 1 --steps 1 --threads 1 --json".split(" ");
+    const names = ["fused-activations,keep-blocked", "pool-first"];
+    const leftOut = names.flatMap((name) => ["--without-rewrites", name]);
+    const { stdout } = await run("bench", "alexnet", ...flags, ...leftOut);
+    const { withoutRewrites, operators } = JSON.parse(stdout) as {
+      withoutRewrites: string[];
+      operators: { name: string }[];
+    };
+    expect(withoutRewrites.toSorted()).toEqual(["fused-activations", "keep-blocked", "pool-first"]);
+    // Otherwise pooling comes first, and the activation after it.
+    expect(operators.map(({ name }) => name)).toContain("features.2/Relu");
+  });
+
   it("says which device can do it", async () => {
     const { code, stderr } = await run("bench", "alexnet-dy", "--profile", "--device", "wasm");
     expect(code).toBe(1);
@@ -110,6 +124,12 @@ describe("dyconv parity", () => {
     const { code, stdout } = await run("parity", await writeIndex(Math.LN2));
     expect(code).toBe(0);
     expect(stdout).toContain("1 of 1 cases passed");
+  });
+
+  it("checks without rewrites", async () => {
+    const index = await writeIndex(Math.LN2);
+    const { code, stdout } = await run("parity", index, "--without-rewrites", "all");
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining("1 of 1 cases") });
   });
 
   it("exits with 1 where a case is off", async () => {

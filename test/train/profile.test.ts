@@ -2,7 +2,17 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { AdaptiveAvgPool2d, Conv2d, Flatten, Linear, Sequential } from "../../src/nn/index.js";
+import {
+  AdaptiveAvgPool2d,
+  BatchNorm2d,
+  Conv2d,
+  Flatten,
+  Linear,
+  MaxPool2d,
+  ReLU,
+  Sequential,
+} from "../../src/nn/index.js";
+import { REWRITE_NAMES, type RewriteName } from "../../src/rewrite/index.js";
 import { operatorCost } from "../../src/train/operator-cost.js";
 import { profileTraining } from "../../src/train/profile.js";
 
@@ -41,6 +51,21 @@ describe("profileTraining", () => {
     }
     const forward = 4 * 64 * 9 * (3 * 16 + 16 * 32);
     expect(multiplyAdds).toBeGreaterThan(2 * forward);
+  });
+
+  it("leaves rewrites out, those of the forward pass as well", async () => {
+    const pooled = () =>
+      new Sequential(
+        ...[new Conv2d(3, 16, 3, { padding: 1 }), new BatchNorm2d(16), new ReLU(), new MaxPool2d(2)],
+        ...[new AdaptiveAvgPool2d(), new Flatten(), new Linear(16, 10)],
+      );
+    const reluShape = async (withoutRewrites: readonly RewriteName[]) => {
+      const { operators } = await profileTraining(pooled(), { ...options, withoutRewrites });
+      return operators.find(({ type }) => type === "Relu")!.outputShape;
+    };
+    const alone = REWRITE_NAMES.filter((name) => name !== "pool-first");
+    expect(await reluShape(alone)).toEqual([4, 16, 4, 4]);
+    expect(await reluShape(REWRITE_NAMES)).toEqual([4, 16, 8, 8]);
   });
 
   it("leaves no file behind", async () => {

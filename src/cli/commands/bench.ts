@@ -2,10 +2,12 @@ import type { Command } from "commander";
 import {
   deviceOption,
   findModel,
+  findRewrites,
   JSON_OPTION,
   positiveInteger,
   type RuntimeFlags,
   threadsOption,
+  withoutRewritesOption,
 } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
@@ -13,6 +15,7 @@ interface BenchFlags extends RuntimeFlags {
   readonly batchSize: number;
   readonly steps: number;
   readonly profile?: true;
+  readonly withoutRewrites?: readonly string[];
   readonly json?: true;
 }
 
@@ -26,6 +29,7 @@ export function defineBench(program: Command, terminal: Terminal): void {
     .option("--batch-size <n>", "images a step", positiveInteger, 64)
     .option("--steps <n>", "steps that are timed, after 3 to warm up", positiveInteger, 10)
     .option("--profile", "list the operators of a training step by time instead")
+    .addOption(withoutRewritesOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
@@ -34,15 +38,28 @@ export function defineBench(program: Command, terminal: Terminal): void {
     );
 }
 
+/** The model of a name, and how it is to be measured. */
+async function findSubject(name: string, flags: BenchFlags) {
+  const { json: _, withoutRewrites: leftOut, ...others } = flags;
+  const { create, imageSize } = await findModel(name);
+  const options = { ...others, imageSize, withoutRewrites: await findRewrites(leftOut) };
+  return { model: create(), options };
+}
+
+function leftOutWords({ withoutRewrites = [] }: BenchFlags): string {
+  return withoutRewrites.length === 0 ? "" : `, rewrites left out: ${withoutRewrites.join(", ")}`;
+}
+
 async function printBenchmark(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
-  const { json, ...options } = flags;
-  const model = await findModel(name);
+  const { json, device } = flags;
+  const { model, options } = await findSubject(name, flags);
   const { benchmark } = await import("../../train/bench.js");
-  const result = await benchmark(model.create(), { imageSize: model.imageSize, ...options });
-  if (json) return writeJson(terminal, { model: name, device: flags.device, ...result });
+  const result = await benchmark(model, options);
+  const { withoutRewrites } = options;
+  if (json) return writeJson(terminal, { model: name, device, withoutRewrites, ...result });
 
   const { formatBytes } = await import("../../report/index.js");
-  terminal.out(`${name}, batch ${result.batchSize}, ${result.threads} threads, ${flags.device}
+  terminal.out(`${name}, batch ${result.batchSize}, ${result.threads} threads, ${device}${leftOutWords(flags)}
 training     ${result.trainImagesPerSecond.toFixed(1)} images/s
 evaluating   ${result.evalImagesPerSecond.toFixed(1)} images/s
 peak memory  ${formatBytes(result.peakMemoryBytes)}
@@ -53,21 +70,23 @@ peak memory  ${formatBytes(result.peakMemoryBytes)}
 const PEAK_SECONDS = 0.5;
 
 async function printProfile(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
-  const { json, ...options } = flags;
-  const { threads } = flags;
-  const model = await findModel(name);
+  const { json, device, batchSize, threads } = flags;
+  const { model, options } = await findSubject(name, flags);
   const { profileTraining } = await import("../../train/profile.js");
   const { measureMachine } = await import("../../train/machine-rates.js");
-  const profile = await profileTraining(model.create(), { imageSize: model.imageSize, ...options });
+  const profile = await profileTraining(model, options);
   const machine = await measureMachine({ seconds: PEAK_SECONDS, ...(threads && { threads }) });
   const shareOfPeak = profile.gigaflopsPerSecond / machine.gigaflopsPerSecond;
-  const { batchSize, device } = flags;
-  if (json) return writeJson(terminal, { model: name, device, batchSize, shareOfPeak, machine, ...profile });
+  const { withoutRewrites } = options;
+  if (json) {
+    const subject = { model: name, device, withoutRewrites, batchSize };
+    return writeJson(terminal, { ...subject, shareOfPeak, machine, ...profile });
+  }
 
   const { formatOperations, formatPercent } = await import("../../report/index.js");
   const { formatOperators, formatOperatorTypes } = await import("../profile-tables.js");
   const { stepMilliseconds, operatorMilliseconds, gigaflopsPerSecond, multiplyAdds } = profile;
-  terminal.out(`${name}, batch ${batchSize}, ${device}: a training step
+  terminal.out(`${name}, batch ${batchSize}, ${device}${leftOutWords(flags)}: a training step
 ${formatOperators(profile.operators, terminal)}
 ${formatOperatorTypes(profile.types, terminal)}
 step         ${stepMilliseconds.toFixed(1)} ms, ${operatorMilliseconds.toFixed(1)} ms of it in operators

@@ -2,11 +2,20 @@ import type { Command } from "commander";
 import { PLANS } from "../../train/choices.js";
 import type { ParityOptions, ParityResult } from "../../train/parity.js";
 import { CommandFailed } from "../failed.js";
-import { choiceOption, deviceOption, JSON_OPTION, type RuntimeFlags, threadsOption } from "../options.js";
+import {
+  choiceOption,
+  deviceOption,
+  findRewrites,
+  JSON_OPTION,
+  type RuntimeFlags,
+  threadsOption,
+  withoutRewritesOption,
+} from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface ParityFlags extends RuntimeFlags {
   readonly plan: NonNullable<ParityOptions["plan"]>;
+  readonly withoutRewrites?: readonly string[];
   readonly json?: true;
 }
 
@@ -18,6 +27,7 @@ export function defineParity(program: Command, terminal: Terminal): void {
     .description("Check results and gradients against reference vectors; exit code 1 if one is off.")
     .argument("<index>", "index.json that lists the safetensors files beside it")
     .addOption(choiceOption("--plan <name>", "plan of dynamic convolutions", PLANS).default("auto"))
+    .addOption(withoutRewritesOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
@@ -25,7 +35,8 @@ export function defineParity(program: Command, terminal: Terminal): void {
 }
 
 async function printParity(index: string, flags: ParityFlags, terminal: Terminal): Promise<void> {
-  const { json, ...options } = flags;
+  const { json, withoutRewrites: leftOut, ...others } = flags;
+  const options = { ...others, withoutRewrites: await findRewrites(leftOut) };
   const { checkParity } = await import("../../train/parity.js");
   const cases: ParityResult[] = [];
   for await (const result of checkParity(index, options)) {
