@@ -1,5 +1,12 @@
 import { least, max, mean, median, rollups } from "d3-array";
-import { type MixingPlan, type MixtureSize, type PlanCoefficients, planWork, predictPlans } from "dyconv";
+import {
+  type MixingPlan,
+  type MixtureSize,
+  type PlanCoefficients,
+  planWork,
+  predictPlans,
+  WORK_KINDS,
+} from "dyconv";
 import { writeFileAtomically } from "dyconv/node";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
@@ -52,19 +59,14 @@ function sizeOf({ batch, experts, inChannels, outChannels, size }: LayerRow): Mi
 /** Least squares of the relative errors, no coefficient below 0. */
 function fitCoefficients(measured: readonly Measurement[], training: boolean): PlanCoefficients {
   const equations = measured.map(({ plan, size, milliseconds }) => {
-    const { blockedMultiplyAdds, groupedMultiplyAdds, bytes } = planWork(plan, size, training);
+    const work = planWork(plan, size, training);
     const once = PLANS.map((each) => (each === plan ? 1 : 0));
-    return [blockedMultiplyAdds, groupedMultiplyAdds, bytes, ...once].map((work) => work / milliseconds);
+    return [...WORK_KINDS.map((kind) => work[kind]), ...once].map((amount) => amount / milliseconds);
   });
   const solution = leastSquares(equations).map((value) => Number(value.toPrecision(3)));
-  const [blockedMultiplyAdds, groupedMultiplyAdds, bytes, ...once] = solution as [
-    number,
-    number,
-    number,
-    ...number[],
-  ];
-  const byPlan = Object.fromEntries(PLANS.map((plan, n) => [plan, once[n]!]));
-  return { blockedMultiplyAdds, groupedMultiplyAdds, bytes, once: byPlan as PlanCoefficients["once"] };
+  const named = (names: readonly string[], from: number) =>
+    Object.fromEntries(names.map((name, n) => [name, solution[from + n]!]));
+  return { ...named(WORK_KINDS, 0), once: named(PLANS, WORK_KINDS.length) } as unknown as PlanCoefficients;
 }
 
 /** x ≥ 0 for which all of the equations · x are nearest to 1, one coordinate after the other. */

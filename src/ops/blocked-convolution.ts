@@ -1,7 +1,7 @@
 /**
  * Convolution in the blocked layout of `blocked-layout.ts`. Weights there are [O/b, C/b, kh, kw, b, b], inputs
  * before outputs; [O/b, C, kh, kw, b] where the convolution reads fewer than b channels, which it does from
- * a plain image.
+ * a plain image. With several groups, C is the channels of one.
  */
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
@@ -37,20 +37,21 @@ interface BlockedConvolutionAttributes extends Attributes {
   readonly stride: Pair;
   readonly padding: Pair;
   readonly dilation: Pair;
+  readonly groups: number;
   readonly relu: boolean;
 }
 
 const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   name: "blockedConv2d",
-  infer: ([x, weight], { stride, padding, dilation }) => {
+  infer: ([x, weight], { stride, padding, dilation, groups }) => {
     const kernel = staticShape(weight!.shape, "blockedConv2d");
     const [batch, channels, ...rest] = staticShape(x!.shape, "blockedConv2d");
     const block = kernel[kernel.length - 1]!;
     const fits = x!.shape.length + 1 === kernel.length || (x!.shape.length === 4 && kernel.length === 5);
-    if (!fits || kernel[1] !== channels) {
+    if (!fits || kernel[1]! * groups !== channels || kernel[0]! % groups !== 0) {
       throw new ShapeError(
         "blockedConv2d",
-        "x [N, C/b, H, W, b] and weight [O/b, C/b, kh, kw, b, b]",
+        `x [N, C/b, H, W, b] and weight [O/b, C/${groups}/b, kh, kw, b, b], with ${groups} dividing C/b and O/b`,
         `${formatType(x!)} and ${formatType(weight!)}`,
       );
     }
@@ -74,9 +75,9 @@ const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     const kernel = types[1]!.shape as readonly number[];
     const block = kernel[kernel.length - 1]!;
     const blocked = types[0]!.shape.length === 5;
-    const sizes = [kernel[0]! * block, blocked ? kernel[1]! * block : kernel[1]!, kernel[2]!, kernel[3]!];
+    const sizes = [kernel[0]! * block, blocked ? kernel[1]! * block : kernel[1]!, ...kernel.slice(2, 4)];
     const image = blocked ? onnx.reshape(x!, plainShape(types[0]!.shape as readonly number[])) : x!;
-    const { stride, padding, dilation } = attributes;
+    const { stride, padding, dilation, groups } = attributes;
     const y = onnx.node(
       "Conv",
       [image, onnx.reshape(weight!, sizes), ...bias],
@@ -85,7 +86,7 @@ const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
         strides: stride,
         pads: symmetricPads(padding),
         dilations: dilation,
-        group: 1,
+        group: groups,
         ...(attributes.relu ? { activation: "Relu" } : {}),
       },
       BLOCKED_DOMAIN,
@@ -102,6 +103,8 @@ export interface BlockedConvolutionOptions {
   readonly padding?: Pair;
   /** [1, 1] by default. */
   readonly dilation?: Pair;
+  /** Independent convolutions, of whole blocks of channels each; 1 by default. */
+  readonly groups?: number;
   /** Whether the result goes through ReLU, in the same pass; `false` by default. */
   readonly relu?: boolean;
 }
@@ -109,7 +112,7 @@ export interface BlockedConvolutionOptions {
 /**
  * The convolution in the blocked layout.
  *
- * @param x [N, C/b, H, W, b]; [N, C, H, W] for C < b
+ * @param x [N, C/b, H, W, b]; [N, C, H, W] for C < b, which then is one group
  * @param weight as {@link blockWeights} gives it
  * @param bias [O]
  * @returns [N, O/b, H′, W′, b]
@@ -120,7 +123,7 @@ export function blockedConv2d(
   bias: Tensor | undefined,
   options: BlockedConvolutionOptions = {},
 ): Tensor {
-  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], relu = false } = options;
+  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1, relu = false } = options;
   const inputs = bias ? [x, weight, bias] : [x, weight];
-  return Tensor.apply(blockedConv2dOperator, inputs, { stride, padding, dilation, relu });
+  return Tensor.apply(blockedConv2dOperator, inputs, { stride, padding, dilation, groups, relu });
 }

@@ -5,8 +5,10 @@
  */
 import type { Graph, Machine, Tensor } from "../ir/index.js";
 import {
+  type BlockedConvolutionOptions,
   blockedConv2d,
   blockWeights,
+  concat,
   constant,
   fromBlocked,
   gather,
@@ -35,55 +37,121 @@ function readable(x: Tensor, block: number, widthPadding: number): Tensor {
   return pad(blocked, { axis: 3, before: widthPadding, after: widthPadding });
 }
 
+/** Puts the weights of convolutions that lie side by side, `groups` of them, into blocked order. */
+type Order = (weight: Tensor, groups: number, block: number) => Tensor;
+
 function forward([x, weight, bias]: readonly Tensor[], geometry: Geometry, block: number): Tensor {
-  const { stride, padding, dilation } = geometry;
-  const y = blockedConv2d(readable(x!, block, padding[1]), kernels(weight!, block), bias, {
-    stride,
-    padding: [padding[0], 0],
-    dilation,
-  });
-  return fromBlocked(y);
+  const { stride, padding, dilation, groups } = geometry;
+  const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
+  const image = readable(x!, block, padding[1]);
+  return fromBlocked(convolve(image, { weight: weight!, bias, order: blockOrder }, options, block));
 }
 
-/**
- * Blocked weights. A single mixture of experts, π · W, is mixed from blocked experts: those of a network that is
- * not trained any more are blocked once, when the graph is written.
- */
-function kernels(weight: Tensor, block: number): Tensor {
-  const mixture = weight.operator.name === "reshape" ? weight.inputs[0]! : weight;
-  const [attention, experts] = mixture.inputs;
-  if (mixture.operator.name !== "matmul" || attention!.shape.join() !== `1,${experts!.shape[0]}`) {
-    return blockWeights(weight, block);
-  }
-  const [out, ...inner] = weight.shape as Sizes;
-  const count = experts!.shape[0] as number;
-  const blocked = blockWeights(reshape(experts!, [count * out, ...inner]), block);
-  const mixed = matmul(attention!, reshape(blocked, experts!.shape));
-  return reshape(mixed, [out / block, ...(blocked.shape.slice(1) as readonly number[])]);
-}
+const blockOrder: Order = (weight, _, block) => blockWeights(weight, block);
 
 /** By the input: dy with the kernels turned round and input and output exchanged; stride 1 only. */
 function inputGradient([dy, weight]: readonly Tensor[], geometry: Geometry, block: number): Tensor {
-  const { padding, dilation } = geometry;
+  const { padding, dilation, groups } = geometry;
   const [, , height, width] = weight!.shape as Sizes;
   const reach = [height, width].map((taps, i) => dilation[i]! * (taps - 1) - padding[i]!) as unknown as Pair;
-  const y = blockedConv2d(readable(dy!, block, reach[1]), turnedWeights(weight!, block), undefined, {
-    padding: [reach[0], 0],
-    dilation,
-  });
-  return fromBlocked(y);
+  const options = { padding: [reach[0], 0] as const, dilation, groups };
+  const image = readable(dy!, block, reach[1]);
+  return fromBlocked(
+    convolve(image, { weight: weight!, bias: undefined, order: turnedOrder }, options, block),
+  );
 }
 
-/** [O, C, kh, kw] → blocked weights of the input's gradient: [C/b, O/b, kh, kw, b, b], taps reversed. */
-function turnedWeights(weight: Tensor, block: number): Tensor {
-  const [out, channels, height, width] = weight.shape as Sizes;
+/** [G·O, C, kh, kw] → blocked weights of the input's gradient: [G·C/b, O/b, kh, kw, b, b], taps reversed. */
+const turnedOrder: Order = (weight, groups, block) => {
+  const [all, channels, height, width] = weight.shape as Sizes;
+  const out = all / groups;
   const taps = height * width;
-  const byInput = toBlocked(reshape(weight, [out, channels, taps, 1]), block);
-  const grouped = reshape(byInput, [out / block, block, channels / block, taps, block]);
-  const exchanged = transpose(grouped, [2, 0, 3, 1, 4]);
+  const byInput = toBlocked(reshape(weight, [all, channels, taps, 1]), block);
+  const grouped = reshape(byInput, [groups, out / block, block, channels / block, taps, block]);
+  const exchanged = transpose(grouped, [0, 3, 1, 4, 2, 5]);
   const backwards = constant(BigInt64Array.from({ length: taps }, (_, i) => BigInt(taps - 1 - i)));
-  const turned = taps === 1 ? exchanged : gather(exchanged, backwards, 2);
-  return reshape(turned, [channels / block, out / block, height, width, block, block]);
+  const turned = taps === 1 ? exchanged : gather(exchanged, backwards, 3);
+  return reshape(turned, [(groups * channels) / block, out / block, height, width, block, block]);
+};
+
+/** The kernels of a convolution, in plain order, and the order that they are wanted in. */
+interface Kernels {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+  readonly order: Order;
+}
+
+function convolve(
+  image: Tensor,
+  { weight, bias, order }: Kernels,
+  options: BlockedConvolutionOptions & { readonly groups: number },
+  block: number,
+): Tensor {
+  const mixture = findMixture(weight, options.groups);
+  if (mixture === undefined) return blockedConv2d(image, order(weight, options.groups, block), bias, options);
+  return convolveMixture(image, { ...mixture, bias, order }, options, block);
+}
+
+/** Kernels that are mixed from experts, each sample's for itself. */
+interface Mixture {
+  /** π [B, K] */
+  readonly attention: Tensor;
+  /** [K, …], each of the shape of one sample's kernels */
+  readonly experts: Tensor;
+  readonly groupsPerSample: number;
+}
+
+/** Recognises weights that are π · W. */
+function findMixture(weight: Tensor, groups: number): Mixture | undefined {
+  const product = weight.operator.name === "reshape" ? weight.inputs[0]! : weight;
+  const [attention, experts] = product.inputs;
+  if (product.operator.name !== "matmul" || experts!.shape.length !== 2) return undefined;
+  const samples = attention!.shape[0] as number;
+  if (groups % samples !== 0) return undefined;
+  const [rows, ...inner] = weight.shape as Sizes;
+  const shape = [experts!.shape[0] as number, rows / samples, ...inner];
+  return { attention: attention!, experts: reshape(experts!, shape), groupsPerSample: groups / samples };
+}
+
+/** Kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */
+const MIXED_BYTES = 6e6;
+
+/**
+ * Each sample convolved with its own mixture, a few samples at a time, so that their kernels need not go through
+ * main memory. They are mixed from experts in blocked order: those of a network that is not trained any more are
+ * put into it once, when the graph is written.
+ */
+function convolveMixture(
+  image: Tensor,
+  { attention, experts, groupsPerSample, bias, order }: Mixture & Omit<Kernels, "weight">,
+  options: BlockedConvolutionOptions,
+  block: number,
+): Tensor {
+  const [count, rows, ...inner] = experts.shape as readonly number[];
+  const ordered = order(reshape(experts, [count! * rows!, ...inner]), count! * groupsPerSample, block);
+  const [orderedRows, ...orderedInner] = ordered.shape as readonly number[];
+  const flat = reshape(ordered, [count!, -1]);
+  const kernelBytes = 4 * (flat.shape[1] as number);
+  const samples = attention.shape[0] as number;
+  const atOnce = Math.min(samples, Math.max(1, Math.round(MIXED_BYTES / kernelBytes)));
+
+  const part = (x: Tensor, axis: number, start: number, end: number) => {
+    const share = (x.shape[axis] as number) / samples;
+    return slice(x, { axis, start: start * share, end: end * share });
+  };
+  const results = Array.from({ length: Math.ceil(samples / atOnce) }, (_, i) => {
+    const start = i * atOnce;
+    const end = Math.min(samples, start + atOnce);
+    const kernels = reshape(matmul(part(attention, 0, start, end), flat), [
+      ((end - start) * orderedRows!) / count!,
+      ...orderedInner,
+    ]);
+    return blockedConv2d(part(image, 1, start, end), kernels, bias && part(bias, 0, start, end), {
+      ...options,
+      groups: (end - start) * groupsPerSample,
+    });
+  });
+  return concat(results, 1);
 }
 
 /**
@@ -102,12 +170,17 @@ function weightGradient(
   const blocks = batch / block;
   const byBatch = toBlocked(reshape(images, [1, batch, channels * height, width]), block);
   const planes = reshape(byBatch, [blocks, channels, height, width, block]);
-  // Padded last, when whole rows of pixels lie together.
-  const padded = pad2d(transpose(planes, [0, 2, 3, 1, 4]), [1, 2], padding);
+  const [, out, outHeight, outWidth] = dy!.shape as Sizes;
+  // What the windows reach, so that the taps and no others are computed. Padded last, when whole rows of pixels
+  // lie together.
+  const reach = [outHeight, outWidth].map(
+    (size, i) => (size - 1) * stride[i]! + (kernel[i]! - 1) * dilation[i]! + 1,
+  );
+  const rowwise = transpose(planes, [0, 2, 3, 1, 4]);
+  const padded = [1, 2].reduce((image, axis, i) => resized(image, axis, padding[i]!, reach[i]!), rowwise);
   const [, rows, columns] = padded.shape as Sizes;
   const interleaved = reshape(padded, [1, blocks, rows, columns * channels, block]);
 
-  const [, out, outHeight, outWidth] = dy!.shape as Sizes;
   const gradients = toBlocked(padBatch(dy!, block), block);
   const grouped = reshape(gradients, [blocks, block, out / block, outHeight * outWidth, block]);
   const kernels = reshape(transpose(grouped, [2, 0, 3, 1, 4]), [
@@ -125,19 +198,14 @@ function weightGradient(
       dilation: [stride[0], stride[1] * channels],
     }),
   );
-  const all = reshape(sums, [out, sums.shape[2]!, (sums.shape[3] as number) / channels, channels]);
-  const taps = slice(slice(all, { axis: 1, start: 0, end: kernel[0] }), {
-    axis: 2,
-    start: 0,
-    end: kernel[1],
-  });
-  return transpose(taps, [0, 3, 1, 2]);
+  return transpose(reshape(sums, [out, ...kernel, channels]), [0, 3, 1, 2]);
 }
 
-/** Zeros around the two axes that are height and width. */
-function pad2d(x: Tensor, [vertical, horizontal]: Pair, [top, left]: Pair): Tensor {
-  const rows = pad(x, { axis: vertical, before: top, after: top });
-  return pad(rows, { axis: horizontal, before: left, after: left });
+/** Zeros before an axis, and so many after that it has `size` places; fewer where it has more. */
+function resized(x: Tensor, axis: number, before: number, size: number): Tensor {
+  const after = size - before - (x.shape[axis] as number);
+  const padded = pad(x, { axis, before, after: Math.max(0, after) });
+  return slice(padded, { axis, start: 0, end: size });
 }
 
 /** Images of zeros until the batch fills its blocks. */
@@ -150,29 +218,32 @@ function padBatch(x: Tensor, block: number): Tensor {
 function replacement(node: Tensor, block: number): Tensor | undefined {
   const { operator, inputs, attributes } = node;
   const geometry = attributes as unknown as Geometry;
+  const { groups } = geometry;
   const divisible = (size: unknown) => typeof size === "number" && size % block === 0;
   const closed = (node.shape[0] as unknown) !== "batch";
-  if (geometry.groups !== 1 || !closed) return undefined;
+  if (!closed) return undefined;
   // Over a single pixel a convolution is a matrix product, which is quick as it is.
   if (operator.name === "conv2d" && node.shape[2] === 1 && node.shape[3] === 1) return undefined;
   switch (operator.name) {
     case "conv2d": {
       const [out, channels] = inputs[1]!.shape as Sizes;
-      const fits = divisible(out) && (channels < block || divisible(channels));
+      const fits = divisible(out / groups) && (divisible(channels) || (groups === 1 && channels < block));
       return fits ? forward(inputs, geometry, block) : undefined;
     }
     case "convTranspose2d": {
       const [out, channels, height, width] = inputs[1]!.shape as Sizes;
       const { stride, padding, dilation } = geometry;
       const inside = [height, width].every((taps, i) => dilation[i]! * (taps - 1) >= padding[i]!);
-      const fits = divisible(out) && divisible(channels) && inside;
+      const fits = divisible(out / groups) && divisible(channels) && inside;
       return fits && stride.every((step) => step === 1) ? inputGradient(inputs, geometry, block) : undefined;
     }
     case "conv2dWeightGradient": {
       const [out] = node.shape as Sizes;
       const { kernel } = attributes as unknown as { readonly kernel: Pair };
       const dense = geometry.dilation[1] === 1;
-      return divisible(out) && dense ? weightGradient(inputs, geometry, kernel, block) : undefined;
+      return groups === 1 && divisible(out) && dense
+        ? weightGradient(inputs, geometry, kernel, block)
+        : undefined;
     }
     default:
       return undefined;

@@ -1,6 +1,7 @@
 import { type Graph, type Machine, type NamedTensor, Tensor } from "../ir/index.js";
 import { mapTree, type Tree } from "../util/tree.js";
 import { fuseAffineSums } from "./affine-sums.js";
+import { aggregateGradients } from "./aggregated-gradients.js";
 import { blockConvolutions } from "./blocked-convolutions.js";
 import { mergeCommonSubexpressions } from "./common-subexpressions.js";
 import { foldBatchNorms } from "./folded-batch-norms.js";
@@ -23,6 +24,7 @@ export const REWRITE_NAMES = [
   "scaled-products",
   "needless-expansions",
   "folded-batch-norms",
+  "aggregated-gradients",
   "blocked-convolutions",
   "keep-blocked",
   "affine-sums",
@@ -45,6 +47,7 @@ const MACHINE_REWRITES: Readonly<Record<Exclude<RewriteName, keyof typeof FORWAR
   "scaled-products": scaleFactors,
   "needless-expansions": dropExpansions,
   "folded-batch-norms": foldBatchNorms,
+  "aggregated-gradients": aggregateGradients,
   "blocked-convolutions": blockConvolutions,
   "keep-blocked": keepBlocked,
   "affine-sums": fuseAffineSums,

@@ -82,6 +82,15 @@ const alongImage: Rule = (node) => {
   return fromBlocked(Tensor.apply(node.operator, sources as Tensor[], attributes, node.scope));
 };
 
+/** Samples become channels, or channels samples, by whole blocks. */
+const regrouped: Rule = ({ inputs: [x], shape }, block) => {
+  const source = blockedSource(x);
+  const [batch, channels, height, width] = shape as readonly number[];
+  const sameImages = shape.length === 4 && height === x!.shape[2] && width === x!.shape[3];
+  if (!source || !sameImages || channels! % block !== 0) return undefined;
+  return fromBlocked(reshape(source, [batch!, channels! / block, height!, width!, block]));
+};
+
 const RULES: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(
     [
@@ -102,6 +111,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   ),
   ...Object.fromEntries(["takeTap", "interleave", "slice", "pad"].map((name) => [name, alongImage])),
   takeEqual: elementwise,
+  reshape: regrouped,
   sum: reduction(sum),
   sumSquares: reduction(sumSquares),
   mixExperts: byChannelBlocks,

@@ -69,6 +69,16 @@ describe.skipIf(block === 0)(
       );
     });
 
+    it("blockedConv2d with groups", async () => {
+      const options = { groups: 2, padding: [1, 0] } as const;
+      await expectSame(
+        (x, weight, bias) =>
+          fromBlocked(blockedConv2d(toBlocked(x, block), blockWeights(weight, block), bias, options)),
+        (x, weight, bias) => conv2d(x, weight, bias, options),
+        [[2, 2 * channels, 5, 4], [2 * out, channels, 3, 3], [2 * out]],
+      );
+    });
+
     it("blockedConv2d of a plain image with few channels", async () => {
       await expectSame(
         (x, weight) =>

@@ -31,13 +31,13 @@ describe("the plan on a CPU", () => {
   const everywhere = (plan: MixingPlan) =>
     ["features.8", "features.11", "features.14"].map((name) => [name, plan]);
 
-  it("is to aggregate for one image in AlexNet-DY", () => {
+  it("is to aggregate in AlexNet-DY once it is trained", () => {
     expect(plansOf(1, false)).toEqual(everywhere("aggregate"));
+    expect(plansOf(64, false)).toEqual(everywhere("aggregate"));
   });
 
-  it("is to mix for 64, when training outputs", () => {
+  it("is to mix outputs while it is being trained", () => {
     expect(plansOf(64, true)).toEqual(everywhere("mix-outputs"));
-    expect(plansOf(64, false).map(([, plan]) => plan)).not.toContain("aggregate");
   });
 
   it("is to aggregate where experts are so many that computing each costs more", () => {
@@ -77,12 +77,11 @@ describe("where nothing was measured", () => {
 describe("what a plan has to do", () => {
   const once = 4 * 192 * 49 * 128 * 9;
 
-  it("aggregating computes once, several samples as groups", () => {
+  it("aggregating computes once, with kernels mixed for each sample", () => {
     expect(planWork("aggregate", size, false)).toMatchObject({
-      blockedMultiplyAdds: 0,
-      groupedMultiplyAdds: once,
+      ...{ blockedMultiplyAdds: once, plainMultiplyAdds: 0 },
+      mixedWeights: 4 * size.kernels,
     });
-    expect(planWork("aggregate", { ...size, batch: 1 }, false).blockedMultiplyAdds).toBe(once / 4);
   });
 
   it("mixing computes K times, and moves K outputs or K inputs", () => {
@@ -93,8 +92,16 @@ describe("what a plan has to do", () => {
     expect(outputs.bytes - inputs.bytes).toBe(4 * 4 * 2 * 2 * (192 - 128) * 49);
   });
 
-  it("a weight gradient fills small batches up", () => {
-    expect(planWork("mix-outputs", size, true).blockedMultiplyAdds).toBe(2 * once * (2 + 16 / 4));
+  it("outputs that were mixed have the input's gradient aggregated, and a weight gradient fills small batches up", () => {
+    expect(planWork("mix-outputs", size, true)).toMatchObject({
+      blockedMultiplyAdds: once * (2 + 1 + 2 * (16 / 4)),
+      mixedWeights: 4 * size.kernels,
+    });
+  });
+
+  it("with groups the blocked layout may not hold it", () => {
+    const grouped = planWork("mix-outputs", { ...size, groups: 2 }, false);
+    expect(grouped).toMatchObject({ blockedMultiplyAdds: 0, plainMultiplyAdds: 2 * once });
   });
 });
 

@@ -16,9 +16,20 @@ import { count, randomArray } from "../contract/gradient-check.js";
 type Tensors = Readonly<Record<string, Tensor>>;
 const PLANS = ["aggregate", "mix-outputs", "mix-inputs"] as const satisfies readonly MixingPlan[];
 
+/** A layer's channels in and out, and its images: [B, C, n, n]. */
+interface Sizes {
+  readonly batch: number;
+  readonly channels: readonly [number, number];
+  readonly image: number;
+}
+
 /** Output, attention and gradients of a layer whose every parameter is random. */
-async function run(batch: number, options: DynamicConv2dOptions): Promise<Record<string, Float32Array>> {
-  const layer = new DynamicConv2d(8, 6, 3, options);
+async function run(
+  { batch, channels, image }: Sizes,
+  options: DynamicConv2dOptions,
+): Promise<Record<string, Float32Array>> {
+  const layer = new DynamicConv2d(...channels, 3, options);
+  const shape = [batch, channels[0], image, image];
   const shapes = Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, shape]));
   const values = Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [
@@ -32,12 +43,9 @@ async function run(batch: number, options: DynamicConv2dOptions): Promise<Record
       const objective = sum(mul(output, output));
       return { output, attention: attention[""]!, gradient: gradients(objective, { ...state, x }) };
     },
-    [
-      Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, spec(shape)])),
-      spec([batch, 8, 9, 9]),
-    ],
+    [Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, spec(shape)])), spec(shape)],
   );
-  const { output, attention, gradient } = await fn(values, randomArray(batch * 8 * 81, "x"));
+  const { output, attention, gradient } = await fn(values, randomArray(count(shape), "x"));
   await fn.dispose();
   return { output, attention, ...gradient } as Record<string, Float32Array>;
 }
@@ -46,6 +54,16 @@ function difference(a: Float32Array, b: Float32Array): number {
   expect(a.length).toBe(b.length);
   const scale = Math.max(1, ...b.map(Math.abs));
   return Math.max(...a.map((value, i) => Math.abs(value - b[i]!))) / scale;
+}
+
+async function expectPlansToAgree(sizes: Sizes, options: DynamicConv2dOptions): Promise<void> {
+  const [first, ...others] = await Promise.all(PLANS.map((plan) => run(sizes, { ...options, plan })));
+  for (const other of others) {
+    expect(Object.keys(other)).toEqual(Object.keys(first!));
+    for (const [key, values] of Object.entries(first!)) {
+      expect(difference(other[key]!, values), key).toBeLessThan(1e-5);
+    }
+  }
 }
 
 describe("the three mixing plans agree, forward and gradient", () => {
@@ -58,19 +76,15 @@ describe("the three mixing plans agree, forward and gradient", () => {
   };
   for (const [name, options] of Object.entries(cases)) {
     for (const batch of [1, 3]) {
-      it(`${name}, batch ${batch}`, async () => {
-        const [first, ...others] = await Promise.all(
-          PLANS.map((plan) => run(batch, { experts: 3, ...options, plan })),
-        );
-        for (const other of others) {
-          expect(Object.keys(other)).toEqual(Object.keys(first!));
-          for (const [key, values] of Object.entries(first!)) {
-            expect(difference(other[key]!, values), key).toBeLessThan(1e-5);
-          }
-        }
-      });
+      it(`${name}, batch ${batch}`, () =>
+        expectPlansToAgree({ batch, channels: [8, 6], image: 9 }, { experts: 3, ...options }));
     }
   }
+
+  // Wide enough for the blocked layout, and for kernels that are mixed in several parts.
+  const wide = { batch: 30, channels: [64, 96], image: 5 } as const;
+  it("wide", () => expectPlansToAgree(wide, { experts: 2, padding: 1 }));
+  it("wide, groups 2", () => expectPlansToAgree(wide, { experts: 2, padding: 1, groups: 2 }));
 });
 
 describe("an open batch", () => {

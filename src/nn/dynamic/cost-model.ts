@@ -1,11 +1,11 @@
 /**
  * Which of the plans of `mix.ts` is quickest. On a CPU the milliseconds of each are predicted as
  *
- *     blocked multiply-adds · a + grouped multiply-adds · b + bytes · c + d
+ *     blocked multiply-adds · a + plain multiply-adds · b + mixed weights · c + bytes · d + e
  *
- * with a, b and c, and a d for each plan, fitted to measurements of single layers by `npm run bench -- fit`, for
- * inference and training apart. "Grouped" is a convolution with several groups, which ONNX Runtime does not do in
- * its blocked layout. The coefficients are those of one machine; what counts is which plan comes first. On other
+ * with a to d, and an e for each plan, fitted to measurements of single layers by `npm run bench -- fit`, for
+ * inference and training apart. "Blocked" is ONNX Runtime's blocked layout; "plain" is what it does not do in that,
+ * such as gradients by the weights of several groups. The coefficients are those of one machine; what counts is which plan comes first. On other
  * targets nothing has been measured, and the choice is by batch.
  */
 import type { Target } from "../../ir/index.js";
@@ -38,8 +38,10 @@ export interface PlanContext {
 /** What a plan has to do. */
 export interface PlanWork {
   readonly blockedMultiplyAdds: number;
-  readonly groupedMultiplyAdds: number;
-  /** Read and written in the forward pass. */
+  readonly plainMultiplyAdds: number;
+  /** Weights of the kernels that are mixed, all samples together; they stay in the processor's cache. */
+  readonly mixedWeights: number;
+  /** Read and written in the forward pass, and for gradients by each sample's kernels. */
   readonly bytes: number;
 }
 
@@ -51,6 +53,14 @@ export interface PlanCoefficients extends PlanWork {
 /** Milliseconds by plan. */
 export type PlanPrediction = Readonly<Record<MixingPlan, number>>;
 
+/** The kinds of work that a plan has to do. */
+export const WORK_KINDS = [
+  "blockedMultiplyAdds",
+  "plainMultiplyAdds",
+  "mixedWeights",
+  "bytes",
+] as const satisfies readonly (keyof PlanWork)[];
+
 const FLOAT_BYTES = 4;
 /** Samples that a weight gradient in the blocked layout takes at once: a smaller batch is filled up. */
 const SAMPLE_BLOCK = 16;
@@ -60,21 +70,26 @@ export function planWork(plan: MixingPlan, size: MixtureSize, training: boolean)
   const { batch, experts, groups, input, output, kernels, summed } = size;
   const aggregated = plan === "aggregate";
   const once = batch * output * summed;
-  const done = aggregated ? once : experts * once;
-  const blocked = groups === 1 && !(aggregated && batch > 1);
+  const everyExpert = experts * once;
   const filled = (Math.ceil(batch / SAMPLE_BLOCK) * SAMPLE_BLOCK) / batch;
-  // Forward, by the input, by the weight.
-  const passes = training ? 2 + (blocked ? filled : 1) : 1;
+
+  const forward = aggregated ? once : everyExpert;
+  // The rewrite `aggregated-gradients` gives mixed outputs the input's gradient of aggregation.
+  const byInput = plan === "mix-inputs" ? everyExpert : once;
+  const byWeight = aggregated ? once : filled * everyExpert;
+  const blocked = forward + (training ? byInput + (aggregated ? 0 : byWeight) : 0);
+  const plain = training && aggregated ? byWeight : 0;
+  const mixes = (aggregated ? 1 : 0) + (training && plan !== "mix-inputs" ? 1 : 0);
+
   // Each is written, then read.
-  const between = {
-    aggregate: kernels,
-    "mix-outputs": experts * output,
-    "mix-inputs": experts * input,
-  }[plan];
-  const floats = experts * kernels + batch * (input + 2 * between + output);
+  const between = { aggregate: 0, "mix-outputs": experts * output, "mix-inputs": experts * input }[plan];
+  // Of each sample's kernels the gradient is written, then read for the experts' and for the attention's.
+  const gradients = training && aggregated ? 3 * kernels : 0;
+  const floats = experts * kernels + batch * (input + 2 * between + output + gradients);
   return {
-    blockedMultiplyAdds: blocked ? passes * done : 0,
-    groupedMultiplyAdds: blocked ? 0 : passes * done,
+    blockedMultiplyAdds: groups === 1 ? blocked : 0,
+    plainMultiplyAdds: groups === 1 ? plain : blocked + plain,
+    mixedWeights: mixes * batch * kernels,
     bytes: FLOAT_BYTES * floats,
   };
 }
@@ -86,15 +101,10 @@ export function predictPlans(
   coefficients = PLAN_COEFFICIENTS[context.training ? "training" : "inference"],
 ): PlanPrediction | undefined {
   if (context.target !== "cpu") return undefined;
-  const { blockedMultiplyAdds, groupedMultiplyAdds, bytes, once } = coefficients;
   const milliseconds = (plan: MixingPlan) => {
     const work = planWork(plan, size, context.training);
-    return (
-      blockedMultiplyAdds * work.blockedMultiplyAdds +
-      groupedMultiplyAdds * work.groupedMultiplyAdds +
-      bytes * work.bytes +
-      once[plan]
-    );
+    const parts = WORK_KINDS.map((kind) => coefficients[kind] * work[kind]);
+    return parts.reduce((sum, part) => sum + part, coefficients.once[plan]);
   };
   return {
     aggregate: milliseconds("aggregate"),
