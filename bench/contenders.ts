@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { MixingPlan } from "dyconv";
+import type { MixingPlan, RewriteName } from "dyconv";
 import type { LayerTask, Task, Variant } from "./protocol.js";
 import type { Pytorch } from "./pytorch.js";
 
@@ -45,6 +45,20 @@ function typescript(file: string, description: Omit<Description, "command" | "ar
 /** dyconv itself, with a plan for its dynamic convolutions. */
 export function dyconv(plan: MixingPlan | "auto" = "auto"): Contender {
   return typescript("dyconv", { name: "dyconv", how: plan, variant: { plan } });
+}
+
+/**
+ * dyconv with rewrites of the graph left out, for whole networks.
+ *
+ * @param names the rewrites
+ * @param title what to call them
+ */
+export function dyconvWithout(names: readonly RewriteName[], title: string): Contender {
+  return typescript("dyconv", {
+    ...{ name: "dyconv", how: `without ${title}` },
+    variant: { plan: "auto", withoutRewrites: names.join() },
+    takes: (task) => "network" in task,
+  });
 }
 
 /** PyTorch in one formulation. */

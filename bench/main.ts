@@ -3,9 +3,11 @@ import { Command, InvalidArgumentError } from "commander";
 import { fitPlans } from "./fit-plans.js";
 import { recordMachine } from "./machine.js";
 import { drawGrowth } from "./plot.js";
+import { updateRewriteTable } from "./rewrite-table.js";
 import { type Flags, type Settings, settingsFrom } from "./settings.js";
 import { runGrowth } from "./suites/growth.js";
 import { runLayers } from "./suites/layers.js";
+import { runRewrites } from "./suites/rewrites.js";
 import { runStartup } from "./suites/startup.js";
 import { runSteps } from "./suites/steps.js";
 import { updateReadme } from "./table.js";
@@ -41,13 +43,20 @@ const program = new Command("npm run bench --").description(
 suite("steps", "whole training and evaluation steps", 1.5).action(measures(runSteps));
 suite("layers", "single dynamic layers, each plan", 0.2).action(measures(runLayers));
 suite("growth", "speed and memory by batch, K and image size", 1).action(measures(runGrowth));
+suite("rewrites", "AlexNet-DY with and without each rewrite", 1.5).action(measures(runRewrites));
 suite("machine", "the machine: multiply-adds, copies, versions", 1).action(
   measures((settings) => recordMachine("machine", settings)),
 );
 suite("startup", "from `dyconv train` to the first step", 1)
   .option("--data <source>", "data to train on", "shapes")
   .action(async (flags: Flags & { data: string }) => runStartup(await settingsFrom(flags), flags.data));
-program.command("table").description("write the table of README.md").action(updateReadme);
+program
+  .command("table")
+  .description("write the tables of README.md and docs/performance.md")
+  .action(async () => {
+    await updateReadme();
+    await updateRewriteTable();
+  });
 program.command("fit").description("fit the plans' cost model to the results of layers").action(fitPlans);
 program.command("plot").description("draw docs/growth.svg").action(drawGrowth);
 

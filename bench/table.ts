@@ -1,18 +1,16 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { groups, least } from "d3-array";
 import { alexnetDy } from "dyconv";
-import { formatMarkdownTable, summarize, writeFileAtomically } from "dyconv/node";
+import { formatMarkdownTable, summarize } from "dyconv/node";
 import type { Duel } from "./alternate.js";
 import { type Machine, readMachines } from "./machine.js";
+import { writeBetweenMarks } from "./marks.js";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
 import type { StartupRow } from "./suites/startup.js";
 
 const SOURCE = join(ROOT, "bench/results");
 const README = join(ROOT, "README.md");
-const START = "<!-- bench:start -->";
-const END = "<!-- bench:end -->";
 const IMAGE_SIZE = 128;
 
 const HEAD = [
@@ -30,12 +28,8 @@ const HEAD = [
 
 /** Writes the results of the suites `steps` and `startup` between the marks in README.md. */
 export async function updateReadme(): Promise<void> {
-  const readme = await readFile(README, "utf8");
-  const [before, after] = [readme.indexOf(START), readme.indexOf(END)];
-  if (before < 0 || after < before) throw new Error(`README.md has no ${START} and ${END}`);
   const table = await resultTable();
-  const text = `${readme.slice(0, before)}${START}\n\n${table}\n\n${readme.slice(after)}`;
-  await writeFileAtomically(README, text);
+  await writeBetweenMarks(README, "bench", table);
   console.log(table);
 }
 

@@ -8,6 +8,7 @@ import {
   initialState,
   type MixingPlan,
   mul,
+  type RewriteName,
   spec,
   sum,
   type Tensor,
@@ -20,9 +21,13 @@ import { type OpenTask, serve } from "./serve.js";
 
 type Plan = MixingPlan | "auto";
 
-async function openNetwork(task: NetworkTask, plan: Plan): Promise<OpenTask> {
+async function openNetwork(
+  task: NetworkTask,
+  plan: Plan,
+  withoutRewrites: readonly RewriteName[],
+): Promise<OpenTask> {
   const model = NETWORKS[task.network]({ experts: task.experts, plan });
-  const options = { imageSize: task.size, batchSize: task.batch, threads: task.threads };
+  const options = { imageSize: task.size, batchSize: task.batch, threads: task.threads, withoutRewrites };
   return task.kind === "train" ? trainingWorkload(model, options) : evaluationWorkload(model, options);
 }
 
@@ -76,5 +81,6 @@ async function openBackward(layer: DynamicConv2d, task: LayerTask): Promise<Open
 
 await serve("onnxruntime-node", (task, variant) => {
   const plan = variant.plan as Plan;
-  return "network" in task ? openNetwork(task, plan) : openLayer(task, plan);
+  const withoutRewrites = (variant.withoutRewrites?.split(",") ?? []) as RewriteName[];
+  return "network" in task ? openNetwork(task, plan, withoutRewrites) : openLayer(task, plan);
 });

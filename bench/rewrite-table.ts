@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { descending } from "d3-array";
+import { REWRITE_NAMES } from "dyconv";
+import { formatMarkdownTable } from "dyconv/node";
+import type { Duel } from "./alternate.js";
+import { type Machine, readMachines } from "./machine.js";
+import { writeBetweenMarks } from "./marks.js";
+import { readRows } from "./results.js";
+import { REWRITE_PHRASES } from "./rewrite-phrases.js";
+import { ROOT } from "./settings.js";
+import type { RewriteRow } from "./suites/rewrites.js";
+
+const SOURCE = join(ROOT, "bench/results");
+const PAGE = join(ROOT, "docs/performance.md");
+const HEAD = ["rewrite", "what it does", "training", "evaluating"];
+
+/** Writes the results of the suite `rewrites` between the marks in docs/performance.md. */
+export async function updateRewriteTable(): Promise<void> {
+  const rows = await readRows<RewriteRow>(SOURCE, "rewrites");
+  const machine = (await readMachines(SOURCE)).rewrites;
+  if (rows.length === 0 || machine === undefined) {
+    throw new Error("there is nothing to say of rewrites: npm run bench -- rewrites");
+  }
+  const text = [rewriteTable(rows), caption(rows[0]!, machine)].join("\n\n");
+  await writeBetweenMarks(PAGE, "rewrites", text);
+  console.log(text);
+}
+
+/** What each rewrite that was measured buys, that which helps training most first; then all of them. */
+export function rewriteTable(rows: readonly RewriteRow[]): string {
+  const find = (rewrite: RewriteRow["rewrite"], kind: Duel["kind"]) =>
+    rows.find((row) => row.rewrite === rewrite && row.kind === kind);
+  const measured = REWRITE_NAMES.map((rewrite) => ({
+    name: `\`${rewrite}\``,
+    phrase: REWRITE_PHRASES[rewrite],
+    train: find(rewrite, "train"),
+    evaluate: find(rewrite, "evaluate"),
+  })).filter(({ train, evaluate }) => train ?? evaluate);
+  const sorted = measured.sort((a, b) => descending(a.train?.ratio ?? 0, b.train?.ratio ?? 0));
+  const all = {
+    ...{ name: "all", phrase: "none is left out" },
+    ...{ train: find("all", "train"), evaluate: find("all", "evaluate") },
+  };
+  const cells = [...sorted, all].map(({ name, phrase, train, evaluate }) => [
+    ...[name, phrase],
+    ...[train, evaluate].map(ratio),
+  ]);
+  return formatMarkdownTable(HEAD, cells, { align: ["left", "left", "right", "right"] });
+}
+
+function ratio(duel: Duel | undefined): string {
+  if (duel === undefined) return "–";
+  return `${duel.ratio.toFixed(2)}× (${duel.ratioLow.toFixed(2)}–${duel.ratioHigh.toFixed(2)})`;
+}
+
+function caption({ batch, size, rounds }: Duel, { cpu, threads, node, onnxruntime }: Machine): string {
+  return `Images/s of AlexNet-DY with the rewrite ÷ without it, batch ${batch}, ${size}×${size}: median (least–largest) of ${rounds} rounds in turn. A rewrite that works on what another has made loses by that one's absence too. ${cpu}, ${threads} threads; Node ${node}, ONNX Runtime ${onnxruntime}.`;
+}
