@@ -1,3 +1,4 @@
+import { UsageError } from "../errors/index.js";
 import type { TrainConfig } from "../train/config.js";
 import type { EpochMetrics } from "../train/records.js";
 import type { TrainResult } from "../train/training-run.js";
@@ -24,6 +25,7 @@ export async function runTraining(
   terminal: Terminal,
 ): Promise<TrainResult> {
   const config = await configure(model, flags, place);
+  checkMilestones(flags, config);
   const { train } = await import("../train/trainer.js");
   const { writeCurves } = await import("../train/curves.js");
   const { out, like: _, ...beginning } = place;
@@ -74,6 +76,14 @@ async function configure(
   const { dynamic } = await findModel(model);
   const completed = dynamic ? { ...known, ...modelOptions } : modelOptions;
   return parseTrainConfig({ ...config, ...others, modelOptions: completed, model });
+}
+
+/** Milestones are always part of a configuration; only those that are given can be given in vain. */
+function checkMilestones({ milestones }: TrainingFlags, { schedule }: TrainConfig): void {
+  if (milestones === undefined || schedule === "multi-step") return;
+  throw new UsageError(`the schedule ${schedule} has no milestones`, {
+    hint: "leave out --milestones, or take --schedule multi-step",
+  });
 }
 
 function epochLine(m: EpochMetrics, epochs: number): string {

@@ -31,6 +31,10 @@ describe("dyconv", () => {
     [["train", "alexnet-dy", "--out", "x", "--schedule", "cosin"], "did you mean cosine?"],
     [["train", "alexnet-dy", "--out", "x", "--optimizer", "lion"], "choose from sgd, adam, adamw"],
     [["train", "alexnet-dy", "--out", "x", "--milestones", "30,x"], "it must be a number"],
+    [
+      ["train", "alexnet-dy", "--out", "x", "--schedule", "cosine", "--milestones", "30,60"],
+      "error: the schedule cosine has no milestones\nhint: leave out --milestones, or take --schedule multi-step",
+    ],
     [["train", "alexnet", "--out", "x", "--experts", "4"], "alexnet has no dynamic convolutions"],
     [["compare", "alexnet", "alexnet", "--out", "x"], "compare two that differ"],
     [["summary", "alexnet", "--plan", "auto"], "hint: models with dynamic convolutions: alexnet-dy"],
