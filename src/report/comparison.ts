@@ -25,6 +25,8 @@ export interface ReportRun extends Result {
 export interface ReportFigure {
   /** SVG text of `renderSvg`; it goes into the page unescaped. */
   readonly svg: string;
+  /** The same for windows too narrow for it, such as a telephone's; by default it is made smaller there. */
+  readonly narrowSvg?: string;
   readonly caption: string;
 }
 

@@ -35,4 +35,14 @@ export const FIGURE_STYLE: Config = {
     tickOpacity: 0.5,
     tickSize: 4,
   },
+  legend: {
+    labelColor: INK,
+    labelFontSize: 11,
+    labelLimit: 0,
+    symbolType: "stroke",
+    symbolStrokeWidth: 1.75,
+    symbolOpacity: 1,
+    rowPadding: 2,
+    offset: 8,
+  },
 };

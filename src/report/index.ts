@@ -12,7 +12,7 @@ export {
   MISSING,
 } from "./format.js";
 export { type PredictedSample, type PredictionGridOptions, renderPredictionGrid } from "./picture-grid.js";
-export { accuracySpec, type CurvesOptions, curvesSpec, lossSpec } from "./plots.js";
+export { accuracySpec, type CurvesOptions, curvesSpec, type FigureWidth, lossSpec } from "./plots.js";
 export { PUBLISHED_RESULTS, PUBLISHED_SOURCE, type Result } from "./published.js";
 export { type PngOptions, renderPng, renderSvg, writeFigure } from "./render.js";
 export { renderReport } from "./report.js";

@@ -12,9 +12,11 @@ export interface CurvesOptions {
   readonly y: string;
   /** Whether values are fractions to be shown as percentages; default: false. */
   readonly percent?: boolean;
-  /** Width in pixels of the area that curves are drawn in; default: 560. */
+  /** Whether it is for a telephone: less wide, and runs are named above their lines; default: false. */
+  readonly narrow?: boolean;
+  /** Width in pixels of the area that curves are drawn in; default: 560, or 280 where it is narrow. */
   readonly width?: number;
-  /** Its height; default: 300. */
+  /** Its height; default: 300, or 240 where it is narrow. */
   readonly height?: number;
 }
 
@@ -24,16 +26,20 @@ const MARGINS = { top: 64, bottom: 46, left: 44, right: 22 };
 const LETTER_WIDTH = 6.3;
 /** Least distance of two end labels, in pixels. */
 const LABEL_GAP = 15;
+/** Height of a run's name above a narrow figure, in pixels. */
+const LEGEND_ROW = 13;
 
 /**
  * The figure of one quantity over the epochs, for any number of runs: colour tells the run, solid lines
- * are validation and dashed lines training. Each line is named where it ends, so there is no legend.
+ * are validation and dashed lines training. Each line is named where it ends, so there is no legend, save
+ * where the figure is too narrow for that.
  * Values measured several times an epoch are a faint trace behind their means.
  *
  * @returns a Vega-Lite specification, for files and pages alike.
  */
 export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): TopLevelSpec {
-  const { title, y, percent = false, width = 560, height = 300 } = options;
+  const { title, y, percent = false, narrow = false } = options;
+  const { width = narrow ? 280 : 560, height = narrow ? 240 : 300 } = options;
   const lines = linesOf(runs);
   const names = runs.map(({ name }) => name);
   const epochs = Math.max(
@@ -47,11 +53,13 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     description: `${title} of ${names.join(", ")}. ${y}, by epoch.`,
-    title: { text: title, subtitle: y },
+    title: { text: title, subtitle: narrow ? `${y}; training is dashed` : y },
     width,
     height,
     autosize: "none",
-    padding: { ...MARGINS, right: MARGINS.right + longestLabel * LETTER_WIDTH },
+    padding: narrow
+      ? { ...MARGINS, top: MARGINS.top + names.length * LEGEND_ROW }
+      : { ...MARGINS, right: MARGINS.right + longestLabel * LETTER_WIDTH },
     config: FIGURE_STYLE,
     encoding: {
       x: {
@@ -72,7 +80,7 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
         field: "run",
         type: "nominal",
         scale: { domain: names, range: names.map((_, index) => runColour(index)) },
-        legend: null,
+        legend: narrow ? { orient: "top", direction: "vertical", title: null } : null,
       },
       detail: { field: "set" },
     },
@@ -80,20 +88,22 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
       traceLayer(lines),
       lineLayer(lines),
       pointLayer(lines),
-      leaderLayer(labels, epochs),
-      labelLayer(labels, epochs),
+      ...(narrow ? [] : [leaderLayer(labels, epochs), labelLayer(labels, epochs)]),
     ],
   };
 }
 
+/** How wide a figure is to be. */
+export type FigureWidth = Pick<CurvesOptions, "narrow">;
+
 /** The figure of the losses; points carry the loss. */
-export function lossSpec(runs: readonly RunCurves[]): TopLevelSpec {
-  return curvesSpec(runs, { title: "Loss", y: "cross entropy" });
+export function lossSpec(runs: readonly RunCurves[], width: FigureWidth = {}): TopLevelSpec {
+  return curvesSpec(runs, { title: "Loss", y: "cross entropy", ...width });
 }
 
 /** The figure of the accuracies; points carry the fraction of images that was classified correctly. */
-export function accuracySpec(runs: readonly RunCurves[]): TopLevelSpec {
-  return curvesSpec(runs, { title: "Accuracy", y: "images classified correctly", percent: true });
+export function accuracySpec(runs: readonly RunCurves[], width: FigureWidth = {}): TopLevelSpec {
+  return curvesSpec(runs, { title: "Accuracy", y: "images classified correctly", percent: true, ...width });
 }
 
 /**

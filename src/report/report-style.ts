@@ -26,7 +26,8 @@ figure { margin: 1.25rem 0 2rem; }
 figcaption { color: var(--soft); font-size: .9rem; line-height: 1.45; }
 .table figcaption { margin-bottom: .68rem; }
 .scroll { overflow-x: auto; }
-svg { display: block; max-width: 100%; height: auto; min-width: 34rem; }
+svg { display: block; max-width: 100%; height: auto; }
+.if-narrow { display: none; }
 img { display: block; height: auto; background: white; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: lining-nums tabular-nums; font-size: .95rem; }
 thead { border-block: 2px solid var(--ink); border-bottom-width: 1px; }
@@ -45,6 +46,10 @@ thead th { font-weight: 600; }
   .wide figcaption { max-width: 46.5rem; margin-inline: auto; }
   .wide img { max-width: 100%; }
 }
+@media (max-width: 36rem) {
+  .if-wide { display: none; }
+  .if-narrow { display: block; }
+}
 @media (max-width: 30rem) {
   body { padding-top: 2rem; font-size: 1rem; }
   h1 { font-size: 1.5rem; }
@@ -59,6 +64,6 @@ thead th { font-weight: 600; }
 @media print {
   body { max-width: none; padding: 0; }
   figure, tr { break-inside: avoid; }
-  img, svg { max-width: 100%; min-width: 0; }
+  img { max-width: 100%; }
 }
 `;

@@ -71,8 +71,14 @@ function resultRow(result: Result, label: string): Markup {
 function curvesSection(figures: readonly ReportFigure[]): Markup {
   return html`<section>
 <h2>Curves</h2>
-${figures.map(({ svg, caption }) => html`<figure><div class="scroll">${new Markup(svg)}</div><figcaption>${caption}</figcaption></figure>`)}
+${figures.map((figure) => html`<figure>${drawings(figure)}<figcaption>${figure.caption}</figcaption></figure>`)}
 </section>`;
+}
+
+/** The drawing of a figure, or one for wide and one for narrow windows. */
+function drawings({ svg, narrowSvg }: ReportFigure): Markup {
+  if (narrowSvg === undefined) return new Markup(svg);
+  return html`<div class="if-wide">${new Markup(svg)}</div><div class="if-narrow">${new Markup(narrowSvg)}</div>`;
 }
 
 function predictionsSection(runs: readonly ReportRun[]): Markup | undefined {

@@ -5,7 +5,9 @@ import {
   accuracySpec,
   type ConfigValue,
   lossSpec,
+  type ReportFigure,
   type ReportRun,
+  type RunCurves,
   renderPredictionGrid,
   renderReport,
   renderSvg,
@@ -64,6 +66,16 @@ function configValues({ modelOptions, ...config }: TrainConfig): Readonly<Record
   return values;
 }
 
+/** Curves, drawn for wide and for narrow windows. */
+async function figure(
+  spec: typeof lossSpec,
+  runs: readonly RunCurves[],
+  caption: string,
+): Promise<ReportFigure> {
+  const [svg, narrowSvg] = [await renderSvg(spec(runs)), await renderSvg(spec(runs, { narrow: true }))];
+  return { svg, narrowSvg, caption };
+}
+
 /**
  * Compares runs: the published table's columns for each, and `report.html`, self-contained, in `folder`.
  *
@@ -75,17 +87,11 @@ export async function compareRuns(folders: readonly string[], folder: string): P
   const curves = await Promise.all(folders.map(readCurves));
   const named = curves.map((curve, i) => ({ ...curve, name: folders[i]! }));
   const { config, dataFingerprint, dataNote } = await openRun(folders[0]!);
+  const losses = named.map(({ name, loss }) => ({ name: basename(name), points: loss }));
+  const accuracies = named.map(({ name, accuracy }) => ({ name: basename(name), points: accuracy }));
   const figures = [
-    {
-      svg: await renderSvg(lossSpec(named.map(({ name, loss }) => ({ name: basename(name), points: loss })))),
-      caption: "Training loss every 10 steps, validation loss each epoch.",
-    },
-    {
-      svg: await renderSvg(
-        accuracySpec(named.map(({ name, accuracy }) => ({ name: basename(name), points: accuracy }))),
-      ),
-      caption: "Training and validation accuracy each epoch.",
-    },
+    await figure(lossSpec, losses, "Training loss every 10 steps, validation loss each epoch."),
+    await figure(accuracySpec, accuracies, "Training and validation accuracy each epoch."),
   ];
   const report = renderReport({
     title: runs.map(({ model }) => model).join(" against "),

@@ -79,6 +79,20 @@ describe("figures", () => {
     expect(svg).toContain('stroke-dasharray="5,3"');
   });
 
+  test("that are narrow name the runs above, and fit a telephone", async () => {
+    const names = ["AlexNet-DY with a long name", "b"];
+    const svg = await renderSvg(
+      lossSpec(
+        names.map((name) => runOf(name, 3)),
+        { narrow: true },
+      ),
+    );
+    for (const name of names) expect(svg).toContain(`>${name}</text>`);
+    expect(svg).not.toContain("validation</text>");
+    expect(svg).toContain(">cross entropy; training is dashed</text>");
+    expect(Number(/width="(\d+)"/.exec(svg)![1])).toBeLessThan(360);
+  });
+
   test("print accuracies in percent", async () => {
     const points = [0.2, 0.5, 0.82].map((value, i) => ({ epoch: i + 1, value, set: "validation" }) as const);
     expect(await renderSvg(accuracySpec([{ name: "a", points }]))).toContain(">80%</text>");

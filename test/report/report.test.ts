@@ -65,6 +65,13 @@ describe("renderReport", () => {
       expect(page).toContain(text);
   });
 
+  test("has a figure for wide and one for narrow windows", () => {
+    const figure = { svg: "<svg>wide</svg>", narrowSvg: "<svg>narrow</svg>", caption: "Loss." };
+    const page = renderReport({ ...REPORT, figures: [figure] });
+    expect(page).toContain('<div class="if-wide"><svg>wide</svg></div>');
+    expect(page).toContain('<div class="if-narrow"><svg>narrow</svg></div>');
+  });
+
   test("marks the options that differ", () => {
     const page = renderReport(REPORT);
     expect(page).toContain('<tr class="same"><th scope="row">lr</th><td>0.1</td><td>0.1</td></tr>');
