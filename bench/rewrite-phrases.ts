@@ -3,6 +3,7 @@ import type { RewriteName } from "dyconv";
 /** What each rewrite does, in a few words for a table. */
 export const REWRITE_PHRASES: Readonly<Record<RewriteName, string>> = {
   "pool-first": "pools before batch normalisation and ReLU",
+  "pixel-products": "multiplies matrices where a convolution sees a single pixel",
   "transposed-products": "transposes two small factors in place of their product",
   "scaled-products": "scales the smaller factor in place of the product",
   "needless-expansions": "leaves broadcasting to elementwise operators",

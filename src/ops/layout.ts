@@ -246,8 +246,9 @@ function scatterRows(updates: Tensor, indices: Tensor, shape: readonly number[])
   return Tensor.apply(scatterRowsOperator, [updates, indices], { shape });
 }
 
-/** The same elements in another shape; one size may be −1 and is worked out. */
-export function reshape(x: Tensor, shape: Shape): Tensor {
+/** The same elements in another shape; one size may be −1 and is worked out. Reshapes in a row become one. */
+export function reshape(tensor: Tensor, shape: Shape): Tensor {
+  const x = tensor.operator.name === reshapeOperator.name ? tensor.inputs[0]! : tensor;
   const known = shape.reduce<number>((n, size) => (size === -1 || size === "batch" ? n : n * size), 1);
   const total = elementCount(x.shape[0] === "batch" ? x.shape.slice(1) : x.shape, "reshape");
   const resolved = shape.map((size) => (size === -1 ? total / known : size));

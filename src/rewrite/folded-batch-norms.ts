@@ -1,7 +1,7 @@
 import type { Graph } from "../ir/index.js";
 import { Tensor } from "../ir/index.js";
 import { add, batchNormAffine, concat, matmul, mul, reshape } from "../ops/index.js";
-import { transformGraph } from "./transform.js";
+import { isConstant, transformGraph } from "./transform.js";
 
 /**
  * Batch normalisation with fixed statistics goes into the convolution before it: into its kernels, be they one
@@ -17,8 +17,11 @@ export function foldBatchNorms(graph: Graph): Graph {
   });
 }
 
-function isConstant({ operator }: Tensor): boolean {
-  return operator.name === "constant";
+/** The convolution whose groups are samples, each with kernels of its own, that `x` [B, O, H, W] comes from. */
+function samplesAsGroups(x: Tensor): Tensor | undefined {
+  const [y] = x.inputs;
+  const regroups = x.operator.name === "reshape" && y!.operator.name === "conv2d" && y!.shape[0] === 1;
+  return regroups && y!.shape[2] === x.shape[2] && y!.shape[3] === x.shape[3] ? y : undefined;
 }
 
 /** A shape that broadcasts [O] over [B, O, H, W]. */
@@ -48,9 +51,13 @@ function scaleChannels(x: Tensor, scale: Tensor): Tensor | undefined {
       const parts = inputs.map((input) => scaleChannels(input, scale));
       return parts.includes(undefined) ? undefined : add(parts[0]!, parts[1]!);
     }
-    // The bias of a mixture, π · biases as [B, O, 1, 1].
-    case "reshape":
+    case "reshape": {
+      const convolution = samplesAsGroups(x);
+      const scaled = convolution && scaleChannels(convolution, scale);
+      if (scaled) return reshape(scaled, x.shape);
+      // The bias of a mixture, π · biases as [B, O, 1, 1].
       return x.shape[2] === 1 && x.shape[3] === 1 ? scaleOutputs(x, scale) : undefined;
+    }
     default:
       return undefined;
   }
@@ -61,7 +68,7 @@ function scaleOutputs(parameter: Tensor, scale: Tensor): Tensor | undefined {
   const outputs = scale.shape[0] as number;
   const scaled = (values: Tensor, lead: number) =>
     reshape(mul(reshape(values, [lead, outputs, -1]), reshape(scale, [1, outputs, 1])), values.shape);
-  if (isConstant(parameter)) return scaled(parameter, 1);
+  if (isConstant(parameter)) return scaled(parameter, (parameter.shape[0] as number) / outputs);
   const product = parameter.operator.name === "reshape" ? parameter.inputs[0]! : parameter;
   const [attention, experts] = product.operator.name === "matmul" ? product.inputs : [];
   if (!attention || !experts || !isConstant(experts)) return undefined;
@@ -74,6 +81,11 @@ function shiftChannels(x: Tensor, shift: Tensor): Tensor {
   if (operator.name === "conv2d") {
     const [image, kernels, bias] = inputs as readonly [Tensor, Tensor, Tensor | undefined];
     return Tensor.apply(operator, [image, kernels, bias ? add(bias, shift) : shift], attributes);
+  }
+  const convolution = samplesAsGroups(x);
+  if (convolution) {
+    const each = Array.from({ length: x.shape[0] as number }, () => shift);
+    return reshape(shiftChannels(convolution, concat(each, 0)), x.shape);
   }
   // The smaller summand first: a mixture's bias has a single value a channel.
   if (operator.name === "add") return add(inputs[0]!, add(inputs[1]!, perChannel(shift)));

@@ -9,6 +9,7 @@ import { foldConstants } from "./folded-constants.js";
 import { fuseActivations } from "./fused-activations.js";
 import { keepBlocked } from "./keep-blocked.js";
 import { dropExpansions } from "./needless-expansions.js";
+import { multiplyPixels } from "./pixel-products.js";
 import { poolFirst } from "./pool-first.js";
 import { scaleFactors } from "./scaled-products.js";
 import { transposeFactors } from "./transposed-products.js";
@@ -20,6 +21,7 @@ export type Rewrite = (graph: Graph, machine: Machine) => Graph;
 /** Every rewrite by name, so that each can be left out to find a fault. */
 export const REWRITE_NAMES = [
   "pool-first",
+  "pixel-products",
   "transposed-products",
   "scaled-products",
   "needless-expansions",
@@ -43,6 +45,7 @@ const FORWARD_REWRITES = {
 
 /** Rules for a whole graph on its way to a machine, in the order in which they are applied. */
 const MACHINE_REWRITES: Readonly<Record<Exclude<RewriteName, keyof typeof FORWARD_REWRITES>, Rewrite>> = {
+  "pixel-products": multiplyPixels,
   "transposed-products": transposeFactors,
   "scaled-products": scaleFactors,
   "needless-expansions": dropExpansions,

@@ -31,3 +31,9 @@ export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | 
   for (const { tensor } of graph.outputs) readers.get(tensor)!.push(undefined);
   return readers;
 }
+
+/** Whether a tensor is a constant, perhaps in another order. */
+export function isConstant({ operator, inputs }: Tensor): boolean {
+  const reorders = operator.name === "reshape" || operator.name === "transpose";
+  return operator.name === "constant" || (reorders && isConstant(inputs[0]!));
+}
