@@ -49,7 +49,7 @@ function fitPass(rows: readonly LayerRow[], kind: LayerRow["kind"]): PlanCoeffic
 function sizeOf({ batch, experts, inChannels, outChannels, size }: LayerRow): MixtureSize {
   const summed = inChannels * TAPS;
   return {
-    ...{ batch, experts, groups: 1, summed },
+    ...{ batch, experts, summed },
     input: inChannels * size ** 2,
     output: outChannels * size ** 2,
     kernels: outChannels * summed,
@@ -69,14 +69,15 @@ function fitCoefficients(measured: readonly Measurement[], training: boolean): P
   return { ...named(WORK_KINDS, 0), once: named(PLANS, WORK_KINDS.length) } as unknown as PlanCoefficients;
 }
 
-/** x ≥ 0 for which all of the equations · x are nearest to 1, one coordinate after the other. */
+/** x ≥ 0 for which all of the equations · x are nearest to 1, one coordinate after the other; 0 where nothing depends on it. */
 function leastSquares(equations: readonly (readonly number[])[]): readonly number[] {
   const columns = equations[0]!.map((_, column) => equations.map((equation) => equation[column]!));
   const solution = columns.map(() => 0);
   const residuals = equations.map(() => 1);
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     for (const [n, column] of columns.entries()) {
-      const step = dot(column, residuals) / dot(column, column);
+      const square = dot(column, column);
+      const step = square === 0 ? 0 : dot(column, residuals) / square;
       const next = Math.max(0, solution[n]! + step);
       for (const [i, value] of column.entries()) residuals[i]! -= value * (next - solution[n]!);
       solution[n] = next;

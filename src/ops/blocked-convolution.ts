@@ -8,7 +8,7 @@ import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.
 import { staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d } from "./convolution.js";
-import { mul, sign } from "./elementwise.js";
+import { mul, nonzero } from "./elementwise.js";
 import { reshape, transpose } from "./layout.js";
 import { type Pair, symmetricPads, windowOutput } from "./window.js";
 
@@ -61,7 +61,7 @@ const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     return { dtype: "float32", shape: [batch!, kernel[0]!, ...size, block] };
   },
   gradient: (upstream, { inputs: [x, weight, bias], output, attributes }) => {
-    const dy = attributes.relu ? mul(upstream, sign(output)) : upstream;
+    const dy = attributes.relu ? mul(upstream, nonzero(output)) : upstream;
     const block = weight!.shape.at(-1) as number;
     const blocked = x!.shape.length === 5;
     const plain = conv2d(blocked ? fromBlocked(x!) : x!, unblockWeights(weight!), bias, attributes);

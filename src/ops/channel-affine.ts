@@ -1,7 +1,7 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
-import { mul, sign } from "./elementwise.js";
+import { mul, nonzero } from "./elementwise.js";
 import { reshape } from "./layout.js";
 import { sum } from "./reduce.js";
 
@@ -26,7 +26,7 @@ const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     return x!;
   },
   gradient: (upstream, { inputs: [x, scale, , addend], output, attributes: { blocked, relu } }) => {
-    const dy = relu ? mul(upstream, sign(output)) : upstream;
+    const dy = relu ? mul(upstream, nonzero(output)) : upstream;
     const channels = scale!.shape;
     const channelAxes = blocked ? [1, 4] : [1];
     const axes = x!.shape.flatMap((_, axis) => (channelAxes.includes(axis) ? [] : [axis]));

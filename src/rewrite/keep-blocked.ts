@@ -101,6 +101,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "neg",
       "relu",
       "sign",
+      "nonzero",
       "exp",
       "sqrt",
       "sigmoid",

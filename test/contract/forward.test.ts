@@ -182,4 +182,9 @@ describe("other operators agree with plain loops", () => {
         ((x!(b!, c!, i!, j!)! - mean!(c!)!) / Math.sqrt(Math.exp(variance!(c!)!) + 1e-3)) * scale!(c!)! +
         bias!(c!)!,
     ));
+
+  it("nonzero", () =>
+    check(ops.nonzero, [[2, 3]], [2, 3], ([i, j], x) => (x(i!, j!) === 0 ? 0 : 1), [
+      Float32Array.of(0, 0.3, -2, 1e-30, -0, 5),
+    ]));
 });

@@ -28,6 +28,7 @@ const rows: Readonly<Record<string, Row>> = {
   exp: { fn: ops.exp, shapes: [A] },
   log: { fn: ops.log, shapes: [A], inputs: [positive(A, "log")] },
   sqrt: { fn: ops.sqrt, shapes: [A], inputs: [positive(A, "sqrt")] },
+  nonzero: { fn: (x) => ops.mul(x, ops.nonzero(x)), shapes: [A], inputs: [awayFromZero(A, "nonzero")] },
   abs: { fn: ops.abs, shapes: [A], inputs: [awayFromZero(A, "abs")] },
   relu: { fn: ops.relu, shapes: [A], inputs: [awayFromZero(A, "relu")] },
   sigmoid: { fn: ops.sigmoid, shapes: [A] },

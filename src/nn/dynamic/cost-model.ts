@@ -4,8 +4,8 @@
  *     blocked multiply-adds · a + plain multiply-adds · b + mixed weights · c + bytes · d + e
  *
  * with a to d, and an e for each plan, fitted to measurements of single layers by `npm run bench -- fit`, for
- * inference and training apart. "Blocked" is ONNX Runtime's blocked layout; "plain" is what it does not do in that,
- * such as gradients by the weights of several groups. The coefficients are those of one machine; what counts is which plan comes first. On other
+ * inference and training apart. "Blocked" is ONNX Runtime's blocked layout; "plain" is what is not done in it,
+ * the gradient by each sample's kernels. (Groups of few channels do not fit into that layout, whatever the plan.) The coefficients are those of one machine; what counts is which plan comes first. On other
  * targets nothing has been measured, and the choice is by batch.
  */
 import type { Target } from "../../ir/index.js";
@@ -17,7 +17,6 @@ export interface MixtureSize {
   readonly batch: number;
   /** K */
   readonly experts: number;
-  readonly groups: number;
   /** Elements of one sample's input, C·H·W. */
   readonly input: number;
   /** Elements of one sample's output, O·H′·W′. */
@@ -67,7 +66,7 @@ const SAMPLE_BLOCK = 16;
 
 /** What a plan has to do for a mixture. */
 export function planWork(plan: MixingPlan, size: MixtureSize, training: boolean): PlanWork {
-  const { batch, experts, groups, input, output, kernels, summed } = size;
+  const { batch, experts, input, output, kernels, summed } = size;
   const aggregated = plan === "aggregate";
   const once = batch * output * summed;
   const everyExpert = experts * once;
@@ -77,8 +76,6 @@ export function planWork(plan: MixingPlan, size: MixtureSize, training: boolean)
   // The rewrite `aggregated-gradients` gives mixed outputs the input's gradient of aggregation.
   const byInput = plan === "mix-inputs" ? everyExpert : once;
   const byWeight = aggregated ? once : filled * everyExpert;
-  const blocked = forward + (training ? byInput + (aggregated ? 0 : byWeight) : 0);
-  const plain = training && aggregated ? byWeight : 0;
   const mixes = (aggregated ? 1 : 0) + (training && plan !== "mix-inputs" ? 1 : 0);
 
   // Each is written, then read.
@@ -87,8 +84,8 @@ export function planWork(plan: MixingPlan, size: MixtureSize, training: boolean)
   const gradients = training && aggregated ? 3 * kernels : 0;
   const floats = experts * kernels + batch * (input + 2 * between + output + gradients);
   return {
-    blockedMultiplyAdds: groups === 1 ? blocked : 0,
-    plainMultiplyAdds: groups === 1 ? plain : blocked + plain,
+    blockedMultiplyAdds: forward + (training ? byInput + (aggregated ? 0 : byWeight) : 0),
+    plainMultiplyAdds: training && aggregated ? byWeight : 0,
     mixedWeights: mixes * batch * kernels,
     bytes: FLOAT_BYTES * floats,
   };

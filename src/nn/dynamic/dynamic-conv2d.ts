@@ -88,11 +88,11 @@ export class DynamicConv2d extends Module {
   mixtureSize(x: Shape): MixtureSize | "open" {
     const [batch, ...sample] = x;
     if (batch === undefined || batch === "batch") return "open";
-    const { groups = 1 } = this.#options;
     const [experts, ...kernels] = this.weight.shape;
     const y = conv2d(input("float32", x), input("float32", kernels), undefined, this.#options);
     return {
-      ...{ batch, experts: experts!, groups },
+      batch,
+      experts: experts!,
       input: elementCount(sample),
       output: elementCount(y.shape.slice(1)),
       kernels: elementCount(kernels),
