@@ -115,6 +115,8 @@ function findMixture(weight: Tensor, groups: number): Mixture | undefined {
 
 /** Kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */
 const MIXED_BYTES = 6e6;
+/** Parts of a batch that are mixed apart, at most: each takes a session longer to open. */
+const MOST_PARTS = 32;
 
 /**
  * Each sample convolved with its own mixture, a few samples at a time, so that their kernels need not go through
@@ -133,7 +135,8 @@ function convolveMixture(
   const flat = reshape(ordered, [count!, -1]);
   const kernelBytes = 4 * (flat.shape[1] as number);
   const samples = attention.shape[0] as number;
-  const atOnce = Math.min(samples, Math.max(1, Math.round(MIXED_BYTES / kernelBytes)));
+  const cached = Math.max(1, Math.round(MIXED_BYTES / kernelBytes));
+  const atOnce = Math.min(samples, Math.max(cached, Math.ceil(samples / MOST_PARTS)));
 
   const part = (x: Tensor, axis: number, start: number, end: number) => {
     const share = (x.shape[axis] as number) / samples;
