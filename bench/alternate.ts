@@ -77,23 +77,24 @@ export interface Rival {
   readonly task: NetworkTask;
 }
 
-/** Each side in a fresh process, so that its peak memory is that of this task. */
+/**
+ * Each side in a fresh process for every round: its peak memory is then that of this task, and where in the machine's
+ * memory a process happens to lie, which makes up to a third of its speed, is drawn anew.
+ */
 export async function duel(
   task: NetworkTask,
   contender: Contender,
   rival: Rival,
   settings: Settings,
 ): Promise<Duel | undefined> {
-  const results = await withChildren([contender, rival.contender], async (children) => {
-    if (children.length < 2) return [];
-    const tasks = [task, rival.task];
-    return alternate(
-      children.map((child, n) => ({ child, task: tasks[n]! })),
-      settings,
-    );
-  });
-  const [ours = [], theirs = []] = results;
-  if (ours.length === 0 || theirs.length === 0) return undefined;
+  const ours: Round[] = [];
+  const theirs: Round[] = [];
+  for (let round = 0; round < settings.rounds; round++) {
+    const [mine, other] = await faceOff(task, contender, rival, settings);
+    if (mine === undefined || other === undefined) return undefined;
+    ours.push(mine);
+    theirs.push(other);
+  }
   const ratios = ours.map(({ seconds }, n) => theirs[n]!.seconds / seconds);
   const { kind, network, experts, batch, size, threads } = task;
   return {
@@ -111,6 +112,22 @@ export async function duel(
     rivalPeakMegabytes: peakMegabytes(theirs),
     rounds: ours.length,
   };
+}
+
+/** One round of each side; nothing from one that failed. */
+async function faceOff(
+  task: NetworkTask,
+  contender: Contender,
+  rival: Rival,
+  settings: Settings,
+): Promise<readonly (Round | undefined)[]> {
+  return withChildren([contender, rival.contender], async (children) => {
+    if (children.length < 2) return [];
+    const tasks = [task, rival.task];
+    const turns = children.map((child, n) => ({ child, task: tasks[n]! }));
+    const results = await alternate(turns, { ...settings, rounds: 1 });
+    return results.map(([round]) => round);
+  });
 }
 
 /** The median round. */

@@ -48,12 +48,9 @@ function tasks({ quick, threads }: Settings): readonly (readonly [Axis, NetworkT
   );
 }
 
-function rivals({ pytorch: peer, quick }: Settings) {
+function rivals({ pytorch: peer }: Settings) {
   // Without PyTorch, dyconv is measured against itself, so that its own curves can be drawn.
   if (peer === undefined) return [dyconv()];
   const allocator = peer.tcmalloc === undefined ? "system" : "tcmalloc";
-  return [
-    pytorch(peer, "channels", quick ? "eager" : "compiled", allocator),
-    pytorch(peer, "grouped", "eager", allocator),
-  ];
+  return [pytorch(peer, "channels", "eager", allocator), pytorch(peer, "grouped", "eager", allocator)];
 }
