@@ -35,16 +35,33 @@ function contender(description: Description): Contender {
   return { takes: () => true, ...description, title: [name, how, allocator].filter(Boolean).join(" ") };
 }
 
+/** Has glibc's allocator ask Linux for huge pages, 2 MB in place of 4 kB; without effect elsewhere. */
+const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+
 /** A contender that is run as this process is, by tsx. */
-function typescript(file: string, description: Omit<Description, "command" | "args" | "env" | "allocator">) {
+function typescript(
+  file: string,
+  description: Omit<Description, "command" | "args" | "env" | "allocator"> &
+    Partial<Pick<Description, "allocator">>,
+) {
   const script = fileURLToPath(new URL(`workers/${file}.ts`, import.meta.url));
   const args = [...process.execArgv, script];
-  return contender({ ...description, allocator: "", command: process.execPath, args, env: {} });
+  const { allocator = "" } = description;
+  const env = allocator === "small pages" ? {} : HUGE_PAGES;
+  return contender({ ...description, allocator, command: process.execPath, args, env });
 }
 
 /** dyconv itself, with a plan for its dynamic convolutions. */
 export function dyconv(plan: MixingPlan | "auto" = "auto"): Contender {
   return typescript("dyconv", { name: "dyconv", how: plan, variant: { plan } });
+}
+
+/** dyconv as it runs where huge pages were not asked for. */
+export function dyconvOnSmallPages(): Contender {
+  return typescript("dyconv", {
+    ...{ name: "dyconv", how: "auto", allocator: "small pages" },
+    variant: { plan: "auto" },
+  });
 }
 
 /**

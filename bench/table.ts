@@ -40,7 +40,12 @@ async function resultTable(): Promise<string> {
     throw new Error("there are no results: npm run bench -- steps");
   }
   const startups = await readRows<StartupRow>(SOURCE, "startup");
-  const facts = [...networkRatios(duels), ...peakShares(duels, machine), ...startupFacts(startups)];
+  const facts = [
+    ...networkRatios(duels),
+    ...hugePages(duels),
+    ...peakShares(duels, machine),
+    ...startupFacts(startups),
+  ];
   const rows = byStep(duels).map(tableRow);
   return [formatMarkdownTable(HEAD, rows), facts.join("\n"), machineLine(machine)].join("\n\n");
 }
@@ -78,9 +83,18 @@ function howOf({ how, allocator }: Duel, dynamic: boolean): string {
 /** AlexNet-DY against AlexNet, both dyconv. */
 function networkRatios(duels: readonly Duel[]): readonly string[] {
   const ratios = duels
-    .filter(({ rival }) => rival === "dyconv")
+    .filter(({ rival, network, rivalNetwork }) => rival === "dyconv" && rivalNetwork !== network)
     .map(({ kind, batch, ratio }) => `${ratio.toFixed(2)} (${kind}, batch ${batch})`);
   return ratios.length === 0 ? [] : [`- Speed of AlexNet-DY ÷ AlexNet, both dyconv: ${ratios.join(", ")}.`];
+}
+
+/** dyconv with huge pages against dyconv without. */
+function hugePages(duels: readonly Duel[]): readonly string[] {
+  const ratios = duels
+    .filter(({ allocator }) => allocator === "small pages")
+    .map(({ kind, batch, ratio }) => `${ratio.toFixed(2)} (${kind}, batch ${batch})`);
+  if (ratios.length === 0) return [];
+  return [`- Speed of AlexNet-DY with huge pages, as in the table, ÷ without: ${ratios.join(", ")}.`];
 }
 
 /** What the training of AlexNet-DY reaches of the multiply-adds that were measured. */

@@ -1,5 +1,5 @@
 import { DUEL_KEYS, duel, type Rival } from "../alternate.js";
-import { dyconv, FORMULATIONS, pytorch } from "../contenders.js";
+import { dyconv, dyconvOnSmallPages, FORMULATIONS, pytorch } from "../contenders.js";
 import { recordMachine } from "../machine.js";
 import type { NetworkTask } from "../protocol.js";
 import { saveRow } from "../results.js";
@@ -36,7 +36,11 @@ function tasks({ quick, threads }: Settings): readonly NetworkTask[] {
 function rivals(task: NetworkTask, settings: Settings): readonly Rival[] {
   const dynamic = task.network === "alexnet-dy";
   const others = pytorchRivals(task, settings).map((contender) => ({ contender, task }));
-  return dynamic ? [{ contender: dyconv(), task: { ...task, network: "alexnet" } }, ...others] : others;
+  const own = [
+    { contender: dyconv(), task: { ...task, network: "alexnet" } },
+    { contender: dyconvOnSmallPages(), task },
+  ] as const;
+  return dynamic ? [...own, ...others] : others;
 }
 
 function pytorchRivals({ kind, network }: NetworkTask, { pytorch: peer, quick }: Settings) {
