@@ -85,7 +85,7 @@ function findMixture(weight: Tensor, groups: number): Mixture | undefined {
 /** Kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */
 const MIXED_BYTES = 6e6;
 /** Parts of a batch that are mixed apart, at most: each takes a session longer to open. */
-const MOST_PARTS = 32;
+const MOST_PARTS = 64;
 
 /**
  * Each sample convolved with its own mixture, a few samples at a time, so that their kernels need not go through
