@@ -136,11 +136,12 @@ function replacement(node: Tensor, block: number): Tensor | undefined {
     }
     case "conv2dWeightGradient": {
       const [out] = node.shape as Sizes;
+      // The batch is filled up with zeros to whole blocks; for a few images the plain way does less.
+      const filled = (inputs[0]!.shape[0] as number) > block / 2;
       const { kernel } = attributes as unknown as { readonly kernel: Pair };
       const dense = geometry.dilation[1] === 1;
-      return groups === 1 && divisible(out) && dense
-        ? weightGradient(inputs, geometry, kernel, block)
-        : undefined;
+      const fits = groups === 1 && divisible(out) && dense && filled;
+      return fits ? weightGradient(inputs, geometry, kernel, block) : undefined;
     }
     default:
       return undefined;

@@ -39,7 +39,8 @@ const model = new Sequential(
 );
 
 const LINEAR = "12.weight";
-const BATCH = 5;
+// Not a multiple of a block, and large enough for weight gradients in the blocked layout.
+const BATCH = 12;
 const shape = [BATCH, 3, 24, 24];
 const specs = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
 
