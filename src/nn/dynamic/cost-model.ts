@@ -5,8 +5,9 @@
  *
  * with a to d, and an e for each plan, fitted to measurements of single layers by `npm run bench -- fit`, for
  * inference and training apart. "Blocked" is ONNX Runtime's blocked layout; "plain" is what is not done in it,
- * the gradient by each sample's kernels. (Groups of few channels do not fit into that layout, whatever the plan.) The coefficients are those of one machine; what counts is which plan comes first. On other
- * targets nothing has been measured, and the choice is by batch.
+ * the gradient by each sample's kernels. (Groups of few channels do not fit into that layout, whatever the plan.) The
+ * coefficients are those of one machine; what counts is which plan comes first. On other targets nothing has been
+ * measured, and the choice is by batch.
  */
 import type { Target } from "../../ir/index.js";
 import type { MixingPlan } from "./mix.js";
