@@ -9,6 +9,7 @@ export const REWRITE_PHRASES: Readonly<Record<RewriteName, string>> = {
   "needless-expansions": "leaves broadcasting to elementwise operators",
   "folded-batch-norms": "puts fixed batch normalisations into the kernels before them",
   "aggregated-gradients": "makes one of K convolutions in the gradient of a dynamic layer by its input",
+  winograd: "multiplies at points where a 3×3 convolution is trained on small images",
   "blocked-convolutions": "convolves in ONNX Runtime's blocked layout",
   "keep-blocked": "stays in that layout from one convolution to the next",
   "affine-sums": "adds in the same pass as it scales and shifts",

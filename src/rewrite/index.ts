@@ -14,6 +14,7 @@ import { poolFirst } from "./pool-first.js";
 import { scaleFactors } from "./scaled-products.js";
 import { transposeFactors } from "./transposed-products.js";
 import { adaptToWebGpu } from "./webgpu.js";
+import { filterAtPoints } from "./winograd.js";
 
 /** A rule that gives a graph which computes the same, faster on a machine. */
 export type Rewrite = (graph: Graph, machine: Machine) => Graph;
@@ -27,6 +28,7 @@ export const REWRITE_NAMES = [
   "needless-expansions",
   "folded-batch-norms",
   "aggregated-gradients",
+  "winograd",
   "blocked-convolutions",
   "keep-blocked",
   "affine-sums",
@@ -51,6 +53,7 @@ const MACHINE_REWRITES: Readonly<Record<Exclude<RewriteName, keyof typeof FORWAR
   "needless-expansions": dropExpansions,
   "folded-batch-norms": foldBatchNorms,
   "aggregated-gradients": aggregateGradients,
+  winograd: filterAtPoints,
   "blocked-convolutions": blockConvolutions,
   "keep-blocked": keepBlocked,
   "affine-sums": fuseAffineSums,

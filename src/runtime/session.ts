@@ -83,6 +83,8 @@ export class Session {
         {
           executionProviders: [...providers],
           graphOptimizationLevel: "all",
+          // Planned patterns of memory come on top of what the first run took: two thirds more at batch 512.
+          enableMemPattern: false,
           logSeverityLevel: 4,
           ...(onDevice && { preferredOutputLocation: Object.fromEntries(locations) }),
           ...(threads && { intraOpNumThreads: threads }),

@@ -35,13 +35,13 @@ const model = new Sequential(
   new ReLU(),
   new MaxPool2d(3, { stride: 2 }),
   new Flatten(),
-  new Linear(16 * 4, 10),
+  new Linear(16, 10),
 );
 
 const LINEAR = "12.weight";
-// Not a multiple of a block, and large enough for weight gradients in the blocked layout.
-const BATCH = 12;
-const shape = [BATCH, 3, 24, 24];
+// Not a multiple of a block, and large enough for products at points.
+const BATCH = 36;
+const shape = [BATCH, 3, 20, 20];
 const specs = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
 
 function step(withoutRewrites: readonly RewriteName[]) {
@@ -70,7 +70,7 @@ async function results(
   withoutRewrites: readonly RewriteName[],
 ): Promise<Readonly<Record<string, Float32Array>>> {
   const fn = await compile(step(withoutRewrites), inputs, { withoutRewrites });
-  const targets = BigInt64Array.from({ length: BATCH }, (_, i) => BigInt(i));
+  const targets = BigInt64Array.from({ length: BATCH }, (_, i) => BigInt(i % 10));
   const { loss, buffers, gradient, step: change } = await fn(values, randomArray(count(shape), "x"), targets);
   await fn.dispose();
   const named = (prefix: string, arrays: object) =>

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { type Filtering, type Matrix, winogradMatrices } from "../../src/rewrite/winograd-matrices.js";
+import { RandomStream } from "../../src/util/random.js";
+
+const random = new RandomStream(5, "winograd");
+const grid = (rows: number, columns: number): Matrix =>
+  Array.from({ length: rows }, () => Array.from({ length: columns }, () => random.uniform() - 0.5));
+const times = (matrix: Matrix, vector: readonly number[]) =>
+  matrix.map((row) => row.reduce((sum, value, i) => sum + value * vector[i]!, 0));
+const transposed = (matrix: Matrix): Matrix => matrix[0]!.map((_, i) => matrix.map((row) => row[i]!));
+
+/** Correlation by plain loops, with zeros around the image. */
+function correlation(image: Matrix, weight: Matrix, [top, left]: readonly [number, number]): Matrix {
+  const rows = image.length + 2 * top - weight.length + 1;
+  const columns = image[0]!.length + 2 * left - weight.length + 1;
+  return Array.from({ length: rows }, (_, y) =>
+    Array.from({ length: columns }, (_, x) =>
+      weight.reduce(
+        (sum, taps, i) =>
+          taps.reduce((s, tap, j) => s + tap * (image[y + i - top]?.[x + j - left] ?? 0), sum),
+        0,
+      ),
+    ),
+  );
+}
+
+describe("Winograd's matrices give the correlation", () => {
+  const cases: readonly Filtering[] = [
+    { size: [7, 7], padding: [1, 1], taps: 3, tile: 4 },
+    { size: [4, 9], padding: [0, 1], taps: 3, tile: 4 },
+    { size: [5, 6], padding: [2, 0], taps: 3, tile: 2 },
+    { size: [6, 3], padding: [1, 1], taps: 3, tile: 3 },
+    { size: [8, 5], padding: [2, 2], taps: 5, tile: 2 },
+    { size: [3, 4], padding: [0, 0], taps: 1, tile: 4 },
+  ];
+  it.each(cases)("of $size with padding $padding, $taps taps and tiles of $tile", (filtering) => {
+    const { size, padding, taps } = filtering;
+    const matrices = winogradMatrices(filtering);
+    const image = grid(...size);
+    const weight = grid(taps, taps);
+    const kernel = times(matrices.weight, weight.flat());
+    const points = times(matrices.image, image.flat());
+    const tiles = points.length / kernel.length;
+    const products = points.map((value, i) => value * kernel[Math.floor(i / tiles)]!);
+    const result = times(transposed(matrices.result), products);
+    const expected = correlation(image, weight, padding).flat();
+    expect(result).toHaveLength(expected.length);
+    for (const [i, value] of expected.entries()) expect(result[i]).toBeCloseTo(value, 12);
+  });
+});
