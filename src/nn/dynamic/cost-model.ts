@@ -5,7 +5,7 @@
  *
  * with a to d, and an e for each plan, fitted to measurements of single layers by `npm run bench -- fit`, for
  * inference and training apart. "Blocked" is ONNX Runtime's blocked layout; "plain" is what is not done in it,
- * the gradient by each sample's kernels. (Groups of few channels do not fit into that layout, whatever the plan.) The
+ * the gradients by each sample's kernels and those of few samples. (Groups of few channels do not fit into that layout, whatever the plan.) The
  * coefficients are those of one machine; what counts is which plan comes first. On other targets nothing has been
  * measured, and the choice is by batch.
  */
@@ -62,7 +62,7 @@ export const WORK_KINDS = [
 ] as const satisfies readonly (keyof PlanWork)[];
 
 const FLOAT_BYTES = 4;
-/** Samples that a weight gradient in the blocked layout takes at once: a smaller batch is filled up. */
+/** Samples that a weight gradient in the blocked layout takes at once: a batch is filled up, if half of them are there. */
 const SAMPLE_BLOCK = 16;
 
 /** What a plan has to do for a mixture. */
@@ -71,7 +71,8 @@ export function planWork(plan: MixingPlan, size: MixtureSize, training: boolean)
   const aggregated = plan === "aggregate";
   const once = batch * output * summed;
   const everyExpert = experts * once;
-  const filled = (Math.ceil(batch / SAMPLE_BLOCK) * SAMPLE_BLOCK) / batch;
+  const plain = aggregated || batch <= SAMPLE_BLOCK / 2;
+  const filled = plain ? 1 : (Math.ceil(batch / SAMPLE_BLOCK) * SAMPLE_BLOCK) / batch;
 
   const forward = aggregated ? once : everyExpert;
   // The rewrite `aggregated-gradients` gives mixed outputs the input's gradient of aggregation.
@@ -85,8 +86,8 @@ export function planWork(plan: MixingPlan, size: MixtureSize, training: boolean)
   const gradients = training && aggregated ? 3 * kernels : 0;
   const floats = experts * kernels + batch * (input + 2 * between + output + gradients);
   return {
-    blockedMultiplyAdds: forward + (training ? byInput + (aggregated ? 0 : byWeight) : 0),
-    plainMultiplyAdds: training && aggregated ? byWeight : 0,
+    blockedMultiplyAdds: forward + (training ? byInput + (plain ? 0 : byWeight) : 0),
+    plainMultiplyAdds: training && plain ? byWeight : 0,
     mixedWeights: mixes * batch * kernels,
     bytes: FLOAT_BYTES * floats,
   };
