@@ -5,15 +5,15 @@ export const PLAN_COEFFICIENTS: Readonly<Record<"inference" | "training", PlanCo
   inference: {
     blockedMultiplyAdds: 1.06e-8,
     plainMultiplyAdds: 0,
-    mixedWeights: 1.75e-7,
-    bytes: 1.37e-8,
-    once: { aggregate: 0.0402, "mix-outputs": 0.159, "mix-inputs": 0.116 },
+    mixedWeights: 1.39e-7,
+    bytes: 1.86e-8,
+    once: { aggregate: 0.0163, "mix-outputs": 0.0245, "mix-inputs": 0.0498 },
   },
   training: {
-    blockedMultiplyAdds: 1.16e-8,
-    plainMultiplyAdds: 1.7e-8,
+    blockedMultiplyAdds: 9.09e-9,
+    plainMultiplyAdds: 1.83e-8,
     mixedWeights: 0,
-    bytes: 1.4e-7,
-    once: { aggregate: 5.3, "mix-outputs": 1.82, "mix-inputs": 4.49 },
+    bytes: 3.07e-7,
+    once: { aggregate: 1.11, "mix-outputs": 1.21, "mix-inputs": 1.53 },
   },
 };
