@@ -46,7 +46,7 @@ describe("the plan on a CPU", () => {
 
   it("is to mix inputs where they are much smaller than the outputs, and kernels are used too little to be mixed", () => {
     const widening = { ...size, input: 8 * 4, output: 192 * 4, kernels: 192 * 8 * 9, summed: 8 * 9 };
-    expect(choosePlan({ ...widening, batch: 64 }, cpu)).toBe("mix-inputs");
+    expect(choosePlan({ ...widening, batch: 1024 }, cpu)).toBe("mix-inputs");
   });
 
   it("is the one predicted to be quickest", () => {
@@ -93,10 +93,15 @@ describe("what a plan has to do", () => {
   });
 
   it("outputs that were mixed have the input's gradient aggregated, and a weight gradient fills small batches up", () => {
-    expect(planWork("mix-outputs", size, true)).toMatchObject({
-      blockedMultiplyAdds: once * (2 + 1 + 2 * (16 / 4)),
-      mixedWeights: 4 * size.kernels,
+    expect(planWork("mix-outputs", { ...size, batch: 12 }, true)).toMatchObject({
+      ...{ blockedMultiplyAdds: once * (3 * (2 + 1) + 2 * (16 / 4)), plainMultiplyAdds: 0 },
+      mixedWeights: 12 * size.kernels,
     });
+  });
+
+  it("the weight gradient of few images is computed outside of the blocked layout", () => {
+    const work = planWork("mix-outputs", size, true);
+    expect(work).toMatchObject({ blockedMultiplyAdds: 3 * once, plainMultiplyAdds: 2 * once });
   });
 });
 
