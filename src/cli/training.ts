@@ -27,7 +27,6 @@ export async function runTraining(
   const config = await configure(model, flags, place);
   checkMilestones(flags, config);
   const { train } = await import("../train/trainer.js");
-  const { writeCurves } = await import("../train/curves.js");
   const { out, like: _, ...beginning } = place;
 
   const progress = await progressBar(terminal);
@@ -51,7 +50,10 @@ export async function runTraining(
       onEpoch: (metrics) => print(epochLine(metrics, config.epochs)),
       onWarning: (message) => print(`warning: ${message}`),
     });
-    if (result.epochs.length > 0) await writeCurves([out], out);
+    if (result.epochs.length > 0) {
+      const { writeCurves } = await import("../train/curves.js");
+      await writeCurves([out], out);
+    }
     print(closingLine(result, out));
     return result;
   } finally {

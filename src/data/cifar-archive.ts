@@ -67,7 +67,7 @@ function unpackingError(path: string, cause: unknown): DataError {
 }
 
 async function readMembers(path: string, hash: Hash): Promise<Map<string, Uint8Array>> {
-  const gunzip = createGunzip({ chunkSize: 2 ** 20 });
+  const gunzip = createGunzip({ chunkSize: 2 ** 22 });
   const file = createReadStream(path, { highWaterMark: 2 ** 20 });
   file.on("data", (chunk) => hash.update(chunk));
   // The error also destroys `gunzip`, whose reader below is the one that reports it.

@@ -5,7 +5,6 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
-import sharp from "sharp";
 import { DataError } from "../errors/index.js";
 import type { DatasetPair, ImageDataset } from "./dataset.js";
 
@@ -121,6 +120,7 @@ export async function readImages(
 
 /** Decodes one image into its place, channel by channel, and gives back the digest of its file. */
 async function decode(path: string, size: number, images: Uint8Array, index: number): Promise<string> {
+  const { default: sharp } = await import("sharp");
   try {
     const content = await readFile(path);
     const { data, info } = await sharp(content)

@@ -19,10 +19,13 @@ type Colour = readonly [number, number, number];
 /** A value between 0 and 1 for every pixel, which mixes two colours. */
 type Texture = (x: number, y: number) => number;
 
+/** As `Math.hypot`, which guards against overflow and takes many times longer. */
+const norm = (x: number, y: number) => Math.sqrt(x * x + y * y);
+
 const disc =
   (radius: number): SignedDistance =>
   (x, y) =>
-    Math.hypot(x, y) - radius;
+    norm(x, y) - radius;
 
 const box =
   (halfWidth: number, halfHeight: number): SignedDistance =>
@@ -34,7 +37,7 @@ function polygon(sides: number, apothem: number): SignedDistance {
   const sector = (2 * Math.PI) / sides;
   return (x, y) => {
     const angle = Math.atan2(x, y);
-    return Math.cos(angle - sector * Math.round(angle / sector)) * Math.hypot(x, y) - apothem;
+    return Math.cos(angle - sector * Math.round(angle / sector)) * norm(x, y) - apothem;
   };
 }
 
@@ -47,7 +50,7 @@ function pointedStar(points: number, tip: number, notch: number): SignedDistance
   return (x, y) => {
     const angle = Math.atan2(x, -y);
     const folded = Math.abs(angle - sector * Math.round(angle / sector));
-    const radius = Math.hypot(x, y);
+    const radius = norm(x, y);
     const across = radius * Math.sin(folded) * (tip - notchY);
     return (across + (radius * Math.cos(folded) - tip) * notchX) / length;
   };
@@ -59,7 +62,7 @@ const outerMoon = disc(0.92);
 const innerMoon = disc(0.8);
 
 function arrow(x: number, y: number): number {
-  const head = Math.max(-0.05 - x, (x + Math.abs(y) * 1.2 - 0.95) / Math.hypot(1, 1.2));
+  const head = Math.max(-0.05 - x, (x + Math.abs(y) * 1.2 - 0.95) / norm(1, 1.2));
   return Math.min(shaft(x + 0.4, y), head);
 }
 
@@ -68,9 +71,9 @@ function heart(x: number, y: number): number {
   const scale = 1.5;
   const u = Math.abs(x) / scale;
   const v = 0.55 - y / scale;
-  if (u + v > 1) return scale * (Math.hypot(u - 0.25, v - 0.75) - Math.SQRT2 / 4);
+  if (u + v > 1) return scale * (norm(u - 0.25, v - 0.75) - Math.SQRT2 / 4);
   const onSide = Math.max(0, (u + v) / 2);
-  return scale * Math.sign(u - v) * Math.min(Math.hypot(u, v - 1), Math.hypot(u - onSide, v - onSide));
+  return scale * Math.sign(u - v) * Math.min(norm(u, v - 1), norm(u - onSide, v - onSide));
 }
 
 const SHAPES: Readonly<Record<string, SignedDistance>> = {
@@ -79,7 +82,7 @@ const SHAPES: Readonly<Record<string, SignedDistance>> = {
   triangle: polygon(3, 0.52),
   star: pointedStar(5, 1.05, 0.42),
   cross: (x, y) => Math.min(crossBar(x, y), crossBar(y, x)),
-  ring: (x, y) => Math.abs(Math.hypot(x, y) - 0.68) - 0.22,
+  ring: (x, y) => Math.abs(norm(x, y) - 0.68) - 0.22,
   crescent: (x, y) => Math.max(outerMoon(x, y), -innerMoon(x - 0.45, y)),
   arrow,
   heart,
@@ -163,9 +166,12 @@ class Canvas {
 
   background(texture: Texture, first: Colour, second: Colour): void {
     const { size } = this;
+    for (let channel = 0; channel < 3; channel++) {
+      const start = this.offset + channel * size * size;
+      this.pixels.fill(Math.round(255 * clamp(first[channel]!)), start, start + size * size);
+    }
     for (let y = 0; y < size; y++) {
       for (let x = 0; x < size; x++) {
-        this.blend(x, y, first, 1);
         this.blend(x, y, second, texture((x + 0.5) / size, (y + 0.5) / size));
       }
     }

@@ -9,6 +9,12 @@ function length(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+function filled(shape: readonly number[], next: () => number): Float32Array {
+  const values = new Float32Array(length(shape));
+  for (let i = 0; i < values.length; i++) values[i] = next();
+  return values;
+}
+
 /** Zeros. */
 export const zerosInit: Initializer = (shape) => new Float32Array(length(shape));
 
@@ -17,7 +23,7 @@ export const onesInit: Initializer = (shape) => new Float32Array(length(shape)).
 
 /** Normal with mean 0 and the given standard deviation. */
 export function normalInit(deviation: number): Initializer {
-  return (shape, random) => Float32Array.from({ length: length(shape) }, () => random.normal() * deviation);
+  return (shape, random) => filled(shape, () => random.normal() * deviation);
 }
 
 /** N(0, √(2 / fan_in)) of He et al. 2015: the default of convolutions here, as in the published experiment. */
@@ -27,7 +33,7 @@ export const kaimingNormal: Initializer = (shape, random) =>
 /** U(−a, a) with a = √(6 / (fan_in + fan_out)) of Glorot and Bengio 2010: the default of linear layers. */
 export const xavierUniform: Initializer = (shape, random) => {
   const bound = Math.sqrt(6 / (shape[0]! + fanIn(shape)));
-  return Float32Array.from({ length: length(shape) }, () => (2 * random.uniform() - 1) * bound);
+  return filled(shape, () => (2 * random.uniform() - 1) * bound);
 };
 
 /** Applies an initializer to each entry of the first axis on its own: experts as layers of their own. */

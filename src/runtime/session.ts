@@ -8,6 +8,7 @@ import { elementCount } from "../util/shape.js";
 import type { Backend, BackendSettings, Device, ProfileFile } from "./backend.js";
 import { blockedChannels } from "./blocked-layout.js";
 import { type OperatorTimes, readProfile } from "./profile.js";
+import { inTurn } from "./turn.js";
 
 /** How a compiled function is run. */
 export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">, BackendSettings {
@@ -35,6 +36,26 @@ const NOT_READ = "Non tensor type";
 /** What a graph is traced for. Where the CPU is WebAssembly for want of the native package, no one knows yet. */
 export function targetOf({ device = "cpu" }: RuntimeOptions): { readonly target: Target } {
   return { target: device };
+}
+
+interface LoadedRuntime {
+  readonly backend: Backend;
+  /** Channels in a block of its blocked layout; 0 where it has none. */
+  readonly block: number;
+}
+
+async function load({ device = "cpu", threads, wasmPaths }: RuntimeOptions): Promise<LoadedRuntime> {
+  const settings = { ...(threads && { threads }), ...(wasmPaths && { wasmPaths }) };
+  const backend = await loadBackend(device, settings);
+  return { backend, block: backend.target === "cpu" ? await blockedChannels(backend) : 0 };
+}
+
+/**
+ * Loads ONNX Runtime while the caller waits for something else, so that what is compiled next opens sooner.
+ * Does not fail: what is wrong is told to the one who compiles.
+ */
+export async function loadRuntime(options: RuntimeOptions = {}): Promise<void> {
+  await inTurn(() => load(options)).catch(() => {});
 }
 
 /** Runtime tensors by name. */
@@ -66,11 +87,9 @@ export class Session {
     options: RuntimeOptions = {},
     staying?: (output: string) => boolean,
   ): Promise<Session> {
-    const { device = "cpu", threads, wasmPaths, onProfile, ...exportOptions } = options;
-    const settings = { ...(threads && { threads }), ...(wasmPaths && { wasmPaths }) };
-    const backend = await loadBackend(device, settings);
+    const { device = "cpu", threads, wasmPaths: _, onProfile, ...exportOptions } = options;
+    const { backend, block } = await load(options);
     const { target, providers, hint } = backend;
-    const block = target === "cpu" ? await blockedChannels(backend) : 0;
     const model = exportOnnx(graph, { ...exportOptions, target, block });
     const locations = graph.outputs.map(
       ({ name }) => [name, staying?.(name) ? "gpu-buffer" : "cpu"] as const,

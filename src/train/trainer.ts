@@ -5,6 +5,7 @@ import { CheckpointError } from "../errors/index.js";
 import { ensureFolder } from "../files/index.js";
 import { modelEntry } from "../models/index.js";
 import { initialState } from "../nn/index.js";
+import { loadRuntime } from "../runtime/index.js";
 import { elementCount } from "../util/shape.js";
 import {
   type Checkpoint,
@@ -16,7 +17,7 @@ import {
   saveCheckpoint,
   stateShapes,
 } from "./checkpoint.js";
-import type { TrainConfig } from "./config.js";
+import { runtimeOptions, type TrainConfig } from "./config.js";
 import { describeRun, isRun, type RunDescription, resumeWarnings, writeDescription } from "./description.js";
 import { openLoaders } from "./loaders.js";
 import { createModel, createOptimizer } from "./recipe.js";
@@ -61,6 +62,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const optimizer = createOptimizer(config);
   const begun = await findBegun(config, options);
   const { seed } = config;
+  void loadRuntime(runtimeOptions(config));
   const data =
     options.data ?? (await openData(config.data, { imageSize, seed, onProgress: options.onDownload }));
   const description = describe(config, data);
