@@ -1,11 +1,13 @@
 import { type Graph, type Machine, nodesOf, type Tensor } from "../ir/index.js";
 import {
   add,
+  concat,
   constant,
   fromBlocked,
   matmul,
   type Pair,
   reshape,
+  slice,
   toBlocked,
   transpose,
   transposeLast,
@@ -24,22 +26,35 @@ const POINTS = (TILE + TAPS - 1) ** 2;
 const WORTH = 1.5;
 /** Rows of a product, tiles times images, below which it is the kernels' points that take the time. */
 const LEAST_ROWS = 32;
+/** Images whose points are taken together: more are no faster, and points take two to three times their memory. */
+const IMAGES_AT_ONCE = 128;
 
 /**
  * 3×3 convolutions over small images, while they are trained, by Winograd's minimal filtering (Lavin & Gray, CVPR
  * 2016). At each of 36 points, the forward pass and both gradients are a matrix product over all channels, tiles and
  * images, with a quarter of the multiplications; the way to the points and back is a product with a constant
- * matrix. The points of x and dy serve two passes each. A forward pass by itself gains little, and is left as it is.
+ * matrix. The points of dy serve two passes, and so do those of x in a small batch. A forward pass by itself gains
+ * little, and is left as it is.
  */
 export function filterAtPoints(graph: Graph, { block }: Machine): Graph {
   if (block === 0) return graph;
   const gradients = nodesOf(graph).filter(({ operator }) => operator.name === "conv2dWeightGradient");
   const sharing = new Set(gradients.flatMap(({ inputs }) => inputs));
+  // One filter a size, so that points which serve two passes are seen to be the same.
+  const filters = new Map<string, Filter>();
   return transformGraph(graph, (node, original) => {
     const pass = PASSES[node.operator.name];
-    const filter =
-      pass && sharing.has(original.inputs[0]!) ? filterFor(pass.roles(node), node, block) : undefined;
-    return filter === undefined ? node : pass!.atPoints(node, filter);
+    if (pass === undefined || !sharing.has(original.inputs[0]!)) return node;
+    const roles = pass.roles(node);
+    if (!pays(roles, node, block)) return node;
+    const size = roles.image.shape.slice(2) as unknown as Pair;
+    const padding = node.attributes.padding as Pair;
+    // In a large batch, points of x that wait for the way back take more memory than their time is worth.
+    const forgotten = node.operator.name === "conv2d" && (node.shape[0] as number) > IMAGES_AT_ONCE;
+    const key = `${size}|${padding}|${forgotten}`;
+    const filter = filters.get(key) ?? filterFor(size, padding, block);
+    filters.set(key, filter);
+    return pass.atPoints(node, filter);
   });
 }
 
@@ -63,10 +78,8 @@ const PASSES: Readonly<Record<string, Pass>> = {
     roles: (y) => ({ image: y.inputs[0]!, result: y, weight: y.inputs[1]! }),
     atPoints: (y, filter) => {
       const [x, weight, bias] = y.inputs;
-      const products = matmul(
-        toPoints(filter.image, x!, filter),
-        transposeLast(kernelPoints(weight!, filter)),
-      );
+      const kernels = transposeLast(kernelPoints(weight!, filter));
+      const products = toPoints(filter.image, x!, filter).map((points) => matmul(points, kernels));
       const sums = fromPoints(filter.result, products, y.shape as Sizes, filter);
       return bias ? add(sums, reshape(bias, [1, -1, 1, 1])) : sums;
     },
@@ -75,7 +88,8 @@ const PASSES: Readonly<Record<string, Pass>> = {
     roles: (dx) => ({ image: dx, result: dx.inputs[0]!, weight: dx.inputs[1]! }),
     atPoints: (dx, filter) => {
       const [dy, weight] = dx.inputs;
-      const products = matmul(toPoints(filter.result, dy!, filter), kernelPoints(weight!, filter));
+      const kernels = kernelPoints(weight!, filter);
+      const products = toPoints(filter.result, dy!, filter).map((points) => matmul(points, kernels));
       return fromPoints(filter.image, products, dx.shape as Sizes, filter);
     },
   },
@@ -83,11 +97,12 @@ const PASSES: Readonly<Record<string, Pass>> = {
     roles: (dw) => ({ image: dw.inputs[0]!, result: dw.inputs[1]!, weight: dw }),
     atPoints: (dw, filter) => {
       const [x, dy] = dw.inputs;
-      const products = matmul(
-        transposeLast(toPoints(filter.result, dy!, filter)),
-        toPoints(filter.image, x!, filter),
+      const ofResult = toPoints(filter.result, dy!, filter);
+      const products = toPoints(filter.image, x!, filter).map((points, i) =>
+        matmul(transposeLast(ofResult[i]!), points),
       );
-      return reshape(matmul(transposeLast(reshape(products, [POINTS, -1])), filter.weight), dw.shape);
+      const sums = reshape(products.reduce(add), [POINTS, -1]);
+      return reshape(matmul(transposeLast(sums), filter.weight), dw.shape);
     },
   },
 };
@@ -103,27 +118,25 @@ interface Filter {
   readonly weight: Tensor;
 }
 
-/** The matrices, or `undefined` where minimal filtering cannot be used or does not pay. */
-function filterFor(
-  { image, result, weight }: Roles,
-  { attributes }: Tensor,
-  block: number,
-): Filter | undefined {
-  if (image.shape.includes("batch")) return undefined;
+/** Whether minimal filtering can be used, and saves enough. */
+function pays({ image, result, weight }: Roles, { attributes }: Tensor, block: number): boolean {
+  if (image.shape.includes("batch")) return false;
   const [batch, channels, ...size] = image.shape as Sizes;
   const [, out, ...resultSize] = result.shape as Sizes;
-  const { stride, padding, dilation, groups } = attributes as unknown as Record<string, Pair>;
+  const { stride, dilation, groups } = attributes as unknown as Record<string, Pair>;
   const plain = [stride, dilation, groups].flat().every((n) => n === 1);
   const divisible = channels % block === 0 && out % block === 0;
-  if (!plain || !divisible || weight.shape.slice(2).some((taps) => taps !== TAPS)) return undefined;
+  if (!plain || !divisible || weight.shape.slice(2).some((taps) => taps !== TAPS)) return false;
 
   const tiles = resultSize.reduce((n, length) => n * Math.ceil(length / TILE), 1);
   const [pixels, results] = [size, resultSize].map(([height, width]) => height * width) as [number, number];
   const direct = TAPS ** 2 * results * channels * out;
   const filtered = POINTS * tiles * (channels * out + channels * pixels + out * results);
-  if (batch * tiles < LEAST_ROWS || direct < WORTH * filtered) return undefined;
+  return batch * tiles >= LEAST_ROWS && direct >= WORTH * filtered;
+}
 
-  const matrices = winogradMatrices({ size, padding: padding!, taps: TAPS, tile: TILE });
+function filterFor(size: Pair, padding: Pair, block: number): Filter {
+  const matrices = winogradMatrices({ size, padding, taps: TAPS, tile: TILE });
   const tensor = (rows: Matrix) => constant(Float32Array.from(rows.flat()), [rows.length, rows[0]!.length]);
   return {
     block,
@@ -133,21 +146,33 @@ function filterFor(
   };
 }
 
-/** [N, C, H, W] → [36, T·N, C]. */
-function toPoints(matrix: Tensor, x: Tensor, { block }: Filter): Tensor {
+/** [N, C, H, W] → [36, T·n, C] of n images after n images. */
+function toPoints(matrix: Tensor, x: Tensor, { block }: Filter): readonly Tensor[] {
   const [batch, channels, height, width] = x.shape as Sizes;
   const blocked = reshape(toBlocked(x, block), [batch, channels / block, height * width, block]);
-  const pixels = reshape(transpose(blocked, [2, 0, 1, 3]), [height * width, batch * channels]);
-  return reshape(matmul(matrix, pixels), [POINTS, -1, channels]);
+  return Array.from({ length: Math.ceil(batch / IMAGES_AT_ONCE) }, (_, part) => {
+    const start = part * IMAGES_AT_ONCE;
+    const images = slice(blocked, { axis: 0, start, end: Math.min(batch, start + IMAGES_AT_ONCE) });
+    const pixels = reshape(transpose(images, [2, 0, 1, 3]), [height * width, -1]);
+    return reshape(matmul(matrix, pixels), [POINTS, -1, channels]);
+  });
 }
 
-/** [36, T·N, C] → [N, C, H, W]. */
-function fromPoints(matrix: Tensor, points: Tensor, shape: Sizes, { block }: Filter): Tensor {
-  const [batch, channels, height, width] = shape;
-  const pixels = matmul(transposeLast(matrix), reshape(points, [-1, batch * channels]));
-  const blocks = reshape(pixels, [height * width, batch, channels / block, block]);
-  const blocked = reshape(transpose(blocks, [1, 2, 0, 3]), [batch, channels / block, height, width, block]);
-  return fromBlocked(blocked);
+/** [36, T·n, C] of n images after n images → [N, C, H, W]. */
+function fromPoints(
+  matrix: Tensor,
+  parts: readonly Tensor[],
+  [, channels, height, width]: Sizes,
+  { block }: Filter,
+): Tensor {
+  const tiles = (matrix.shape[0] as number) / POINTS;
+  const images = parts.map((points) => {
+    const count = (points.shape[1] as number) / tiles;
+    const pixels = matmul(transposeLast(matrix), reshape(points, [-1, count * channels]));
+    const blocks = reshape(pixels, [height * width, count, channels / block, block]);
+    return reshape(transpose(blocks, [1, 2, 0, 3]), [count, channels / block, height, width, block]);
+  });
+  return fromBlocked(concat(images, 0));
 }
 
 /** [O, C, 3, 3] → [36, O, C]. */

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { exportOnnx } from "../../src/export/index.js";
+import { gradients } from "../../src/grad/index.js";
+import type { Tensor } from "../../src/ir/index.js";
+import { conv2d, mul, sum } from "../../src/ops/index.js";
+import type { RewriteName } from "../../src/rewrite/index.js";
 import { type Filtering, type Matrix, winogradMatrices } from "../../src/rewrite/winograd-matrices.js";
+import { compile } from "../../src/runtime/index.js";
+import { spec, trace } from "../../src/trace/index.js";
 import { RandomStream } from "../../src/util/random.js";
+import { count, randomArray } from "../contract/gradient-check.js";
 
 const random = new RandomStream(5, "winograd");
 const grid = (rows: number, columns: number): Matrix =>
@@ -46,5 +54,45 @@ describe("Winograd's matrices give the correlation", () => {
     const expected = correlation(image, weight, padding).flat();
     expect(result).toHaveLength(expected.length);
     for (const [i, value] of expected.entries()) expect(result[i]).toBeCloseTo(value, 12);
+  });
+});
+
+describe("a convolution whose batch is taken in parts", () => {
+  const images = [300, 32, 4, 4];
+  const kernels = [32, 32, 3, 3];
+  const specs = [spec(images), spec(kernels), spec(images)] as const;
+  const forwardAndBack = (x: Tensor, weight: Tensor, dy: Tensor) => {
+    const y = conv2d(x, weight, undefined, { padding: [1, 1] });
+    return { y, ...gradients(sum(mul(y, dy)), { x, weight }) };
+  };
+  const [x, weight, dy] = [images, kernels, images].map((shape, i) => randomArray(count(shape), `${i}`)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+
+  it("gives the same results and gradients as the direct one", async () => {
+    const run = async (withoutRewrites: readonly RewriteName[]) => {
+      const fn = await compile(forwardAndBack, specs, { withoutRewrites });
+      const results = await fn(x, weight, dy);
+      await fn.dispose();
+      return results as Readonly<Record<string, Float32Array>>;
+    };
+    const [filtered, direct] = [await run([]), await run(["winograd"])];
+    for (const [name, expected] of Object.entries(direct)) {
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const error = expected.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - filtered[name]![i]!)),
+        0,
+      );
+      expect(error / largest, name).toBeLessThan(1e-5);
+    }
+  });
+
+  it("is another graph", () => {
+    const { graph } = trace(forwardAndBack, specs);
+    const model = (withoutRewrites: readonly RewriteName[]) =>
+      exportOnnx(graph, { block: 16, withoutRewrites });
+    expect(model([])).not.toEqual(model(["winograd"]));
   });
 });
