@@ -26,32 +26,34 @@ const POINTS = (TILE + TAPS - 1) ** 2;
 const WORTH = 1.5;
 /** Rows of a product, tiles times images, below which it is the kernels' points that take the time. */
 const LEAST_ROWS = 32;
+/** Experts whose gradients by the input, one after the other at points, are no dearer than one by mixed kernels. */
+const MOST_EXPERTS = 2;
 /** Images whose points are taken together: more are no faster, and points take two to three times their memory. */
-const IMAGES_AT_ONCE = 128;
+const IMAGES_AT_ONCE = 64;
 
 /**
  * 3×3 convolutions over small images, while they are trained, by Winograd's minimal filtering (Lavin & Gray, CVPR
  * 2016). At each of 36 points, the forward pass and both gradients are a matrix product over all channels, tiles and
  * images, with a quarter of the multiplications; the way to the points and back is a product with a constant
- * matrix. The points of dy serve two passes, and so do those of x in a small batch. A forward pass by itself gains
+ * matrix. The points of x and dy serve two passes each, save in large batches. A forward pass by itself gains
  * little, and is left as it is.
  */
 export function filterAtPoints(graph: Graph, { block }: Machine): Graph {
   if (block === 0) return graph;
   const gradients = nodesOf(graph).filter(({ operator }) => operator.name === "conv2dWeightGradient");
   const sharing = new Set(gradients.flatMap(({ inputs }) => inputs));
-  // One filter a size, so that points which serve two passes are seen to be the same.
+  // Passes that share a filter share points as well, since these are seen to be the same.
   const filters = new Map<string, Filter>();
   return transformGraph(graph, (node, original) => {
     const pass = PASSES[node.operator.name];
     if (pass === undefined || !sharing.has(original.inputs[0]!)) return node;
     const roles = pass.roles(node);
-    if (!pays(roles, node, block)) return node;
+    if (mixingPays(node) || !pays(roles, node, block)) return node;
     const size = roles.image.shape.slice(2) as unknown as Pair;
     const padding = node.attributes.padding as Pair;
-    // In a large batch, points of x that wait for the way back take more memory than their time is worth.
-    const forgotten = node.operator.name === "conv2d" && (node.shape[0] as number) > IMAGES_AT_ONCE;
-    const key = `${size}|${padding}|${forgotten}`;
+    // In a large batch, points that wait for another pass take more memory than their time is worth.
+    const large = (roles.image.shape[0] as number) > IMAGES_AT_ONCE;
+    const key = [size, padding, large && node.operator.name].join("|");
     const filter = filters.get(key) ?? filterFor(size, padding, block);
     filters.set(key, filter);
     return pass.atPoints(node, filter);
@@ -116,6 +118,13 @@ interface Filter {
   readonly result: Tensor;
   /** [36, 9] */
   readonly weight: Tensor;
+}
+
+/** Whether the gradient by the input of a dynamic convolution is better left to `aggregated-gradients`. */
+function mixingPays({ operator, inputs: [dy] }: Tensor): boolean {
+  if (operator.name !== "convTranspose2d" || dy!.operator.name !== "spreadExperts") return false;
+  const experts = dy!.inputs[1]!.shape[1] as number;
+  return experts > MOST_EXPERTS;
 }
 
 /** Whether minimal filtering can be used, and saves enough. */

@@ -30,7 +30,7 @@ const model = new Sequential(
   new Conv2d(16, 32, 3, { padding: 1 }),
   new BatchNorm2d(32),
   new ReLU(),
-  new DynamicConv2d(32, 16, 3, { padding: 1, experts: 2 }),
+  new DynamicConv2d(32, 16, 3, { padding: 1, experts: 3 }),
   new BatchNorm2d(16),
   new ReLU(),
   new MaxPool2d(3, { stride: 2 }),
