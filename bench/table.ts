@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { groups, least } from "d3-array";
+import { groups, least, median } from "d3-array";
 import { alexnetDy } from "dyconv";
 import { formatMarkdownTable, summarize } from "dyconv/node";
 import type { Duel } from "./alternate.js";
@@ -103,19 +103,23 @@ function peakShares(duels: readonly Duel[], { gigaflopsPerSecond }: Machine): re
   // Backward costs twice as much as forward, but the images need no gradient.
   const perImage = 2 * (3 * multiplyAdds - layers[0]!.multiplyAdds);
   return byStep(duels)
-    .map((step) => step[0]!)
-    .filter(({ kind, network }) => kind === "train" && network === "alexnet-dy")
-    .map(({ batch, imagesPerSecond }) => {
-      const reached = (imagesPerSecond * perImage) / 1e9;
+    .filter((step) => step.every(({ kind, network }) => kind === "train" && network === "alexnet-dy"))
+    .map((step) => {
+      const { batch } = step[0]!;
+      const reached = (median(step, ({ imagesPerSecond }) => imagesPerSecond)! * perImage) / 1e9;
       const share = (100 * reached) / gigaflopsPerSecond;
       return `- Training AlexNet-DY at batch ${batch}: ${reached.toFixed(0)} GFLOP/s, ${share.toFixed(0)} % of the peak.`;
     });
 }
 
 function startupFacts(rows: readonly StartupRow[]): readonly string[] {
-  return rows.map(
-    ({ network, data, batch, secondsToFirstStep }) =>
-      `- From \`dyconv train ${network} --data ${data} --batch-size ${batch}\` to its first step: ${secondsToFirstStep.toFixed(1)} s.`,
+  return groups(rows, ({ network, data }) => `dyconv train ${network} --data ${data}`).map(
+    ([command, batches]) => {
+      const times = batches.map(
+        ({ batch, secondsToFirstStep }) => `${secondsToFirstStep.toFixed(1)} s (batch ${batch})`,
+      );
+      return `- From \`${command}\` to its first step: ${times.join(", ")}.`;
+    },
   );
 }
 
