@@ -1,25 +1,22 @@
+import { elementCount } from "../util/shape.js";
 import type { Initializer } from "./module.js";
 
 /** Elements one output depends on: all sizes but the first. */
 function fanIn(shape: readonly number[]): number {
-  return shape.slice(1).reduce((product, size) => product * size, 1);
-}
-
-function length(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
+  return elementCount(shape.slice(1));
 }
 
 function filled(shape: readonly number[], next: () => number): Float32Array {
-  const values = new Float32Array(length(shape));
+  const values = new Float32Array(elementCount(shape));
   for (let i = 0; i < values.length; i++) values[i] = next();
   return values;
 }
 
 /** Zeros. */
-export const zerosInit: Initializer = (shape) => new Float32Array(length(shape));
+export const zerosInit: Initializer = (shape) => new Float32Array(elementCount(shape));
 
 /** Ones. */
-export const onesInit: Initializer = (shape) => new Float32Array(length(shape)).fill(1);
+export const onesInit: Initializer = (shape) => new Float32Array(elementCount(shape)).fill(1);
 
 /** Normal with mean 0 and the given standard deviation. */
 export function normalInit(deviation: number): Initializer {
@@ -40,8 +37,8 @@ export const xavierUniform: Initializer = (shape, random) => {
 export function perExpert(initializer: Initializer): Initializer {
   return (shape, random) => {
     const [experts, ...inner] = shape as readonly [number, ...number[]];
-    const values = new Float32Array(length(shape));
-    for (let k = 0; k < experts; k++) values.set(initializer(inner, random), k * length(inner));
+    const values = new Float32Array(elementCount(shape));
+    for (let k = 0; k < experts; k++) values.set(initializer(inner, random), k * elementCount(inner));
     return values;
   };
 }
