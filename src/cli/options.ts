@@ -59,9 +59,10 @@ export function deviceOption(): Option {
 
 /** `--threads`. */
 export function threadsOption(): Option {
-  return new Option("--threads <n>", "threads of ONNX Runtime (default: one a core)").argParser(
-    positiveInteger,
-  );
+  return new Option(
+    "--threads <n>",
+    "threads to compute with, at most one for each core (default: all cores)",
+  ).argParser(positiveInteger);
 }
 
 /**

@@ -32,6 +32,7 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     InferenceSession,
     Tensor,
     target: onGpu ? "webgpu" : "wasm",
+    threads,
     providers: onGpu ? ["webgpu", "wasm"] : ["wasm"],
     fillsOutputs: false,
     ...(onGpu ? { hint: 'no WebGPU adapter may be at hand; device "wasm" runs everywhere' } : {}),

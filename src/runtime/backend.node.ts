@@ -1,6 +1,7 @@
 /** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly where that is not to be had. */
 import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
+import { usableCores } from "./cores.js";
 import { createProfileFile } from "./profile-file.js";
 
 type NativeDevice = Exclude<Device, "wasm">;
@@ -23,6 +24,8 @@ let warned = false;
  */
 export async function loadBackend(device: Device, settings: BackendSettings = {}): Promise<Backend> {
   if (device === "wasm") return loadWebAssembly(settings);
+  // Unless told otherwise, ONNX Runtime stores usage events in the user's cache folder and sends them.
+  process.env.ORT_DISABLE_TELEMETRY ??= "1";
   let native: Native;
   try {
     native = await import("onnxruntime-node");
@@ -34,10 +37,16 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     }
     return loadWebAssembly(settings);
   }
-  return nativeBackend(native, device);
+  return nativeBackend(native, device, settings);
 }
 
-function nativeBackend(native: Native, device: NativeDevice): Backend {
+/** ONNX Runtime's own default is a thread for each physical core, which it miscounts on virtual machines. */
+function threadCount({ threads }: BackendSettings): number {
+  const cores = usableCores();
+  return Math.min(threads ?? cores, cores);
+}
+
+function nativeBackend(native: Native, device: NativeDevice, settings: BackendSettings): Backend {
   if (!native.listSupportedBackends().some(({ name }) => name === device)) {
     const { platform, arch } = process;
     throw new RuntimeUnavailableError(`onnxruntime-node has no "${device}" for ${platform} on ${arch}`, {
@@ -51,6 +60,7 @@ function nativeBackend(native: Native, device: NativeDevice): Backend {
     InferenceSession: native.InferenceSession,
     Tensor: native.Tensor,
     target: device,
+    threads: threadCount(settings),
     providers: device === "cpu" ? ["cpu"] : [device, "cpu"],
     fillsOutputs: true,
     // A GPU is done long after the call that starts an operator has returned.
@@ -59,10 +69,11 @@ function nativeBackend(native: Native, device: NativeDevice): Backend {
   };
 }
 
-async function loadWebAssembly({ threads }: BackendSettings): Promise<Backend> {
+async function loadWebAssembly(settings: BackendSettings): Promise<Backend> {
   const { env, InferenceSession, Tensor } = await import("onnxruntime-web");
-  if (threads !== undefined) env.wasm.numThreads = threads;
-  return { InferenceSession, Tensor, target: "wasm", providers: ["wasm"], fillsOutputs: false };
+  const threads = threadCount(settings);
+  env.wasm.numThreads = threads;
+  return { InferenceSession, Tensor, target: "wasm", threads, providers: ["wasm"], fillsOutputs: false };
 }
 
 function nativeMissing(device: NativeDevice, cause: unknown): RuntimeUnavailableError {

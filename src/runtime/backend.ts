@@ -15,7 +15,10 @@ export interface WasmPaths {
 
 /** Settings of ONNX Runtime itself. On WebAssembly the first session settles them for all. */
 export interface BackendSettings {
-  /** Threads of the runtime. */
+  /**
+   * Threads of the runtime, at most one for each core that the process may use; that many by default. In a
+   * browser one by default, since more need cross-origin isolation and `wasmPaths`.
+   */
   readonly threads?: number;
   /** Files of the WebAssembly build; where the bundler or ONNX Runtime finds them, by default. */
   readonly wasmPaths?: WasmPaths;
@@ -33,6 +36,8 @@ export interface ProfileFile {
 /** ONNX Runtime as `#backend` gives it for a device: what this room knows of the `onnxruntime-*` packages. */
 export interface Backend extends Pick<typeof ort, "InferenceSession" | "Tensor"> {
   readonly target: Target;
+  /** Threads that a session runs with. */
+  readonly threads: number;
   /** Execution providers, in order of preference. */
   readonly providers: readonly string[];
   /** Whether `run` writes into output tensors it is given; the WebAssembly build makes its own. */

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { loadBackend } from "#backend";
-import { DyconvError, RuntimeUnavailableError } from "../errors/index.js";
+import { DyconvError, RuntimeUnavailableError, UsageError } from "../errors/index.js";
 import { type ExportOptions, exportOnnx } from "../export/index.js";
 import { UNREAD_OUTPUT, withUnreadOutput } from "../export/unread-output.js";
 import { allocate, type Graph, type Target, type TensorData, type TensorType } from "../ir/index.js";
@@ -14,11 +14,6 @@ import { inTurn } from "./turn.js";
 export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">, BackendSettings {
   /** `"cpu"` by default; `"webgpu"` and `"cuda"` where the installed ONNX Runtime offers them. */
   readonly device?: Device;
-  /**
-   * Threads of the runtime. By default its own choice, about the number of cores; one in a browser, where more
-   * need cross-origin isolation and `wasmPaths`.
-   */
-  readonly threads?: number;
   /**
    * Has the runtime time each operator, and is told when the session is disposed; runs take a little longer.
    * On the native CPU only.
@@ -45,6 +40,9 @@ interface LoadedRuntime {
 }
 
 async function load({ device = "cpu", threads, wasmPaths }: RuntimeOptions): Promise<LoadedRuntime> {
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
+    throw new UsageError(`threads must be a whole number of at least 1, not ${threads}`);
+  }
   const settings = { ...(threads && { threads }), ...(wasmPaths && { wasmPaths }) };
   const backend = await loadBackend(device, settings);
   return { backend, block: backend.target === "cpu" ? await blockedChannels(backend) : 0 };
@@ -56,6 +54,16 @@ async function load({ device = "cpu", threads, wasmPaths }: RuntimeOptions): Pro
  */
 export async function loadRuntime(options: RuntimeOptions = {}): Promise<void> {
   await inTurn(() => load(options)).catch(() => {});
+}
+
+/**
+ * How many threads a function compiled with these options runs with.
+ *
+ * @throws RuntimeUnavailableError if the device is unavailable
+ */
+export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
+  const { backend } = await inTurn(() => load(options));
+  return backend.threads;
 }
 
 /** Runtime tensors by name. */
@@ -87,7 +95,7 @@ export class Session {
     options: RuntimeOptions = {},
     staying?: (output: string) => boolean,
   ): Promise<Session> {
-    const { device = "cpu", threads, wasmPaths: _, onProfile, ...exportOptions } = options;
+    const { device = "cpu", threads: _threads, wasmPaths: _paths, onProfile, ...exportOptions } = options;
     const { backend, block } = await load(options);
     const { target, providers, hint } = backend;
     const model = exportOnnx(graph, { ...exportOptions, target, block });
@@ -106,7 +114,7 @@ export class Session {
           enableMemPattern: false,
           logSeverityLevel: 4,
           ...(onDevice && { preferredOutputLocation: Object.fromEntries(locations) }),
-          ...(threads && { intraOpNumThreads: threads }),
+          intraOpNumThreads: backend.threads,
           ...(profile && { enableProfiling: true, profileFilePrefix: profile.file.prefix }),
         },
       );

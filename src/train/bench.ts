@@ -1,6 +1,5 @@
-import { availableParallelism } from "node:os";
 import type { Module } from "../nn/index.js";
-import type { RuntimeOptions } from "../runtime/index.js";
+import { type RuntimeOptions, threadsOf } from "../runtime/index.js";
 import { median } from "../util/median.js";
 import { evaluationWorkload, trainingWorkload, type Workload } from "./workload.js";
 
@@ -55,7 +54,7 @@ export async function benchmark(model: Module, options: BenchOptions): Promise<B
     trainImagesPerSecond: batchSize / trainSeconds,
     evalImagesPerSecond: batchSize / evalSeconds,
     batchSize,
-    threads: runtime.threads ?? availableParallelism(),
+    threads: await threadsOf(runtime),
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
   };
 }

@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import type { LayerReading } from "../../train/attention.js";
-import { JSON_OPTION, positiveInteger, temperatureOption } from "../options.js";
+import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface AttentionFlags extends SampleFlags {
   readonly temperature: number;
+  readonly threads?: number;
   readonly plot?: string;
   readonly json?: true;
 }
@@ -37,6 +38,7 @@ export function defineAttention(program: Command, terminal: Terminal): void {
     .argument("[images...]", `image files (default: ${TEST_IMAGES} test images of the run's data)`)
     .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
     .addOption(temperatureOption())
+    .addOption(threadsOption())
     .option("--plot <file>", "also draw it, as .svg or .png")
     .addOption(checkpointOption())
     .option(...JSON_OPTION)
@@ -49,14 +51,14 @@ export function defineAttention(program: Command, terminal: Terminal): void {
 async function showAttention(
   folder: string,
   paths: readonly string[],
-  { temperature, plot, json, ...flags }: AttentionFlags,
+  { temperature, threads, plot, json, ...flags }: AttentionFlags,
   terminal: Terminal,
 ): Promise<void> {
   const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
   const { run, samples } = await openSamples(folder, paths, chosen);
   noteTemperature(run, temperature, terminal);
   const { readAttention } = await import("../../train/attention.js");
-  const layers = await readAttention(run, samples, { temperature });
+  const layers = await readAttention(run, samples, { temperature, ...(threads && { threads }) });
   if (plot !== undefined) {
     const { attentionSpec, writeFigure } = await import("../../report/index.js");
     await writeFigure([plot], attentionSpec(layers));

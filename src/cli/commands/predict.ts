@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { JSON_OPTION, positiveInteger, temperatureOption } from "../options.js";
+import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
@@ -7,6 +7,7 @@ interface PredictFlags extends SampleFlags {
   readonly grid?: string;
   readonly top: number;
   readonly temperature: number;
+  readonly threads?: number;
   readonly json?: true;
 }
 
@@ -31,6 +32,7 @@ export function definePredict(program: Command, terminal: Terminal): void {
     .option("--grid <png>", "also draw the images with predicted and true class, 18 in a row")
     .addOption(checkpointOption())
     .addOption(temperatureOption())
+    .addOption(threadsOption())
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((run: string, images: readonly string[], flags: PredictFlags) =>
@@ -41,13 +43,13 @@ export function definePredict(program: Command, terminal: Terminal): void {
 async function predictImages(
   folder: string,
   paths: readonly string[],
-  { grid, top, temperature, json, ...flags }: PredictFlags,
+  { grid, top, temperature, threads, json, ...flags }: PredictFlags,
   terminal: Terminal,
 ): Promise<void> {
   const { run, samples } = await openSamples(folder, paths, flags);
   const { predict } = await import("../../train/predict.js");
   noteTemperature(run, temperature, terminal);
-  const ranked = await predict(run, samples, { top, temperature });
+  const ranked = await predict(run, samples, { top, temperature, ...(threads && { threads }) });
   if (grid !== undefined) {
     const { renderPredictionGrid } = await import("../../report/index.js");
     const { writeFileAtomically } = await import("../../files/index.js");
