@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { DynamicOptions } from "../models/index.js";
-import { EXPERT_INITS, PLANS, ROUTINGS } from "../train/choices.js";
+import { EXPERT_INITS, PLANS, ROUTINGS } from "../runs/choices.js";
 import { choiceOption, number, positiveInteger } from "./options.js";
 
 /** Options of a model's dynamic convolutions, as the command line gives them. */

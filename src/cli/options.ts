@@ -3,8 +3,8 @@ import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors/index.js";
 import type { ModelEntry } from "../models/index.js";
 import type { RewriteName } from "../rewrite/index.js";
+import { DEVICES } from "../runs/choices.js";
 import type { Device } from "../runtime/index.js";
-import { DEVICES } from "../train/choices.js";
 
 /** The option of every command that gives results to other programs. */
 export const JSON_OPTION = ["--json", "print one JSON document"] as const;

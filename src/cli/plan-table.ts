@@ -1,5 +1,5 @@
+import type { LayerPlan } from "../inspect/plans.js";
 import { formatTable, MISSING } from "../report/index.js";
-import type { LayerPlan } from "../train/plans.js";
 import type { Terminal } from "./terminal.js";
 
 const PLANS = ["aggregate", "mix-outputs", "mix-inputs"] as const;

@@ -1,5 +1,5 @@
+import type { OperatorProfile, OperatorTypeProfile } from "../inspect/profile.js";
 import { type Alignment, formatCount, formatPercent, formatTable, MISSING } from "../report/index.js";
-import type { OperatorProfile, OperatorTypeProfile } from "../train/profile.js";
 import type { Terminal } from "./terminal.js";
 
 const SHOWN_OPERATORS = 25;

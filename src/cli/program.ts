@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { DyconvError, UsageError } from "../errors/index.js";
-import { version } from "../train/versions.js";
+import { version } from "../runs/versions.js";
 import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
 import type { Terminal } from "./terminal.js";

@@ -1,8 +1,8 @@
 import type { Option } from "commander";
 import { UsageError } from "../errors/index.js";
-import type { CheckpointName } from "../train/checkpoint.js";
-import type { OpenRun } from "../train/open-run.js";
-import type { Samples } from "../train/samples.js";
+import type { Samples } from "../infer/samples.js";
+import type { CheckpointName } from "../runs/checkpoint.js";
+import type { OpenRun } from "../runs/open-run.js";
 import { choiceOption } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -36,8 +36,8 @@ export async function openSamples(
       hint: "--from-test 18 takes 18 test images of the run's data",
     });
   }
-  const { openRun } = await import("../train/open-run.js");
-  const { fileSamples, testSamples } = await import("../train/samples.js");
+  const { openRun } = await import("../runs/open-run.js");
+  const { fileSamples, testSamples } = await import("../infer/samples.js");
   const run = await openRun(folder, checkpoint);
   const samples = fromTest === undefined ? await fileSamples(run, paths) : await testSamples(run, fromTest);
   return { run, samples };

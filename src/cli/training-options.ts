@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../train/choices.js";
-import type { TrainConfigInput } from "../train/config.js";
+import { OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
+import type { TrainConfigInput } from "../runs/config.js";
 import { addModelOptions, type ModelFlags } from "./model-options.js";
 import { choiceOption, deviceOption, number, numbers, positiveInteger, threadsOption } from "./options.js";
 

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors/index.js";
-import type { TrainConfig } from "../train/config.js";
-import type { EpochMetrics } from "../train/records.js";
+import type { TrainConfig } from "../runs/config.js";
+import type { EpochMetrics } from "../runs/records.js";
 import type { TrainResult } from "../train/training-run.js";
 import { separateModelOptions } from "./model-options.js";
 import { findModel } from "./options.js";
@@ -51,7 +51,7 @@ export async function runTraining(
       onWarning: (message) => print(`warning: ${message}`),
     });
     if (result.epochs.length > 0) {
-      const { writeCurves } = await import("../train/curves.js");
+      const { writeCurves } = await import("../compare/curves.js");
       await writeCurves([out], out);
     }
     print(closingLine(result, out));
@@ -68,8 +68,8 @@ async function configure(
   flags: TrainingFlags,
   { out, resume = false, like }: TrainingPlace,
 ): Promise<TrainConfig> {
-  const { parseTrainConfig } = await import("../train/config.js");
-  const { describeRun } = await import("../train/description.js");
+  const { parseTrainConfig } = await import("../runs/config.js");
+  const { describeRun } = await import("../runs/description.js");
   const source = resume ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);
   if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model });

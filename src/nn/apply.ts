@@ -103,3 +103,8 @@ export function collectMasks(model: Module, inputShape: readonly number[]): read
   });
   return requests;
 }
+
+/** Names of a model's trainable parameters. */
+export function trainableNames(model: Module): readonly string[] {
+  return model.namedParameters().flatMap(([name, { trainable }]) => (trainable ? [name] : []));
+}

@@ -1,5 +1,5 @@
 import { DivergedError } from "../errors/index.js";
-import { type Checkpoint, type CheckpointName, checkpointPath, saveCheckpoint } from "./checkpoint.js";
+import { type Checkpoint, type CheckpointName, checkpointPath, saveCheckpoint } from "../runs/checkpoint.js";
 
 /** Where a run keeps its checkpoints, and what they hold. */
 export interface KeeperOptions {

@@ -1,5 +1,5 @@
 import { allIndices, BatchLoader, type DatasetPair, splitIndices, takeIndices } from "../data/index.js";
-import type { TrainConfig } from "./config.js";
+import type { TrainConfig } from "../runs/config.js";
 
 /** Where the batches of a run come from. */
 export interface Loaders {

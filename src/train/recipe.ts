@@ -1,6 +1,4 @@
 import { UsageError } from "../errors/index.js";
-import { modelEntry } from "../models/index.js";
-import type { Module } from "../nn/index.js";
 import {
   adam,
   adamW,
@@ -12,12 +10,7 @@ import {
   sgd,
   warmUp,
 } from "../optim/index.js";
-import type { TrainConfig } from "./config.js";
-
-/** The model that a configuration asks for, with an output for each class. */
-export function createModel({ model, modelOptions }: TrainConfig, classes: readonly string[]): Module {
-  return modelEntry(model).create({ ...modelOptions, classes: classes.length });
-}
+import type { TrainConfig } from "../runs/config.js";
 
 /**
  * The update rule that a configuration asks for.

@@ -1,8 +1,8 @@
 import { gradients } from "../grad/index.js";
 import { type Tensor, withScope } from "../ir/index.js";
-import { applyModel, crossEntropy, type Module, topKHits } from "../nn/index.js";
+import { applyModel, crossEntropy, type Module, topKHits, trainableNames } from "../nn/index.js";
 import { sum } from "../ops/index.js";
-import type { Optimizer } from "../optim/index.js";
+import { type Optimizer, slotKey } from "../optim/index.js";
 import { type RewriteName, rewriteForward } from "../rewrite/index.js";
 
 /** Tensors by name. */
@@ -33,16 +33,6 @@ export interface TrainingStepInputs {
   readonly step: Tensor;
   /** uint8 dropout masks, in the order in which the model asks for them. */
   readonly masks: readonly Tensor[];
-}
-
-/** Key of an optimiser's slot in the state of a step. */
-export function slotKey(slot: string, parameter: string): string {
-  return `${slot}/${parameter}`;
-}
-
-/** Names of a model's trainable parameters. */
-export function trainableNames(model: Module): readonly string[] {
-  return model.namedParameters().flatMap(([name, { trainable }]) => (trainable ? [name] : []));
 }
 
 /** Forward, backward and update as one function over tensors, ready to be traced. */

@@ -5,8 +5,6 @@ import { CheckpointError } from "../errors/index.js";
 import { ensureFolder } from "../files/index.js";
 import { modelEntry } from "../models/index.js";
 import { initialState } from "../nn/index.js";
-import { loadRuntime } from "../runtime/index.js";
-import { elementCount } from "../util/shape.js";
 import {
   type Checkpoint,
   checkpointPath,
@@ -16,15 +14,24 @@ import {
   readState,
   saveCheckpoint,
   stateShapes,
-} from "./checkpoint.js";
-import { runtimeOptions, type TrainConfig } from "./config.js";
-import { describeRun, isRun, type RunDescription, resumeWarnings, writeDescription } from "./description.js";
+} from "../runs/checkpoint.js";
+import { runtimeOptions, type TrainConfig } from "../runs/config.js";
+import { createModel } from "../runs/create-model.js";
+import {
+  describeRun,
+  isRun,
+  type RunDescription,
+  resumeWarnings,
+  writeDescription,
+} from "../runs/description.js";
+import { RunRecords } from "../runs/records.js";
+import { installedVersions } from "../runs/versions.js";
+import { loadRuntime } from "../runtime/index.js";
+import { elementCount } from "../util/shape.js";
 import { openLoaders } from "./loaders.js";
-import { createModel, createOptimizer } from "./recipe.js";
-import { RunRecords } from "./records.js";
+import { createOptimizer } from "./recipe.js";
 import { type TrainCallbacks, TrainingRun, type TrainResult } from "./training-run.js";
 import { type Network, TrainingSession } from "./training-session.js";
-import { installedVersions } from "./versions.js";
 
 /** How a run is begun. */
 export interface TrainOptions extends TrainCallbacks {

@@ -1,12 +1,12 @@
 import type { DownloadProgress } from "../data/index.js";
+import { type Evaluation, evaluate } from "../infer/evaluate.js";
 import type { Schedule } from "../optim/index.js";
-import { type Checkpoint, type Position, stateShapes } from "./checkpoint.js";
+import { type Checkpoint, type Position, stateShapes } from "../runs/checkpoint.js";
+import { runtimeOptions, type TrainConfig } from "../runs/config.js";
+import type { EpochMetrics, RunRecords } from "../runs/records.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
-import { runtimeOptions, type TrainConfig } from "./config.js";
-import { type Evaluation, evaluate } from "./evaluate.js";
 import type { Loaders } from "./loaders.js";
 import { learningRateSchedule, temperatureSchedule } from "./recipe.js";
-import type { EpochMetrics, RunRecords } from "./records.js";
 import type { Network, StepOutcome, TrainingSession } from "./training-session.js";
 
 /** What is called while a run goes on. */

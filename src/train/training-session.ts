@@ -2,10 +2,10 @@ import { type Batch, type ImageDataset, prepareImages } from "../data/index.js";
 import type { Tensor } from "../ir/index.js";
 import type { ModelState, Module } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
+import { stateShapes } from "../runs/checkpoint.js";
+import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import { type CompiledStep, compileStep } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
-import { stateShapes } from "./checkpoint.js";
-import { runtimeOptions, type TrainConfig } from "./config.js";
 import { DropoutMasks } from "./masks.js";
 import { trainingStep } from "./step.js";
 

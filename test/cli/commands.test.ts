@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeSafetensors } from "../../src/files/index.js";
-import type { LayerPlan } from "../../src/train/plans.js";
+import type { LayerPlan } from "../../src/inspect/plans.js";
 import { run } from "./run.js";
 
 describe("dyconv summary", () => {

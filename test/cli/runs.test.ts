@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { describeRun } from "../../src/train/description.js";
+import { describeRun } from "../../src/runs/description.js";
 import { run as dyconv } from "./run.js";
 
 const FLAGS =

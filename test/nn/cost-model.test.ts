@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { layerPlans } from "../../src/inspect/plans.js";
 import { type Tensor, topologicalOrder } from "../../src/ir/index.js";
 import { alexnetDy } from "../../src/models/index.js";
 import {
@@ -13,7 +14,6 @@ import {
   predictPlans,
 } from "../../src/nn/index.js";
 import { spec, trace } from "../../src/trace/index.js";
-import { layerPlans } from "../../src/train/plans.js";
 
 const cpu: PlanContext = { target: "cpu", training: false };
 

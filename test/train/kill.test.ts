@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { checkpointPath } from "../../src/train/checkpoint.js";
+import { checkpointPath } from "../../src/runs/checkpoint.js";
 import { RandomStream } from "../../src/util/random.js";
 
 /** `KILLS=20 npx vitest run test/train/kill.test.ts` for a longer trial. */

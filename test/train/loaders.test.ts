@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { generateShapes } from "../../src/data/index.js";
-import { parseTrainConfig } from "../../src/train/config.js";
+import { parseTrainConfig } from "../../src/runs/config.js";
 import { openLoaders } from "../../src/train/loaders.js";
 
 const SIZE = 32;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseTrainConfig, type TrainConfigInput } from "../../src/train/config.js";
+import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import { createOptimizer, learningRateSchedule, temperatureSchedule } from "../../src/train/recipe.js";
 
 const config = (values: Partial<TrainConfigInput> = {}) =>

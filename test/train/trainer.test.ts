@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateShapes, type ImageDataset } from "../../src/data/index.js";
 import { readJsonLines, readSafetensors } from "../../src/files/index.js";
-import { checkpointPath, modelShapes } from "../../src/train/checkpoint.js";
-import { parseTrainConfig, type TrainConfigInput } from "../../src/train/config.js";
-import type { RunDescription } from "../../src/train/description.js";
-import { openRun } from "../../src/train/open-run.js";
-import type { MetricsLine } from "../../src/train/records.js";
+import { checkpointPath, modelShapes } from "../../src/runs/checkpoint.js";
+import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
+import type { RunDescription } from "../../src/runs/description.js";
+import { openRun } from "../../src/runs/open-run.js";
+import type { MetricsLine } from "../../src/runs/records.js";
 import { type TrainOptions, train } from "../../src/train/trainer.js";
 
 const data = generateShapes({ train: 24, test: 8 });

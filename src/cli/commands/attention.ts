@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { LayerReading } from "../../train/attention.js";
+import type { LayerReading } from "../../inspect/attention.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
@@ -57,7 +57,7 @@ async function showAttention(
   const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
   const { run, samples } = await openSamples(folder, paths, chosen);
   noteTemperature(run, temperature, terminal);
-  const { readAttention } = await import("../../train/attention.js");
+  const { readAttention } = await import("../../inspect/attention.js");
   const layers = await readAttention(run, samples, { temperature, ...(threads && { threads }) });
   if (plot !== undefined) {
     const { attentionSpec, writeFigure } = await import("../../report/index.js");

@@ -53,7 +53,7 @@ function leftOutWords({ withoutRewrites = [] }: BenchFlags): string {
 async function printBenchmark(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
   const { json, device } = flags;
   const { model, options } = await findSubject(name, flags);
-  const { benchmark } = await import("../../train/bench.js");
+  const { benchmark } = await import("../../inspect/bench.js");
   const result = await benchmark(model, options);
   const { withoutRewrites } = options;
   if (json) return writeJson(terminal, { model: name, device, withoutRewrites, ...result });
@@ -72,8 +72,8 @@ const PEAK_SECONDS = 0.5;
 async function printProfile(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
   const { json, device, batchSize, threads } = flags;
   const { model, options } = await findSubject(name, flags);
-  const { profileTraining } = await import("../../train/profile.js");
-  const { measureMachine } = await import("../../train/machine-rates.js");
+  const { profileTraining } = await import("../../inspect/profile.js");
+  const { measureMachine } = await import("../../inspect/machine-rates.js");
   const profile = await profileTraining(model, options);
   const machine = await measureMachine({ seconds: PEAK_SECONDS, ...(threads && { threads }) });
   const shareOfPeak = profile.gigaflopsPerSecond / machine.gigaflopsPerSecond;

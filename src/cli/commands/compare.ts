@@ -46,7 +46,7 @@ async function compare(names: readonly string[], flags: CompareFlags, terminal: 
   const sides = await findSides(names, { out, resume });
   if (!(await trainSides(sides, values, terminal))) return;
 
-  const { compareRuns } = await import("../../train/compare.js");
+  const { compareRuns } = await import("../../compare/compare.js");
   const runs = await compareRuns(
     sides.map(({ folder }) => folder),
     out,
@@ -76,7 +76,7 @@ async function findSides(names: readonly string[], place: ComparePlace): Promise
 }
 
 async function findSide(name: string, { out, resume = false }: ComparePlace): Promise<Side> {
-  const { isRun } = await import("../../train/description.js");
+  const { isRun } = await import("../../runs/description.js");
   if (isRun(name)) return { folder: name };
   const { dynamic } = await findModel(name);
   const folder = join(out, name);

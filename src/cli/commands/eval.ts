@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { CheckpointName } from "../../train/checkpoint.js";
-import type { EvaluateRunOptions } from "../../train/evaluate-run.js";
+import type { EvaluateRunOptions } from "../../infer/evaluate-run.js";
+import type { CheckpointName } from "../../runs/checkpoint.js";
 import { deviceOption, JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
@@ -26,8 +26,8 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .addOption(threadsOption())
     .option(...JSON_OPTION)
     .action(async (run: string, { json, checkpoint, ...options }: EvalFlags) => {
-      const { openRun } = await import("../../train/open-run.js");
-      const { evaluateRun } = await import("../../train/evaluate-run.js");
+      const { openRun } = await import("../../runs/open-run.js");
+      const { evaluateRun } = await import("../../infer/evaluate-run.js");
       const opened = await openRun(run, checkpoint);
       noteTemperature(opened, options.temperature, terminal);
       const result = await evaluateRun(opened, options);

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { PLANS } from "../../train/choices.js";
-import type { ParityOptions, ParityResult } from "../../train/parity.js";
+import type { ParityOptions, ParityResult } from "../../parity/parity.js";
+import { PLANS } from "../../runs/choices.js";
 import { CommandFailed } from "../failed.js";
 import {
   choiceOption,
@@ -37,7 +37,7 @@ export function defineParity(program: Command, terminal: Terminal): void {
 async function printParity(index: string, flags: ParityFlags, terminal: Terminal): Promise<void> {
   const { json, withoutRewrites: leftOut, ...others } = flags;
   const options = { ...others, withoutRewrites: await findRewrites(leftOut) };
-  const { checkParity } = await import("../../train/parity.js");
+  const { checkParity } = await import("../../parity/parity.js");
   const cases: ParityResult[] = [];
   for await (const result of checkParity(index, options)) {
     cases.push(result);

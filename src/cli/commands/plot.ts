@@ -12,7 +12,7 @@ export function definePlot(program: Command, terminal: Terminal): void {
     .option("--out <folder>", "where to put curves-loss and curves-accuracy", ".")
     .option(...JSON_OPTION)
     .action(async (runs: readonly string[], { out, json }: { out: string; json?: true }) => {
-      const { writeCurves } = await import("../../train/curves.js");
+      const { writeCurves } = await import("../../compare/curves.js");
       await writeCurves(runs, out);
       if (json) writeJson(terminal, { runs, out, figures: ["curves-loss", "curves-accuracy"] });
       else terminal.err(`curves-loss and curves-accuracy, .svg and .png, are in ${out}\n`);

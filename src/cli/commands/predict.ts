@@ -47,13 +47,13 @@ async function predictImages(
   terminal: Terminal,
 ): Promise<void> {
   const { run, samples } = await openSamples(folder, paths, flags);
-  const { predict } = await import("../../train/predict.js");
+  const { predict } = await import("../../infer/predict.js");
   noteTemperature(run, temperature, terminal);
   const ranked = await predict(run, samples, { top, temperature, ...(threads && { threads }) });
   if (grid !== undefined) {
     const { renderPredictionGrid } = await import("../../report/index.js");
     const { writeFileAtomically } = await import("../../files/index.js");
-    const { predictedSamples } = await import("../../train/samples.js");
+    const { predictedSamples } = await import("../../infer/samples.js");
     await writeFileAtomically(grid, await renderPredictionGrid(predictedSamples(samples, ranked)));
   }
   const predictions = ranked.map((classes, i) => ({

@@ -54,12 +54,12 @@ async function printSummary(name: string, flags: SummaryFlags, terminal: Termina
   const { modelOptions, others } = separateModelOptions(flags);
   const { create, imageSize } = await findModel(name);
   const { completeDynamicOptions } = await import("../../models/index.js");
-  const { summarize } = await import("../../train/summary.js");
+  const { summarize } = await import("../../inspect/summary.js");
   const model = create(completeDynamicOptions(name, modelOptions));
   const sizes = { imageSize: others.imageSize ?? imageSize };
   const summary = summarize(model, sizes);
   const { json, batchSize, device: target } = others;
-  const { layerPlans } = await import("../../train/plans.js");
+  const { layerPlans } = await import("../../inspect/plans.js");
   const plans = others.plans && layerPlans(model, { ...sizes, batchSize, target });
   if (json) return writeJson(terminal, { model: name, ...summary, ...(plans && { batchSize, plans }) });
 

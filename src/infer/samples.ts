@@ -1,7 +1,7 @@
 import { basename, dirname } from "node:path";
 import { allIndices, imageBytes, openData, readImages } from "../data/index.js";
 import type { PredictedSample } from "../report/index.js";
-import type { OpenRun } from "./open-run.js";
+import type { OpenRun } from "../runs/open-run.js";
 import type { RankedClass } from "./predict.js";
 
 /** Images of one size, as bytes. */

@@ -2,6 +2,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { operatorCost } from "../../src/inspect/operator-cost.js";
+import { profileTraining } from "../../src/inspect/profile.js";
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
@@ -13,8 +15,6 @@ import {
   Sequential,
 } from "../../src/nn/index.js";
 import { REWRITE_NAMES, type RewriteName } from "../../src/rewrite/index.js";
-import { operatorCost } from "../../src/train/operator-cost.js";
-import { profileTraining } from "../../src/train/profile.js";
 
 const network = () =>
   new Sequential(

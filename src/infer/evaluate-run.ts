@@ -1,7 +1,7 @@
 import { allIndices, BatchLoader, openData } from "../data/index.js";
+import type { OpenRun } from "../runs/open-run.js";
 import type { RuntimeOptions } from "../runtime/index.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import type { OpenRun } from "./open-run.js";
 
 /** How a run is evaluated. */
 export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads"> {

@@ -1,7 +1,7 @@
 import type { Applied } from "../nn/index.js";
 import { softmax } from "../ops/index.js";
+import type { OpenRun } from "../runs/open-run.js";
 import { type InferOptions, infer } from "./infer.js";
-import type { OpenRun } from "./open-run.js";
 import type { Pixels } from "./samples.js";
 
 /** A class and the probability a model gives it. */

@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { type NamedTensor, readSafetensors, writeSafetensors } from "../files/index.js";
-import type { Module } from "../nn/index.js";
-import type { Optimizer } from "../optim/index.js";
-import { slotKey, trainableNames } from "./step.js";
+import { type Module, trainableNames } from "../nn/index.js";
+import { type Optimizer, slotKey } from "../optim/index.js";
 
 /** Where a run stands between two steps. No random state: every number is drawn by position. */
 export interface Position {

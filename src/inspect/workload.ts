@@ -1,13 +1,13 @@
+import { freeze } from "../infer/freeze.js";
 import type { Tensor, TensorData } from "../ir/index.js";
 import { applyModel, initialState, type Module } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
+import { DropoutMasks } from "../train/masks.js";
+import { trainingStep } from "../train/step.js";
 import { RandomStream } from "../util/random.js";
 import { elementCount } from "../util/shape.js";
-import { freeze } from "./freeze.js";
-import { DropoutMasks } from "./masks.js";
-import { trainingStep } from "./step.js";
 
 const SEED = 0;
 const CLASSES = 10;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { describeAttention } from "../../src/train/attention.js";
+import { describeAttention } from "../../src/inspect/attention.js";
 
 describe("the attention of a layer", () => {
   it("is uniform where every expert has the same share", () => {

@@ -1,9 +1,9 @@
 import { UsageError } from "../errors/index.js";
+import { type InferOptions, infer } from "../infer/infer.js";
+import type { Pixels } from "../infer/samples.js";
 import { modelEntry } from "../models/index.js";
 import type { LayerAttention } from "../report/index.js";
-import { type InferOptions, infer } from "./infer.js";
-import type { OpenRun } from "./open-run.js";
-import type { Pixels } from "./samples.js";
+import type { OpenRun } from "../runs/open-run.js";
 
 /**
  * How even the attention of a layer is. At `"uniform"` the routing has not begun to choose, at `"one-hot"`

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { checkParity } from "../../src/train/parity.js";
+import { checkParity } from "../../src/parity/parity.js";
 
 const INDEX = "../shared/golden/index.json";
 

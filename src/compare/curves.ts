@@ -2,7 +2,7 @@ import { basename, join } from "node:path";
 import { CheckpointError } from "../errors/index.js";
 import { readJsonLines } from "../files/index.js";
 import { accuracySpec, type CurvePoint, lossSpec, type RunCurves, writeFigure } from "../report/index.js";
-import type { EpochMetrics, MetricsLine } from "./records.js";
+import type { EpochMetrics, MetricsLine } from "../runs/records.js";
 
 /**
  * Draws the loss and accuracy of runs, several in one picture, as `curves-loss` and `curves-accuracy`,

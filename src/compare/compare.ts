@@ -1,6 +1,9 @@
 import { basename, join } from "node:path";
 import { CheckpointError } from "../errors/index.js";
 import { readJsonLines, writeFileAtomically } from "../files/index.js";
+import { evaluateRun } from "../infer/evaluate-run.js";
+import { predict } from "../infer/predict.js";
+import { predictedSamples, testSamples } from "../infer/samples.js";
 import {
   accuracySpec,
   type ConfigValue,
@@ -12,15 +15,12 @@ import {
   renderReport,
   renderSvg,
 } from "../report/index.js";
+import { runtimeOptions, type TrainConfig } from "../runs/config.js";
+import { type OpenRun, openRun } from "../runs/open-run.js";
+import type { EpochMetrics, MetricsLine } from "../runs/records.js";
+import { installedVersions } from "../runs/versions.js";
 import { elementCount } from "../util/shape.js";
-import { runtimeOptions, type TrainConfig } from "./config.js";
 import { readCurves } from "./curves.js";
-import { evaluateRun } from "./evaluate-run.js";
-import { type OpenRun, openRun } from "./open-run.js";
-import { predict } from "./predict.js";
-import type { EpochMetrics, MetricsLine } from "./records.js";
-import { predictedSamples, testSamples } from "./samples.js";
-import { installedVersions } from "./versions.js";
 
 /** Test images in the report's grids. */
 const GRID_IMAGES = 18;

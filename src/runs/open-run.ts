@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { modelEntry } from "../models/index.js";
 import type { ModelState, Module } from "../nn/index.js";
 import { type CheckpointName, checkpointPath, modelShapes, readState } from "./checkpoint.js";
+import { createModel } from "./create-model.js";
 import { describeRun, type RunDescription } from "./description.js";
-import { createModel } from "./recipe.js";
 
 /** A run whose weights are loaded. */
 export interface OpenRun extends RunDescription {

@@ -17,7 +17,7 @@ import { mul, scalar, sqrt, sum, sumSquares } from "../ops/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
-import { trainingStep } from "./step.js";
+import { trainingStep } from "../train/step.js";
 
 const caseSchema = z.object({
   file: z.string(),

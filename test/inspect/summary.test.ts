@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { summarize } from "../../src/inspect/summary.js";
 import { alexnetDy } from "../../src/models/index.js";
 import { Conv2d, DynamicConv2d, Linear } from "../../src/nn/index.js";
-import { summarize } from "../../src/train/summary.js";
 
 describe("summarize", () => {
   it("counts a convolution's multiply-adds by its groups and its output", () => {
