@@ -56,7 +56,7 @@ const model = new Sequential(
 const BATCH = 16;
 const state = initialState(model, 1);
 const step = await compileStep(
-  (parameters: Readonly<Record<string, Tensor>>, { images, targets }) => {
+  (parameters, { images, targets }) => {
     const { output } = applyModel(model, parameters, images, { training: true });
     const loss = crossEntropy(output, targets);
     const gradient = gradients(loss, parameters);
@@ -82,6 +82,6 @@ const images = Float32Array.from(
 );
 for (let n = 0; n <= 200; n++) {
   const { loss } = await step.run({ images, targets });
-  if (n % 40 === 0) console.log(`step ${n}: loss ${Number(loss![0]).toFixed(4)}`);
+  if (n % 40 === 0) console.log(`step ${n}: loss ${Number(loss[0]).toFixed(4)}`);
 }
 await step.dispose();

@@ -16,9 +16,6 @@ const LEARNING_RATE = 0.001;
 const WEIGHT_DECAY = 1e-5;
 const LABEL_SMOOTHING = 0.1;
 
-type Tensors = Readonly<Record<string, Tensor>>;
-type GivenName = "images" | "targets" | "learningRate" | "temperature" | "step";
-
 /** Images that a workload is made for. */
 export interface WorkloadOptions extends RuntimeOptions {
   /** Height and width of the images. */
@@ -53,8 +50,8 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
   const { shape, images } = randomImages(options);
   const masks = new DropoutMasks(model, shape, SEED);
   const step = await compileStep(
-    (state: Tensors, given: Tensors) => {
-      const { images, targets, learningRate, temperature, step } = given as Record<GivenName, Tensor>;
+    (state, given) => {
+      const { images, targets, learningRate, temperature, step } = given;
       const result = trainingStep(
         {
           ...{ model, withoutRewrites, labelSmoothing: LABEL_SMOOTHING },
@@ -82,7 +79,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
     runtime,
   );
   let steps = 0;
-  const given: Record<GivenName, TensorData> = {
+  const given = {
     images,
     targets: BigInt64Array.from({ length: batchSize }, (_, n) => BigInt(n % CLASSES)),
     learningRate: Float32Array.of(LEARNING_RATE),
@@ -90,7 +87,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
     step: Float32Array.of(1),
   };
   return {
-    run: async () => (await step.run({ ...given, ...masks.draw(steps++) })).loss!,
+    run: async () => (await step.run({ ...given, ...masks.draw(steps++) })).loss,
     dispose: () => step.dispose(),
   };
 }

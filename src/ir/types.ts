@@ -8,8 +8,8 @@ export type Dim = number | "batch";
 export type Shape = readonly Dim[];
 
 /** What is known of a tensor before anything runs. */
-export interface TensorType {
-  readonly dtype: DType;
+export interface TensorType<D extends DType = DType> {
+  readonly dtype: D;
   readonly shape: Shape;
 }
 

@@ -105,7 +105,7 @@ async function runLayer(testCase: ParityCase, values: Values, options: ParityOpt
     [specs],
     options,
   );
-  const fed = Object.fromEntries(Object.keys(specs).map((name) => [name, values[name]!]));
+  const fed = Object.fromEntries(Object.keys(specs).map((name) => [name, values[name] as Float32Array]));
   const { y, attention, grad } = await fn(fed);
   await fn.dispose();
   const byName = Object.entries(grad).map(([name, data]) => [`grad.${name}`, data]);
@@ -123,7 +123,7 @@ async function runLoss(testCase: ParityCase, values: Values, options: ParityOpti
     [spec(testCase.tensors.logits!), spec(testCase.tensors.target!, "int64")],
     options,
   );
-  const { loss, gradient } = await fn(values.logits!, values.target!);
+  const { loss, gradient } = await fn(values.logits as Float32Array, values.target as BigInt64Array);
   await fn.dispose();
   return { loss, "grad.logits": gradient } as Values;
 }
@@ -188,10 +188,12 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
     initial,
     options,
   );
+  const x = values.x as Float32Array;
+  const target = values.target as BigInt64Array;
   const losses: number[] = [];
   const found: Record<string, Float32Array> = {};
   for (let n = 0; n < testCase.tensors.loss![0]!; n++) {
-    const results = await step.run({ x: values.x!, target: values.target! });
+    const results = await step.run({ x, target });
     losses.push((results.loss as Float32Array)[0]!);
     if (n > 0) continue;
     for (const [name, data] of Object.entries(results)) {
@@ -199,13 +201,13 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
     }
   }
   const state = await step.state();
-  for (const name of Object.keys(specs)) found[`buffer.${name}`] = state[name] as Float32Array;
+  for (const name of Object.keys(specs)) found[`buffer.${name}`] = state[name]!;
   const evaluate = await compile(
     (tensors: Readonly<Record<string, Tensor>>, x) => applyModel(model, tensors, x).output,
     [specs, spec(testCase.tensors.x!)],
     options,
   );
-  const logits = await evaluate(state as ModelState, values.x!);
+  const logits = await evaluate(state, x);
   await evaluate.dispose();
   await step.dispose();
   return { ...found, loss: Float32Array.from(losses), "logits.eval": logits } as Values;

@@ -1,5 +1,5 @@
 import { GraphError } from "../errors/index.js";
-import { formatType, type NamedTensor, type Tensor } from "../ir/index.js";
+import { type ArrayOf, formatType, type NamedTensor, type Tensor, type TensorType } from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { checkArray } from "./compile.js";
@@ -19,17 +19,29 @@ import { inTurn } from "./turn.js";
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-/** What one step gives: the state that replaces the old one, and results to look at. */
-export interface StepResult {
-  readonly state: Tensors;
-  readonly results: Tensors;
+/** Specs by name. */
+export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
+
+/** The typed arrays that stand for specs, or tensors, by name. */
+export type ArraysByName<T extends Readonly<Record<string, TensorType>>> = {
+  readonly [K in keyof T]: ArrayOf[T[K]["dtype"]];
+};
+
+/** What one step gives: the state that replaces the old one of specs `S`, and results to look at. */
+export interface StepResult<S extends TensorSpecs, R extends Tensors> {
+  readonly state: MapTree<S, TensorSpec, Tensor>;
+  readonly results: R;
 }
 
 /**
  * A function that changes state, compiled. The state stays inside: on WebGPU in the device's memory, else in
- * node in two sets of buffers that swap.
+ * node in two sets of buffers that swap. `S` and `I` are the specs of state and inputs, `R` the results.
  */
-export class CompiledStep {
+export class CompiledStep<
+  S extends TensorSpecs = TensorSpecs,
+  I extends TensorSpecs = TensorSpecs,
+  R extends Tensors = Tensors,
+> {
   readonly #session: Session;
   readonly #state: StepState;
   readonly #stateTypes: ReadonlyMap<string, Tensor>;
@@ -51,17 +63,19 @@ export class CompiledStep {
    * Runs one step on its inputs. Steps run one after the other, whether or not they are awaited.
    *
    * @returns arrays by name; they are written again by the next step
+   * @throws GraphError for an input that is missing or unknown
    * @throws ShapeError when an array does not fit
    */
-  async run(inputs: ArrayRecord): Promise<ArrayRecord> {
-    const feeds = this.#feeds(inputs);
+  async run(inputs: ArraysByName<I>): Promise<ArraysByName<R>> {
+    const feeds = this.#feeds(inputs as ArrayRecord);
     const outputs = await inTurn(() => this.#state.run(feeds));
-    return arraysOf(this.#results.map(({ name }) => [name, outputs[PREFIX.result + name]!]));
+    const results = arraysOf(this.#results.map(({ name }) => [name, outputs[PREFIX.result + name]!]));
+    return results as ArraysByName<R>;
   }
 
   /** The state, by name: arrays that later steps write again; copy what is to be kept. */
-  state(): Promise<ArrayRecord> {
-    return inTurn(() => this.#state.read());
+  state(): Promise<ArraysByName<S>> {
+    return inTurn(() => this.#state.read()) as Promise<ArraysByName<S>>;
   }
 
   /**
@@ -70,8 +84,8 @@ export class CompiledStep {
    * @throws GraphError for a name that the state has not
    * @throws ShapeError when an array does not fit
    */
-  setState(values: ArrayRecord): void {
-    for (const [name, data] of Object.entries(values)) {
+  setState(values: Partial<ArraysByName<S>>): void {
+    for (const [name, data] of Object.entries(values as ArrayRecord)) {
       const type = this.#stateTypes.get(name);
       if (type === undefined) throw new GraphError(`the step has no state named "${name}"`);
       checkArray(`state "${name}"`, type, data);
@@ -88,6 +102,11 @@ export class CompiledStep {
   }
 
   #feeds(inputs: ArrayRecord): OrtTensors {
+    const unknown = Object.keys(inputs).find((given) => !this.#inputs.some(({ name }) => name === given));
+    if (unknown !== undefined) {
+      const names = this.#inputs.map(({ name }) => name).join(", ");
+      throw new GraphError(`the step has no input named "${unknown}"; its inputs: ${names}`);
+    }
     const wrapped = this.#inputs.map(({ name, tensor }) => {
       const data = inputs[name];
       if (data === undefined) throw new GraphError(`the step's input "${name}" is missing`);
@@ -107,27 +126,25 @@ export class CompiledStep {
  * @throws GraphError where the step gives another state than it takes
  * @throws RuntimeUnavailableError if the device is not to be had
  */
-export async function compileStep<
-  S extends Readonly<Record<string, TensorSpec>>,
-  I extends Readonly<Record<string, TensorSpec>>,
->(
-  fn: (state: MapTree<S, TensorSpec, Tensor>, inputs: MapTree<I, TensorSpec, Tensor>) => StepResult,
+export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, R extends Tensors>(
+  fn: (state: MapTree<S, TensorSpec, Tensor>, inputs: MapTree<I, TensorSpec, Tensor>) => StepResult<S, R>,
   specs: { readonly state: S; readonly inputs: I },
-  initial: ArrayRecord = {},
+  initial: Partial<ArraysByName<S>> = {},
   options: RuntimeOptions = {},
-): Promise<CompiledStep> {
+): Promise<CompiledStep<S, I, R>> {
   const { graph } = trace(
     ({ state, inputs }: { state: Tensors; inputs: Tensors }) => {
       const result = fn(state as MapTree<S, TensorSpec, Tensor>, inputs as MapTree<I, TensorSpec, Tensor>);
+      const next = result.state as Tensors;
       for (const [name, old] of Object.entries(state)) {
-        const fresh = result.state[name];
+        const fresh = next[name];
         if (fresh === undefined || formatType(fresh) !== formatType(old)) {
           throw new GraphError(
             `the step must give state "${name}" as ${formatType(old)}, it gives ${fresh ? formatType(fresh) : "nothing"}`,
           );
         }
       }
-      return { state: result.state, results: result.results };
+      return { state: next, results: result.results as Tensors };
     },
     [specs as { state: Record<string, TensorSpec>; inputs: Record<string, TensorSpec> }],
     targetOf(options),
@@ -135,7 +152,7 @@ export async function compileStep<
   const session = await inTurn(() =>
     Session.open(graph, options, (name) => name.startsWith(PREFIX.nextState)),
   );
-  const step = new CompiledStep(session, options);
+  const step = new CompiledStep<S, I, R>(session, options);
   try {
     step.setState(initial);
   } catch (error) {

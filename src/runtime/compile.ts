@@ -1,20 +1,14 @@
 import { ShapeError } from "../errors/index.js";
-import {
-  type ArrayOf,
-  type DType,
-  formatType,
-  type Tensor,
-  type TensorData,
-  type TensorType,
-} from "../ir/index.js";
-import { type Arguments, type TensorSpec, trace } from "../trace/index.js";
+import { type ArrayOf, type DType, formatType, type TensorData, type TensorType } from "../ir/index.js";
+import { type Arguments, trace } from "../trace/index.js";
 import { mapArguments, outputName } from "../trace/names.js";
-import { type MapTree, mapTree, type Tree } from "../util/tree.js";
+import { mapTree, type Tree } from "../util/tree.js";
 import { type OrtTensors, type RuntimeOptions, Session, targetOf } from "./session.js";
 import { inTurn } from "./turn.js";
 
-/** The typed arrays that stand for the tensors of `T`. */
-export type Arrays<T> = MapTree<T, Tensor | TensorSpec, TensorData>;
+/** The typed arrays that stand for the tensors, or specs, of the tree `T`: what `ArrayOf` says of their dtypes. */
+export type Arrays<T> =
+  T extends TensorType<infer D> ? ArrayOf[D] : { readonly [K in keyof T]: Arrays<T[K]> };
 
 /** The typed arrays that a compiled function takes. */
 export type ArrayArguments<S extends readonly unknown[]> = { -readonly [K in keyof S]: Arrays<S[K]> };

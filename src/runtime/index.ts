@@ -1,6 +1,13 @@
 export type { BackendSettings, Device, WasmPaths } from "./backend.js";
 export { type ArrayArguments, type Arrays, type CompiledFunction, compile } from "./compile.js";
-export { CompiledStep, compileStep, type StepResult, type Tensors } from "./compile-step.js";
+export {
+  type ArraysByName,
+  CompiledStep,
+  compileStep,
+  type StepResult,
+  type TensorSpecs,
+  type Tensors,
+} from "./compile-step.js";
 export type { OperandType, OperatorTimes } from "./profile.js";
 export { loadRuntime, type RuntimeOptions, threadsOf } from "./session.js";
 export type { ArrayRecord } from "./step-state.js";

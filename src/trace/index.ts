@@ -14,14 +14,16 @@ import { type MapTree, mapTree, type Tree } from "../util/tree.js";
 import { mapArguments, outputName } from "./names.js";
 
 /** Dtype and shape of an argument that a traced function takes. */
-export class TensorSpec implements TensorType {
+export class TensorSpec<D extends DType = DType> implements TensorType<D> {
   constructor(
     readonly shape: Shape,
-    readonly dtype: DType = "float32",
+    readonly dtype: D,
   ) {}
 }
 
 /** A spec; float32 unless said. The leading size may be `"batch"`. */
+export function spec(shape: Shape): TensorSpec<"float32">;
+export function spec<D extends DType>(shape: Shape, dtype: D): TensorSpec<D>;
 export function spec(shape: Shape, dtype: DType = "float32"): TensorSpec {
   return new TensorSpec(shape, dtype);
 }

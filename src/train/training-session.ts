@@ -1,10 +1,9 @@
 import { type Batch, type ImageDataset, prepareImages } from "../data/index.js";
-import type { Tensor } from "../ir/index.js";
 import type { ModelState, Module } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { stateShapes } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
-import { type CompiledStep, compileStep } from "../runtime/index.js";
+import { compileStep } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 import { DropoutMasks } from "./masks.js";
 import { trainingStep } from "./step.js";
@@ -37,10 +36,10 @@ export interface StepOutcome {
 
 /** A compiled training step, fed with batches of raw images. Weights and the optimiser's slots stay inside. */
 export class TrainingSession {
-  readonly #step: CompiledStep;
+  readonly #step: CompiledTraining;
   readonly #masks: DropoutMasks;
 
-  private constructor(step: CompiledStep, masks: DropoutMasks) {
+  private constructor(step: CompiledTraining, masks: DropoutMasks) {
     this.#step = step;
     this.#masks = masks;
   }
@@ -73,15 +72,15 @@ export class TrainingSession {
       ...masks,
     });
     return {
-      loss: Number(loss![0]),
-      hits: Number(hits![0]),
+      loss: Number(loss[0]),
+      hits: Number(hits[0]),
       milliseconds: performance.now() - started,
     };
   }
 
   /** Weights, buffers and slots: views that the step after next writes again. */
   async state(): Promise<ModelState> {
-    return (await this.#step.state()) as ModelState;
+    return this.#step.state();
   }
 
   /** Copies values into the state; names that are left out keep theirs. */
@@ -95,12 +94,14 @@ export class TrainingSession {
   }
 }
 
+type CompiledTraining = Awaited<ReturnType<typeof compileTraining>>;
+
 function compileTraining(
   { model, optimizer, imageSize }: Network,
   config: TrainConfig,
   { height, width }: Pick<ImageDataset, "height" | "width">,
   masks: DropoutMasks,
-): Promise<CompiledStep> {
+) {
   const { batchSize, labelSmoothing } = config;
   const inputs = {
     images: spec([batchSize, 3, height, width], "uint8"),
@@ -115,8 +116,8 @@ function compileTraining(
     Object.entries(stateShapes(model, optimizer)).map(([name, shape]) => [name, spec(shape)]),
   );
   return compileStep(
-    (current, fed: Readonly<Record<string, Tensor>>) => {
-      const { images, rows, columns, ...others } = fed as Readonly<Record<keyof typeof inputs, Tensor>>;
+    (current, fed) => {
+      const { images, rows, columns, ...others } = fed;
       const { state, loss, hits } = trainingStep(
         { model, optimizer, labelSmoothing },
         {

@@ -44,8 +44,8 @@ describe("a compiled step", () => {
     const states = new Set<ArrayBufferLike>();
     const results = new Set<ArrayBufferLike>();
     for (let n = 0; n < 10; n++) {
-      results.add((await step.run({ x })).sum!.buffer);
-      states.add((await step.state()).total!.buffer);
+      results.add((await step.run({ x })).sum.buffer);
+      states.add((await step.state()).total.buffer);
     }
     expect([states.size, results.size]).toEqual([2, 1]);
     await step.dispose();
@@ -76,13 +76,17 @@ describe("a compiled step", () => {
       'state "total": expected Float32Array',
     );
     const step = await counter();
+    // @ts-expect-error: the input is missing
     await expect(step.run({})).rejects.toThrow('the step\'s input "x" is missing');
+    // @ts-expect-error: there is no such input
+    await expect(step.run({ x, y: x })).rejects.toThrow('the step has no input named "y"; its inputs: x');
     await expect(step.run({ x: new Float32Array(1) })).rejects.toThrow('input "x": expected Float32Array');
     await step.dispose();
   });
 
   it("must give the state that it takes", async () => {
     const specs = { state: { w: spec([2]) }, inputs: {} };
+    // @ts-expect-error: the state is missing
     await expect(compileStep(() => ({ state: {}, results: {} }), specs)).rejects.toThrow(
       'the step must give state "w" as float32[2], it gives nothing',
     );

@@ -86,7 +86,7 @@ export async function trainSmallNetwork(options: RuntimeOptions): Promise<Traine
   const losses: number[] = [];
   for (let n = 0; n < 3; n++) {
     const { loss } = await step.run({ images, targets });
-    losses.push(Number(loss![0]));
+    losses.push(Number(loss[0]));
   }
   const state = Object.entries(await step.state());
   await step.dispose();
