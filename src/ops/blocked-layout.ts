@@ -7,6 +7,7 @@
  */
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
 import { staticShape } from "../util/shape.js";
 
 /** The domain of ONNX Runtime's blocked operators. */
@@ -58,4 +59,34 @@ export function toBlocked(x: Tensor, block: number): Tensor {
 /** [N, C/block, H, W, block] → [N, C, H, W]. */
 export function fromBlocked(x: Tensor): Tensor {
   return Tensor.apply(fromBlockedOperator, [x], {});
+}
+
+/** What {@link emitBlockedAffine} computes from. */
+interface BlockedAffine {
+  /** [N, C/b, H, W, b] */
+  readonly x: string;
+  readonly shape: readonly number[];
+  /** One value a channel, in any shape. */
+  readonly scale: string;
+  /** [C] */
+  readonly shift: string;
+  /** Shaped like x. */
+  readonly addend?: string | undefined;
+  readonly relu?: boolean;
+}
+
+/** x · scale + shift + addend in one pass: a depthwise convolution with a single tap. */
+export function emitBlockedAffine(onnx: OnnxBuilder, affine: BlockedAffine): string {
+  const { x, shape, scale, shift, addend, relu = false } = affine;
+  const sizes = plainShape(shape);
+  const kernel = onnx.reshape(scale, [-1, 1, 1, 1]);
+  const rest = addend === undefined ? [] : [onnx.reshape(addend, sizes)];
+  const attributes = { kernel_shape: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
+  const y = onnx.node(
+    "Conv",
+    [onnx.reshape(x, sizes), kernel, shift, ...rest],
+    { ...attributes, group: sizes[1]!, ...(relu ? { activation: "Relu" } : {}) },
+    BLOCKED_DOMAIN,
+  );
+  return onnx.reshape(y, shape);
 }

@@ -1,6 +1,6 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
-import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
+import { emitBlockedAffine } from "./blocked-layout.js";
 import { mul, nonzero } from "./elementwise.js";
 import { reshape } from "./layout.js";
 import { sum } from "./reduce.js";
@@ -35,7 +35,7 @@ const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     const byInput = mul(dy, broadcastChannels(scale!, x!, blocked));
     return [byInput, byScale, byShift, ...(addend ? [dy] : [])];
   },
-  emit: ({ inputs: [x, scale, shift, addend], types, output, attributes: { blocked, relu } }, onnx) => {
+  emit: ({ inputs: [x, scale, shift, addend], types, attributes: { blocked, relu } }, onnx) => {
     const shape = types[0]!.shape as readonly number[];
     if (!blocked) {
       const sizes = [-1, ...shape.slice(2).map(() => 1)];
@@ -44,18 +44,7 @@ const channelAffineOperator: Operator<ChannelAffineAttributes> = {
       const sum = addend ? onnx.node("Add", [shifted, addend]) : shifted;
       return relu ? onnx.node("Relu", [sum]) : sum;
     }
-    // One pass: a depthwise convolution with a single tap, which also adds a bias and another tensor.
-    const sizes = plainShape(shape);
-    const kernel = onnx.reshape(scale!, [-1, 1, 1, 1]);
-    const rest = addend ? [onnx.reshape(addend, sizes)] : [];
-    const attributes = { kernel_shape: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
-    const y = onnx.node(
-      "Conv",
-      [onnx.reshape(x!, sizes), kernel, shift!, ...rest],
-      { ...attributes, group: sizes[1]!, ...(relu ? { activation: "Relu" } : {}) },
-      BLOCKED_DOMAIN,
-    );
-    return onnx.reshape(y, output.shape as readonly number[]);
+    return emitBlockedAffine(onnx, { x: x!, shape, scale: scale!, shift: shift!, addend, relu });
   },
 };
 

@@ -1,8 +1,10 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
+import { emitBlockedAffine } from "./blocked-layout.js";
 import { channelAffine } from "./channel-affine.js";
 import { add, div, mul, neg, sqrt, sub } from "./elementwise.js";
+import { constant } from "./input.js";
 import { reshape, slice, zerosLike } from "./layout.js";
 import { sum } from "./reduce.js";
 
@@ -33,25 +35,27 @@ const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     const shape = types[0]!.shape as readonly number[];
     const channels = output.shape[1] as number;
     const count = elementCount(shape) / channels;
-    const share = onnx.float(1 / count);
     const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
-    const axes = shape.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
-    if (!blocked) {
-      const mean = onnx.node("ReduceMean", [x!, onnx.integers(axes)], { keepdims: 1 });
-      const centred = onnx.node("Sub", [x!, mean]);
-      const squares = onnx.node("ReduceSumSquare", [centred, onnx.integers(axes)], { keepdims: 0 });
-      const variance = onnx.node("Mul", [squares, share]);
-      return onnx.node("Concat", [rowOf(mean), rowOf(variance)], { axis: 0 });
-    }
-    // E[x²] − m², which reads x twice and writes nothing large. Within images first: the runtime does that fastest.
-    const [within, overBatch] = [onnx.integers([2, 3]), onnx.integers([0])];
-    const average = (type: string) => {
-      const images = onnx.node(type, [x!, within], { keepdims: 0 });
-      return onnx.node("Mul", [onnx.node("ReduceSum", [images, overBatch], { keepdims: 0 }), share]);
+    // Within images first: the runtime does that fastest, and short sums round little.
+    const average = (value: string) => {
+      const within = shape.flatMap((_, axis) => (axis > 1 && axis < 4 ? [axis] : []));
+      const images = onnx.node("ReduceSum", [value, onnx.integers(within)], { keepdims: 1 });
+      const total = onnx.node("ReduceSum", [images, onnx.integers([0])], { keepdims: 1 });
+      return onnx.node("Mul", [total, onnx.float(1 / count)]);
     };
-    const mean = average("ReduceSum");
-    const spread = onnx.node("Sub", [average("ReduceSumSquare"), onnx.node("Mul", [mean, mean])]);
-    const variance = onnx.node("Max", [spread, onnx.float(0)]);
+    // Two passes, since E[x²] − m² cancels where the mean is large beside the deviation; the second also
+    // corrects the mean. Squares by Mul: ReduceSumSquare is slower and rounds more.
+    const first = average(x!);
+    const centred = blocked
+      ? emitBlockedAffine(onnx, {
+          x: x!,
+          shape,
+          scale: onnx.constant("float32", [channels], new Float32Array(channels).fill(1)),
+          shift: onnx.reshape(onnx.node("Neg", [first]), [channels]),
+        })
+      : onnx.node("Sub", [x!, first]);
+    const mean = onnx.node("Add", [first, average(centred)]);
+    const variance = average(onnx.node("Mul", [centred, centred]));
     return onnx.node("Concat", [rowOf(mean), rowOf(variance)], { axis: 0 });
   },
 };
@@ -100,7 +104,10 @@ const batchNormOperator: Operator<{ epsilon: number }> = {
     const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
     const affine = batchNormAffine(parameters, epsilon);
     const byBias = channelSum(dy);
-    const byScale = div(sub(channelSum(mul(dy, x!)), mul(mean!, byBias)), affine.deviation);
+    // Σ dy·x − m·Σ dy would cancel where the mean is large beside the deviation.
+    const ones = constant(new Float32Array(mean!.shape[0] as number).fill(1));
+    const centred = channelAffine(x!, ones, neg(mean!));
+    const byScale = div(channelSum(mul(dy, centred)), affine.deviation);
     const byVariance = div(mul(mul(byScale, scale!), -0.5), add(variance!, epsilon));
     const byInput = channelAffine(dy, affine.scale, zerosLike(affine.scale));
     return [byInput, byScale, byBias, neg(mul(byBias, affine.scale)), byVariance];
