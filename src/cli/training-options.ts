@@ -33,6 +33,7 @@ function addRecipeOptions(command: Command): void {
     .optionsGroup("Recipe:")
     .option("--epochs <n>", "epochs (default: 100)", positiveInteger)
     .option("--batch-size <n>", "images a step (default: 512)", positiveInteger)
+    .option("--accumulate <k>", "compute each batch in so many parts, to save memory", positiveInteger)
     .addOption(choiceOption("--optimizer <name>", "update rule, sgd by default", OPTIMIZERS))
     .addOption(renamed("learningRate", "--lr <rate>", "learning rate (default: 0.1)").argParser(number))
     .addOption(choiceOption("--schedule <name>", "of the learning rate, multi-step by default", SCHEDULES))
@@ -41,6 +42,7 @@ function addRecipeOptions(command: Command): void {
     .option("--momentum <mu>", "momentum of sgd (default: 0)", number)
     .option("--nesterov", "look ahead along the momentum of sgd")
     .option("--weight-decay <lambda>", "weight decay (default: 1e-5)", number)
+    .option("--clip-norm <norm>", "largest global norm of the gradients (default: no limit)", number)
     .option("--crop-scale <part>", "least part of an image that a crop shows (default: 0.08)", number)
     .option("--label-smoothing <epsilon>", "label smoothing (default: 0.1)", number);
 }

@@ -11,6 +11,8 @@ export interface BenchOptions extends RuntimeOptions {
   readonly imageSize: number;
   /** 64 by default. */
   readonly batchSize?: number;
+  /** Equal parts that a training batch is computed in; all at once by default. */
+  readonly accumulate?: number;
   /** Steps that are timed, after 3 that are not; 10 by default. */
   readonly steps?: number;
 }

@@ -2,10 +2,9 @@ import { freeze } from "../infer/freeze.js";
 import type { Tensor, TensorData } from "../ir/index.js";
 import { applyModel, initialState, type Module } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
-import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
+import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
-import { DropoutMasks } from "../train/masks.js";
-import { trainingStep } from "../train/step.js";
+import { compileTraining } from "../train/compiled-training.js";
 import { RandomStream } from "../util/random.js";
 import { elementCount } from "../util/shape.js";
 
@@ -22,6 +21,8 @@ export interface WorkloadOptions extends RuntimeOptions {
   readonly imageSize: number;
   /** Images a step. */
   readonly batchSize: number;
+  /** Equal parts that a training batch is computed in; all at once by default. */
+  readonly accumulate?: number;
 }
 
 /** A compiled model on random images, to be run again and again: what a benchmark times. */
@@ -45,50 +46,31 @@ function randomImages({ batchSize, imageSize }: WorkloadOptions) {
  * @throws RuntimeUnavailableError if the device is not to be had
  */
 export async function trainingWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
-  const { imageSize: _, batchSize, ...runtime } = options;
+  const { imageSize, batchSize, accumulate, ...runtime } = options;
   const { withoutRewrites = [] } = runtime;
-  const { shape, images } = randomImages(options);
-  const masks = new DropoutMasks(model, shape, SEED);
-  const step = await compileStep(
-    (state, given) => {
-      const { images, targets, learningRate, temperature, step } = given;
-      const result = trainingStep(
-        {
-          ...{ model, withoutRewrites, labelSmoothing: LABEL_SMOOTHING },
-          optimizer: sgd({ weightDecay: WEIGHT_DECAY }),
-        },
-        {
-          ...{ state, images, targets, learningRate, temperature, step },
-          masks: masks.pick(given),
-        },
-      );
-      return { state: result.state, results: { loss: result.loss, hits: result.hits } };
-    },
+  const { images } = randomImages(options);
+  const parameters = model.namedParameters();
+  const training = await compileTraining(
     {
-      state: Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)])),
-      inputs: {
-        images: spec(shape),
-        targets: spec([batchSize], "int64"),
-        learningRate: spec([]),
-        temperature: spec([]),
-        step: spec([]),
-        ...masks.specs,
-      },
+      ...{ model, withoutRewrites, batchSize, imageSize, labelSmoothing: LABEL_SMOOTHING, seed: SEED },
+      ...(accumulate !== undefined && { accumulate }),
+      optimizer: sgd({ weightDecay: WEIGHT_DECAY }),
+      state: Object.fromEntries(parameters.map(([name, { shape }]) => [name, spec(shape)])),
+      rows: { images: spec([3, imageSize, imageSize]) },
+      prepare: ({ images }) => images!,
     },
-    initialState(model, SEED),
     runtime,
   );
-  let steps = 0;
-  const given = {
-    images,
-    targets: BigInt64Array.from({ length: batchSize }, (_, n) => BigInt(n % CLASSES)),
-    learningRate: Float32Array.of(LEARNING_RATE),
-    temperature: Float32Array.of(1),
-    step: Float32Array.of(1),
-  };
+  training.setState(initialState(model, SEED));
+  const targets = BigInt64Array.from({ length: batchSize }, (_, n) => BigInt(n % CLASSES));
+  let step = 0;
   return {
-    run: async () => (await step.run({ ...given, ...masks.draw(steps++) })).loss,
-    dispose: () => step.dispose(),
+    run: async () => {
+      const settings = { learningRate: LEARNING_RATE, temperature: 1, step: step++ };
+      const { loss } = await training.run({ images, targets }, settings);
+      return Float32Array.of(loss);
+    },
+    dispose: () => training.dispose(),
   };
 }
 
@@ -98,7 +80,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
  * @throws RuntimeUnavailableError if the device is not to be had
  */
 export async function evaluationWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
-  const { imageSize: _, batchSize: __, ...runtime } = options;
+  const { imageSize: _size, batchSize: _batch, accumulate: _parts, ...runtime } = options;
   const { shape, images } = randomImages(options);
   const state = initialState(model, SEED);
   const forward = await compile(

@@ -171,7 +171,7 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
           masks: [],
         },
       );
-      const norms = Object.entries(result.gradient).map(([name, g]) => [
+      const norms = Object.entries(result.gradients).map(([name, g]) => [
         `gradnorm.${name}`,
         // By rows: millions of squares added to one float32 lose its last digits.
         sqrt(sum(sumSquares(g, { axes: [-1] }))),

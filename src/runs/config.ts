@@ -32,6 +32,8 @@ export const trainConfigSchema = z.strictObject({
   data: z.string().default("cifar10"),
   epochs: positiveInteger.default(100),
   batchSize: positiveInteger.default(512),
+  /** Equal parts that each batch is computed in, their gradients added up; all at once by default. */
+  accumulate: positiveInteger.optional(),
   learningRate: z.number().positive().default(0.1),
   schedule: z.enum(SCHEDULES).default("multi-step"),
   /** Epochs at which the schedule `multi-step` multiplies the learning rate by 0.1. */
@@ -45,6 +47,8 @@ export const trainConfigSchema = z.strictObject({
   nesterov: z.boolean().default(false),
   /** λ; added to the gradient by `sgd` and `adam`, shrinks the parameter itself by `adamw`. */
   weightDecay: z.number().min(0).default(1e-5),
+  /** Largest global norm of the gradients; no limit by default. */
+  clipNorm: z.number().positive().optional(),
   /** Least area of the random crops, as a part of the image; the greatest is all of it. */
   cropScale: z.number().positive().max(1).default(0.08),
   labelSmoothing: z.number().min(0).lt(1).default(0.1),

@@ -9,20 +9,34 @@ export class DropoutMasks {
   /** Inputs of the step, by name. */
   readonly specs: Readonly<Record<string, TensorSpec>>;
   readonly #requests: readonly (MaskRequest & { readonly name: string })[];
-  readonly #buffers: Readonly<Record<string, Uint8Array>>;
+  readonly #drawn: Readonly<Record<string, Uint8Array>>;
+  readonly #parts: readonly Readonly<Record<string, Uint8Array>>[];
   readonly #seed: number;
 
-  /** @param inputShape of the images that the model is trained on */
-  constructor(model: Module, inputShape: readonly number[], seed: number) {
+  /**
+   * @param inputShape of the images that the model is applied to at once
+   * @param parts applications to a batch; masks are drawn for the whole batch, whatever their number
+   */
+  constructor(
+    model: Module,
+    inputShape: readonly number[],
+    { seed, parts = 1 }: { readonly seed: number; readonly parts?: number },
+  ) {
     const requests = collectMasks(model, inputShape).map((request, place) => ({
       ...request,
       name: `mask${place}`,
     }));
-    const byName = <T>(make: (request: MaskRequest) => T) =>
+    const byName = <T>(make: (request: (typeof requests)[number]) => T) =>
       Object.fromEntries(requests.map((request) => [request.name, make(request)]));
     this.specs = byName(({ shape }) => spec(shape, "uint8"));
     this.#requests = requests;
-    this.#buffers = byName(({ shape }) => new Uint8Array(elementCount(shape)));
+    this.#drawn = byName(({ shape }) => new Uint8Array(parts * elementCount(shape)));
+    this.#parts = Array.from({ length: parts }, (_, n) =>
+      byName(({ name, shape }) => {
+        const length = elementCount(shape);
+        return this.#drawn[name]!.subarray(n * length, (n + 1) * length);
+      }),
+    );
     this.#seed = seed;
   }
 
@@ -31,12 +45,12 @@ export class DropoutMasks {
     return this.#requests.map(({ name }) => inputs[name]!);
   }
 
-  /** Draws the masks of a step, by name, into arrays that the next call writes again. */
-  draw(step: number): Readonly<Record<string, Uint8Array>> {
+  /** Draws the masks of a step: for each part, by name, arrays that the next call writes again. */
+  draw(step: number): readonly Readonly<Record<string, Uint8Array>>[] {
     this.#requests.forEach(({ name, keep }, place) => {
       const random = new RandomStream(this.#seed, "dropout", step, place);
-      random.fillBernoulli(this.#buffers[name]!, keep);
+      random.fillBernoulli(this.#drawn[name]!, keep);
     });
-    return this.#buffers;
+    return this.#parts;
   }
 }

@@ -117,7 +117,9 @@ export class TrainingRun {
       temperature: this.#temperature(place),
       step,
     });
-    if (!Number.isFinite(outcome.loss)) throw diverged(step + 1, outcome.loss);
+    for (const figure of [outcome.loss, outcome.gradientNorm ?? 0]) {
+      if (!Number.isFinite(figure)) throw diverged(step + 1, figure);
+    }
     return outcome;
   }
 

@@ -14,6 +14,7 @@ import { type Terminal, writeJson } from "../terminal.js";
 interface BenchFlags extends RuntimeFlags {
   readonly batchSize: number;
   readonly steps: number;
+  readonly accumulate?: number;
   readonly profile?: true;
   readonly withoutRewrites?: readonly string[];
   readonly json?: true;
@@ -28,6 +29,7 @@ export function defineBench(program: Command, terminal: Terminal): void {
     .argument("<model>", "alexnet or alexnet-dy")
     .option("--batch-size <n>", "images a step", positiveInteger, 64)
     .option("--steps <n>", "steps that are timed, after 3 to warm up", positiveInteger, 10)
+    .option("--accumulate <k>", "compute each training batch in so many parts", positiveInteger)
     .option("--profile", "list the operators of a training step by time instead")
     .addOption(withoutRewritesOption())
     .addOption(deviceOption())

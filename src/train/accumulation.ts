@@ -1,0 +1,204 @@
+import type { Tensor, TensorData } from "../ir/index.js";
+import { type ModelState, trainableNames } from "../nn/index.js";
+import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
+import type { TensorSpec } from "../trace/index.js";
+import { elementCount } from "../util/shape.js";
+import {
+  type BatchArrays,
+  type CompiledTraining,
+  rowSpecs,
+  SETTINGS,
+  type StepSettings,
+  settingArrays,
+  type TrainingDesign,
+} from "./compiled-training.js";
+import type { DropoutMasks } from "./masks.js";
+import { gradientStep, updateStep } from "./step.js";
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** What the parts of a batch add up. */
+interface Sums {
+  readonly gradients: Readonly<Record<string, Float32Array>>;
+  readonly buffers: Readonly<Record<string, Float32Array>>;
+  readonly loss: Float32Array;
+  readonly hits: Float32Array;
+}
+
+/**
+ * A step in two graphs: the first gives gradients, buffers, loss and hits of a part of the batch, which are added
+ * up; the second updates the parameters.
+ */
+export async function openAccumulation(
+  design: TrainingDesign,
+  masks: DropoutMasks,
+  runtime: RuntimeOptions,
+): Promise<CompiledTraining> {
+  const { batchSize, accumulate: parts = 1 } = design;
+  const layout = sumsLayout(design);
+  const total = new Bucket(layout);
+  const part = parts === 1 ? total : new Bucket(layout);
+  const gradientGraph = await compileGradients(design, masks, runtime);
+  const updateGraph = await compileUpdate(design, runtime);
+
+  const sumParts = async (batch: BatchArrays, settings: StepSettings) => {
+    const { temperature } = settingArrays(settings);
+    const state = (await updateGraph.state()) as ModelState;
+    const drawn = masks.draw(settings.step);
+    for (let n = 0; n < parts; n++) {
+      const into = n === 0 ? total : part;
+      const rows = takePart(batch, n, parts, batchSize);
+      await gradientGraph.into(into.sums, modelState(design, state), { ...rows, temperature, ...drawn[n] });
+      if (n > 0) total.add(part);
+    }
+  };
+  return {
+    run: async (batch, settings) => {
+      await sumParts(batch, settings);
+      const { gradients, buffers, loss, hits } = total.sums;
+      const { learningRate, step } = settingArrays(settings);
+      const fed = { ...prefixed("gradients.", gradients), ...prefixed("buffers.", buffers) };
+      const { gradientNorm } = await updateGraph.run({ ...fed, learningRate, step });
+      return {
+        loss: loss[0]!,
+        hits: hits[0]!,
+        ...(gradientNorm && { gradientNorm: Number(gradientNorm[0]) }),
+      };
+    },
+    state: async () => (await updateGraph.state()) as ModelState,
+    setState: (values) => updateGraph.setState(values),
+    dispose: async () => {
+      await gradientGraph.dispose();
+      await updateGraph.dispose();
+    },
+  };
+}
+
+/** `(sums, state, inputs) → sums` of one part. */
+function compileGradients(design: TrainingDesign, masks: DropoutMasks, runtime: RuntimeOptions) {
+  const { batchSize, accumulate: parts = 1, rows, prepare } = design;
+  return compile(
+    (state: Tensors, fed: Tensors) => {
+      const found = gradientStep(
+        { ...design, share: 1 / parts },
+        {
+          state,
+          images: prepare(fed),
+          targets: fed.targets!,
+          temperature: fed.temperature!,
+          masks: masks.pick(fed),
+        },
+      );
+      const { gradients, buffers, loss, hits } = found;
+      return { gradients, buffers, loss, hits };
+    },
+    [
+      modelState(design, design.state),
+      { ...rowSpecs(rows, batchSize / parts), temperature: SETTINGS.temperature, ...masks.specs },
+    ],
+    runtime,
+  );
+}
+
+/** The update of parameters and slots; buffers are handed through from the sums. */
+function compileUpdate(design: TrainingDesign, runtime: RuntimeOptions) {
+  const { gradients, buffers } = sumsLayout(design);
+  return compileStep(
+    (state: Tensors, fed: Tensors) => {
+      const found = updateStep(design, {
+        state,
+        gradients: picked(fed, "gradients."),
+        learningRate: fed.learningRate!,
+        step: fed.step!,
+      });
+      const { gradientNorm } = found;
+      const results: Tensors = gradientNorm ? { gradientNorm } : {};
+      return { state: { ...found.state, ...picked(fed, "buffers.") }, results };
+    },
+    {
+      state: design.state,
+      inputs: {
+        ...prefixed("gradients.", gradients),
+        ...prefixed("buffers.", buffers),
+        learningRate: SETTINGS.learningRate,
+        step: SETTINGS.step,
+      },
+    },
+    {},
+    runtime,
+  );
+}
+
+type Layout = Readonly<Record<"gradients" | "buffers", Readonly<Record<string, TensorSpec>>>>;
+
+/** Specs of gradients and buffers, by state name. */
+function sumsLayout({ model, state }: TrainingDesign): Layout {
+  const trainable = new Set(trainableNames(model));
+  const names = model.namedParameters().map(([name]) => name);
+  const specsOf = (chosen: readonly string[]) =>
+    Object.fromEntries(chosen.map((name) => [name, state[name]!]));
+  return {
+    gradients: specsOf(names.filter((name) => trainable.has(name))),
+    buffers: specsOf(names.filter((name) => !trainable.has(name))),
+  };
+}
+
+/** Views begin at multiples of so many floats, a cache line. */
+const ALIGNMENT = 16;
+
+/** All sums of a step side by side in one array. */
+class Bucket {
+  readonly sums: Sums;
+  readonly #values: Float32Array;
+
+  constructor({ gradients, buffers }: Layout) {
+    const padded = (length: number) => Math.ceil(length / ALIGNMENT) * ALIGNMENT;
+    const lengths = [...Object.values(gradients), ...Object.values(buffers)].map(lengthOf);
+    this.#values = new Float32Array(lengths.map(padded).reduce((a, b) => a + b, 2 * ALIGNMENT));
+    let next = 0;
+    const take = (length: number) => {
+      const view = this.#values.subarray(next, next + length);
+      next += padded(length);
+      return view;
+    };
+    const takeAll = (specs: Readonly<Record<string, TensorSpec>>) =>
+      Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, take(lengthOf(spec))]));
+    this.sums = { gradients: takeAll(gradients), buffers: takeAll(buffers), loss: take(1), hits: take(1) };
+  }
+
+  add(other: Bucket): void {
+    const values = this.#values;
+    const added = other.#values;
+    for (let i = 0; i < values.length; i++) values[i] = values[i]! + added[i]!;
+  }
+}
+
+const lengthOf = ({ shape }: TensorSpec) => elementCount(shape as readonly number[]);
+
+/** The rows of part `n` of a batch: views. */
+function takePart(batch: BatchArrays, n: number, parts: number, batchSize: number): BatchArrays {
+  const rows = Object.fromEntries(
+    Object.entries(batch).map(([name, data]) => {
+      const length = (data.length / batchSize) * (batchSize / parts);
+      return [name, data.subarray(n * length, (n + 1) * length) as TensorData];
+    }),
+  );
+  return rows as BatchArrays;
+}
+
+/** What the model reads of a state that holds slots as well. */
+function modelState<T>({ model }: TrainingDesign, state: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(model.namedParameters().map(([name]) => [name, state[name]!]));
+}
+
+function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]));
+}
+
+function picked<T>(values: Readonly<Record<string, T>>, prefix: string): Record<string, T> {
+  return Object.fromEntries(
+    Object.entries(values)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  );
+}

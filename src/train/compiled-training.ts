@@ -1,0 +1,156 @@
+import { UsageError } from "../errors/index.js";
+import type { Tensor, TensorData } from "../ir/index.js";
+import type { ModelState } from "../nn/index.js";
+import { type CompiledStep, compileStep, type RuntimeOptions } from "../runtime/index.js";
+import { spec, type TensorSpec } from "../trace/index.js";
+import { openAccumulation } from "./accumulation.js";
+import { DropoutMasks } from "./masks.js";
+import { type GradientStepOptions, trainingStep, type UpdateStepOptions } from "./step.js";
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** What is compiled to a training step. */
+export interface TrainingDesign extends Omit<GradientStepOptions, "share">, UpdateStepOptions {
+  /** Images in the batch of an update. */
+  readonly batchSize: number;
+  /** Height and width of the images that the model takes. */
+  readonly imageSize: number;
+  /**
+   * Equal parts that a batch is taken in, to train it in the memory of one part; batch norm then normalizes each
+   * part by itself. By default forward, backward and update are one graph; with a number, 1 included, gradients
+   * are added up by one graph and applied by another.
+   */
+  readonly accumulate?: number;
+  /** Seed of the dropout masks. */
+  readonly seed: number;
+  /** Parameters, buffers and slots. */
+  readonly state: Readonly<Record<string, TensorSpec>>;
+  /** What each image is fed as: one row each, beside `targets`. */
+  readonly rows: Readonly<Record<string, TensorSpec>>;
+  /** Images [B, 3, S, S] from such rows. */
+  readonly prepare: (rows: Tensors) => Tensor;
+}
+
+/** Where in the schedules a step is. */
+export interface StepSettings {
+  readonly learningRate: number;
+  readonly temperature: number;
+  /** Steps done before this one. */
+  readonly step: number;
+}
+
+/** What a step gave. */
+export interface StepFigures {
+  /** Mean loss of the batch, on the weights before the update. */
+  readonly loss: number;
+  /** Images of the batch that were classified correctly. */
+  readonly hits: number;
+  /** Global norm of the gradients, where they are clipped. */
+  readonly gradientNorm?: number;
+}
+
+/** The arrays of `rows`, and the labels of the images. */
+export type BatchArrays = Readonly<Record<string, TensorData>> & { readonly targets: BigInt64Array };
+
+/** A compiled training step; state and the optimiser's slots stay inside. */
+export interface CompiledTraining {
+  /** Runs a step on a batch. */
+  run(batch: BatchArrays, settings: StepSettings): Promise<StepFigures>;
+  /** Parameters, buffers and slots: views that the step after next writes again. */
+  state(): Promise<ModelState>;
+  /** Copies values into the state; names that are left out keep theirs. */
+  setState(values: ModelState): void;
+  /** Frees the sessions. */
+  dispose(): Promise<void>;
+}
+
+/** Specs of what a step is fed with besides images. */
+export const SETTINGS = { learningRate: spec([]), temperature: spec([]), step: spec([]) } as const;
+
+/** Settings as the graph takes them. */
+export function settingArrays({ learningRate, temperature, step }: StepSettings) {
+  return {
+    learningRate: Float32Array.of(learningRate),
+    temperature: Float32Array.of(temperature),
+    step: Float32Array.of(step + 1),
+  };
+}
+
+/**
+ * Compiles a training step.
+ *
+ * @throws UsageError if the batch cannot be taken in so many equal parts
+ * @throws RuntimeUnavailableError if the device is unavailable
+ */
+export async function compileTraining(
+  design: TrainingDesign,
+  runtime: RuntimeOptions,
+): Promise<CompiledTraining> {
+  const { model, batchSize, imageSize, accumulate, seed } = design;
+  const parts = accumulate ?? 1;
+  if (!Number.isInteger(parts) || parts < 1 || batchSize % parts !== 0) {
+    throw new UsageError(`a batch of ${batchSize} images cannot be taken in ${parts} equal parts`, {
+      hint: "choose an accumulation that divides the batch size",
+    });
+  }
+  const masks = new DropoutMasks(model, [batchSize / parts, 3, imageSize, imageSize], { seed, parts });
+  return accumulate === undefined
+    ? openWholeStep(design, masks, runtime)
+    : openAccumulation(design, masks, runtime);
+}
+
+/** Forward, backward and update in one graph. */
+async function openWholeStep(
+  design: TrainingDesign,
+  masks: DropoutMasks,
+  runtime: RuntimeOptions,
+): Promise<CompiledTraining> {
+  const { batchSize, state, rows, prepare } = design;
+  const inputs = { ...rowSpecs(rows, batchSize), ...SETTINGS, ...masks.specs };
+  const step: CompiledStep = await compileStep(
+    (current: Tensors, fed: Tensors) => {
+      const { targets, learningRate, temperature, step } = fed as Readonly<Record<string, Tensor>> &
+        Record<"targets" | keyof typeof SETTINGS, Tensor>;
+      const { state, loss, hits, gradientNorm } = trainingStep(design, {
+        ...{ state: current, targets, learningRate, temperature, step },
+        images: prepare(fed),
+        masks: masks.pick(fed),
+      });
+      return { state, results: { loss, hits, ...(gradientNorm && { gradientNorm }) } };
+    },
+    { state, inputs },
+    {},
+    runtime,
+  );
+  return {
+    run: async (batch, settings) => {
+      const drawn = masks.draw(settings.step);
+      return figuresOf(await step.run({ ...batch, ...settingArrays(settings), ...drawn[0] }));
+    },
+    state: async () => (await step.state()) as ModelState,
+    setState: (values) => step.setState(values),
+    dispose: () => step.dispose(),
+  };
+}
+
+/** Specs of a batch of so many images. */
+export function rowSpecs(
+  rows: TrainingDesign["rows"],
+  images: number,
+): Readonly<Record<string, TensorSpec>> & { readonly targets: TensorSpec } {
+  const batched = Object.entries(rows).map(([name, { shape, dtype }]) => [
+    name,
+    spec([images, ...(shape as readonly number[])], dtype),
+  ]);
+  return { ...Object.fromEntries(batched), targets: spec([images], "int64") };
+}
+
+/** The scalars among results. */
+export function figuresOf(results: Readonly<Record<string, TensorData>>): StepFigures {
+  const { loss, hits, gradientNorm } = results;
+  return {
+    loss: Number(loss![0]),
+    hits: Number(hits![0]),
+    ...(gradientNorm && { gradientNorm: Number(gradientNorm[0]) }),
+  };
+}
