@@ -101,15 +101,24 @@ export class OnnxBuilder {
   /**
    * Adds a node with one output.
    *
-   * @param type ONNX operator, such as `Conv`
+   * @param type ONNX operator, such as `Conv`; for `Pad` there is {@link pad}
    * @param inputs value names; `""` leaves an optional input out
    * @returns the name of the output
    */
-  node(
-    type: string,
+  node<Type extends string>(
+    type: Type extends "Pad" ? never : Type,
     inputs: readonly string[],
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     domain = "",
+  ): string {
+    return this.#node(type, inputs, attributes, domain);
+  }
+
+  #node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>>,
+    domain: string,
   ): string {
     const output = this.#unique(type);
     this.#domains.add(domain);
@@ -153,6 +162,18 @@ export class OnnxBuilder {
   /** Reshapes to `shape`; one entry may be −1, and 0 keeps the input's size at its place. */
   reshape(input: string, shape: readonly number[]): string {
     return this.node("Reshape", [input, this.integers(shape)]);
+  }
+
+  /**
+   * Puts cells around a tensor, or takes some away where an amount is negative. Amounts are given for every axis:
+   * ONNX Runtime mistakes the axes of a `Pad` that names some when it moves a transposition past it.
+   *
+   * @param before cells before each axis
+   * @param after cells after each axis
+   */
+  pad(input: string, before: readonly number[], after: readonly number[], value = 0): string {
+    const cells = value === 0 ? [] : [this.float(value)];
+    return this.#node("Pad", [input, this.integers([...before, ...after]), ...cells], {}, "");
   }
 
   /** Casts to `dtype`. */

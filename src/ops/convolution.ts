@@ -103,6 +103,13 @@ const convTranspose2dOperator: Operator<TransposeAttributes> = {
       (n, i) =>
         (n - 1) * stride[i]! - 2 * padding[i]! + dilation[i]! * (kernel[i]! - 1) + outputPadding[i]! + 1,
     );
+    if (size.some((n) => n < 1)) {
+      throw new ShapeError(
+        "convTranspose2d",
+        "an image of which padding leaves something",
+        `${formatType(x!)}, kernel ${kernel}, padding ${padding}`,
+      );
+    }
     return { dtype: "float32", shape: [batch!, perGroup! * groups, ...size] };
   },
   gradient: (dy, { inputs: [x, w], attributes: { outputPadding: _, ...attributes } }) => [
@@ -142,13 +149,8 @@ const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
     const stackedHeight = rows * stride[0];
     const stackedWidth = (outWidth! - 1) * stride[1] + reach[1]!;
 
-    const pads = [
-      padding[0],
-      padding[1],
-      stackedHeight - height! - padding[0],
-      stackedWidth - width! - padding[1],
-    ];
-    const padded = onnx.node("Pad", [x!, onnx.integers(pads), "", onnx.integers([2, 3])]);
+    const after = [stackedHeight - height! - padding[0], stackedWidth - width! - padding[1]];
+    const padded = onnx.pad(x!, [0, 0, ...padding], [0, 0, ...after]);
     const byChannel = batch === 1 ? padded : onnx.node("Transpose", [padded], { perm: [1, 0, 2, 3] });
     const stack = onnx.reshape(byChannel, [1, channels!, batch! * stackedHeight, stackedWidth]);
     const taps = kernel[0] * kernel[1];
@@ -164,7 +166,7 @@ const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
       group: channels!,
     });
 
-    const spread = onnx.node("Pad", [dy!, onnx.integers([0, rows - outHeight!]), "", onnx.integers([2])]);
+    const spread = onnx.pad(dy!, [0, 0, 0, 0], [0, 0, rows - outHeight!, 0]);
     const byOutput = batch === 1 ? spread : onnx.node("Transpose", [spread], { perm: [1, 0, 2, 3] });
     const length = batch! * rows * outWidth!;
     if (groups === 1) {

@@ -109,13 +109,8 @@ const padOperator: Operator<PadAttributes> = {
       return slice(result, { axis, start, end: start + (x!.shape[axis] as number) });
     }, dy),
   ],
-  // All axes, since ONNX Runtime mistakes those of a Pad that is given some when it moves channels last.
   emit: ({ inputs, attributes: { before, after, value } }, onnx) =>
-    onnx.node("Pad", [
-      inputs[0]!,
-      onnx.integers([...before, ...after]),
-      ...(value === 0 ? [] : [onnx.float(value)]),
-    ]),
+    onnx.pad(inputs[0]!, before, after, value),
 };
 
 const concatOperator: Operator<{ axis: number }> = {

@@ -24,7 +24,8 @@ function aggregated(node: Tensor, block: number): Tensor | undefined {
   const [spread, weight] = node.inputs;
   if (node.operator.name !== "convTranspose2d" || spread!.operator.name !== "spreadExperts") return undefined;
   const options = node.attributes as ConvolutionOptions;
-  if (options.groups !== 1 || node.shape.includes("batch")) return undefined;
+  const grouped = options.groups !== 1 || spread!.attributes.groups !== 1;
+  if (grouped || node.shape.includes("batch")) return undefined;
 
   const [dy, attention] = spread!.inputs as readonly [Tensor, Tensor];
   const [batch, out, height, width] = dy.shape as Sizes;

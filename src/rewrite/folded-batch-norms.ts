@@ -9,7 +9,8 @@ import { isConstant, transformGraph } from "./transform.js";
  */
 export function foldBatchNorms(graph: Graph): Graph {
   return transformGraph(graph, (node) => {
-    if (node.operator.name !== "batchNorm" || !node.inputs.slice(1).every(isConstant)) return node;
+    if (node.operator.name !== "batchNorm" || node.shape.length !== 4) return node;
+    if (!node.inputs.slice(1).every(isConstant)) return node;
     const [x, scale, bias, mean, variance] = node.inputs as readonly [Tensor, Tensor, Tensor, Tensor, Tensor];
     const affine = batchNormAffine({ scale, bias, mean, variance }, node.attributes.epsilon as number);
     const scaled = scaleChannels(x, affine.scale);
@@ -32,10 +33,14 @@ function perChannel(values: Tensor): Tensor {
 /** The tensor with its channels multiplied, by scaling the constants it is made from; undefined if it has none. */
 function scaleChannels(x: Tensor, scale: Tensor): Tensor | undefined {
   const { operator, inputs, attributes } = x;
+  if (isConstant(x)) return mul(x, perChannel(scale));
+  // What is broadcast over the channels has no factors of its own for them.
+  if ((x.shape[1] as number) % (scale.shape[0] as number) !== 0) return undefined;
   switch (operator.name) {
     case "conv2d": {
       const [image, ...parameters] = inputs as readonly [Tensor, ...Tensor[]];
-      const scaled = parameters.map((parameter) => scaleOutputs(parameter, scale));
+      const sets = (x.shape[1] as number) / (scale.shape[0] as number);
+      const scaled = parameters.map((parameter) => scaleOutputs(parameter, scale, sets));
       return scaled.includes(undefined)
         ? undefined
         : Tensor.apply(operator, [image, ...(scaled as Tensor[])], attributes);
@@ -56,22 +61,32 @@ function scaleChannels(x: Tensor, scale: Tensor): Tensor | undefined {
       const scaled = convolution && scaleChannels(convolution, scale);
       if (scaled) return reshape(scaled, x.shape);
       // The bias of a mixture, π · biases as [B, O, 1, 1].
-      return x.shape[2] === 1 && x.shape[3] === 1 ? scaleOutputs(x, scale) : undefined;
+      return isPerChannel(x, scale) ? scaleOutputs(x, scale, x.shape[0] as number) : undefined;
     }
     default:
       return undefined;
   }
 }
 
-/** Weights or biases [O, …], constant or mixed from constant experts, each output's multiplied by its factor. */
-function scaleOutputs(parameter: Tensor, scale: Tensor): Tensor | undefined {
+/** Whether a tensor is [B, O, 1, 1]. */
+function isPerChannel({ shape }: Tensor, scale: Tensor): boolean {
+  const [, channels, height, width] = shape;
+  return shape.length === 4 && channels === scale.shape[0] && height === 1 && width === 1;
+}
+
+/**
+ * Weights or biases of `sets` times O outputs, each output's multiplied by its factor. They are constant, or
+ * each set is a mixture of constant experts.
+ */
+function scaleOutputs(parameter: Tensor, scale: Tensor, sets: number): Tensor | undefined {
   const outputs = scale.shape[0] as number;
   const scaled = (values: Tensor, lead: number) =>
     reshape(mul(reshape(values, [lead, outputs, -1]), reshape(scale, [1, outputs, 1])), values.shape);
-  if (isConstant(parameter)) return scaled(parameter, (parameter.shape[0] as number) / outputs);
+  if (isConstant(parameter)) return scaled(parameter, sets);
   const product = parameter.operator.name === "reshape" ? parameter.inputs[0]! : parameter;
   const [attention, experts] = product.operator.name === "matmul" ? product.inputs : [];
   if (!attention || !experts || !isConstant(experts)) return undefined;
+  if (product.shape.length !== 2 || product.shape[0] !== sets || experts.shape.length !== 2) return undefined;
   return reshape(matmul(attention, scaled(experts, experts.shape[0] as number)), parameter.shape);
 }
 

@@ -135,11 +135,12 @@ const RULES: Readonly<Record<string, Rule>> = {
     const source = blockedSource(x);
     return source && channelStatistics(source, { blocked: true }).both;
   },
-  channelAffine: ({ inputs: [x, scale, shift, addend] }, block) => {
+  channelAffine: ({ inputs: [x, scale, shift, addend], attributes }, block) => {
     const source = blockedSource(x) ?? (blockedSource(addend) && toBlocked(x!, block));
     if (!source) return undefined;
     const added = addend && (blockedSource(addend) ?? toBlocked(addend, block));
-    return fromBlocked(channelAffine(source, scale!, shift!, added, { blocked: true }));
+    const relu = attributes.relu as boolean;
+    return fromBlocked(channelAffine(source, scale!, shift!, added, { blocked: true, relu }));
   },
 };
 

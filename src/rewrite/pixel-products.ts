@@ -1,5 +1,5 @@
 import type { Graph, Tensor } from "../ir/index.js";
-import { add, matmul, relu, reshape, transposeLast } from "../ops/index.js";
+import { add, matmul, type Pair, relu, reshape, transposeLast } from "../ops/index.js";
 import { transformGraph } from "./transform.js";
 
 /**
@@ -11,9 +11,13 @@ export function multiplyPixels(graph: Graph): Graph {
     const [x] = node.inputs;
     // So that the runtime finds ReLU right behind the product, and applies it there.
     if (node.operator.name === "relu" && isPixelColumn(x!)) return reshape(relu(x!.inputs[0]!), node.shape);
+    const product = PRODUCTS[node.operator.name];
+    if (product === undefined) return node;
+    const { groups, padding } = node.attributes as { readonly groups: number; readonly padding: Pair };
     const isPixel = [node, ...node.inputs].every(({ shape }) => shape.slice(2).every((size) => size === 1));
-    const product = isPixel && node.attributes.groups === 1 && PRODUCTS[node.operator.name];
-    return product ? reshape(product(node.inputs.map(asMatrix)), node.shape) : node;
+    // With padding, the one tap may lie beside the pixel.
+    const meets = padding.every((cells) => cells === 0);
+    return isPixel && meets && groups === 1 ? reshape(product(node.inputs.map(asMatrix)), node.shape) : node;
   });
 }
 

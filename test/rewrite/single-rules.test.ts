@@ -1,0 +1,202 @@
+/** Small graphs on which one rewrite must see that it does not apply, or must carry something over. */
+import { describe, expect, it } from "vitest";
+import { exportOnnx } from "../../src/export/index.js";
+import { gradients } from "../../src/grad/index.js";
+import type { Tensor } from "../../src/ir/index.js";
+import {
+  add,
+  avgPool2d,
+  batchNorm,
+  channelAffine,
+  constant,
+  conv2d,
+  globalAvgPool2d,
+  matmul,
+  mixExperts,
+  mul,
+  reshape,
+  softmax,
+  sum,
+  transpose,
+} from "../../src/ops/index.js";
+import { REWRITE_NAMES, type RewriteName } from "../../src/rewrite/index.js";
+import { compile, type RuntimeOptions } from "../../src/runtime/index.js";
+import { spec, trace } from "../../src/trace/index.js";
+import { count, randomArray } from "../contract/gradient-check.js";
+
+type Fn = (...inputs: Tensor[]) => Tensor;
+type Shapes = readonly (readonly number[])[];
+
+const sumOfSquares = (x: Tensor) => sum(mul(x, x));
+
+/** Gradients of Σ fn(x)² by all inputs, after the value. */
+const withGradients = (fn: Fn) => (xs: readonly Tensor[]) => {
+  const y = fn(...xs);
+  return [y, ...gradients(sumOfSquares(y), [...xs])];
+};
+
+async function results(
+  fn: (xs: readonly Tensor[]) => readonly Tensor[],
+  shapes: Shapes,
+  options: RuntimeOptions,
+): Promise<Float32Array[]> {
+  const compiled = await compile(fn, [shapes.map((shape) => spec(shape))], options);
+  const arrays = shapes.map((shape, i) => randomArray(count(shape), `input ${i}`));
+  const values = await compiled(arrays);
+  await compiled.dispose();
+  return values as Float32Array[];
+}
+
+/** Compares with what no rewrite gives on the native CPU, with every rewrite. */
+async function expectSame(
+  fn: (xs: readonly Tensor[]) => readonly Tensor[],
+  shapes: Shapes,
+  options: RuntimeOptions = {},
+): Promise<void> {
+  const expected = await results(fn, shapes, { withoutRewrites: REWRITE_NAMES });
+  const actual = await results(fn, shapes, options);
+  for (const [i, reference] of expected.entries()) {
+    const scale = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+    const error = reference.reduce((most, value, n) => Math.max(most, Math.abs(value - actual[i]![n]!)), 0);
+    expect(error / scale, `result ${i}`).toBeLessThan(2e-5);
+  }
+}
+
+/** Whether a rewrite changes the graph of a function, on a machine with blocks of 16 channels. */
+function changes(
+  name: RewriteName,
+  fn: (xs: readonly Tensor[]) => readonly Tensor[],
+  shapes: Shapes,
+): boolean {
+  const model = (withoutRewrites: readonly RewriteName[]) =>
+    exportOnnx(trace(fn, [shapes.map((shape) => spec(shape))]).graph, { block: 16, withoutRewrites });
+  return !Buffer.from(model([name])).equals(Buffer.from(model([])));
+}
+
+const fixed = (shape: readonly number[], name: string) => constant(randomArray(count(shape), name), shape);
+
+describe("keep-blocked", () => {
+  const shapes = [[2, 16, 5, 5], [16, 16, 3, 3], [16], [16], [16, 16, 3, 3], [2, 16, 5, 5]];
+  it.each([false, true])("keeps the ReLU of channelAffine, an addend: %s", async (withAddend) => {
+    const fn = withGradients((x, first, scale, shift, second, addend) => {
+      const y = conv2d(x!, first!, undefined, { padding: 1 });
+      const z = channelAffine(y, scale!, shift!, withAddend ? addend : undefined, { relu: true });
+      return conv2d(z, second!, undefined, { padding: 1 });
+    });
+    expect(changes("keep-blocked", fn, shapes)).toBe(true);
+    await expectSame(fn, shapes);
+  });
+});
+
+describe("aggregated-gradients", () => {
+  const [batch, experts, size] = [2, 3, 9];
+  const mixture = (groups: number) =>
+    withGradients((x, weight, logits) =>
+      mixExperts(conv2d(x!, weight!, undefined, { padding: 1 }), softmax(logits!), { groups }),
+    );
+  const shapes = [
+    [batch, 16, size, size],
+    [experts * 32, 16, 3, 3],
+    [batch, experts],
+  ];
+  it("applies to experts that lie one after the other", async () => {
+    expect(changes("aggregated-gradients", mixture(1), shapes)).toBe(true);
+    await expectSame(mixture(1), shapes);
+  });
+  it("leaves experts alone whose channels are mixed in groups", async () => {
+    expect(changes("aggregated-gradients", mixture(2), shapes)).toBe(false);
+    await expectSame(mixture(2), shapes);
+  });
+});
+
+describe("pixel-products", () => {
+  const convolution = (padding: number) =>
+    withGradients((x, weight, bias) => conv2d(x!, weight!, bias, { padding, stride: 3 }));
+  const shapes = [[4, 5, 1, 1], [6, 5, 1, 1], [6]];
+  it("multiplies where the tap meets the pixel", async () => {
+    expect(changes("pixel-products", convolution(0), shapes)).toBe(true);
+    await expectSame(convolution(0), shapes);
+  });
+  it("does not where padding puts the tap beside it", async () => {
+    expect(changes("pixel-products", convolution(1), shapes)).toBe(false);
+    await expectSame(convolution(1), shapes);
+  });
+});
+
+describe("folded-batch-norms", () => {
+  const [batch, channels, out] = [2, 8, 16];
+  const shape = [batch, channels, 4, 4];
+  const normalise = (y: Tensor) =>
+    batchNorm(y, {
+      ...{ scale: fixed([out], "scale"), bias: fixed([out], "bias"), mean: fixed([out], "mean") },
+      variance: constant(new Float32Array(out).fill(0.7)),
+    });
+  const convolved = (x: Tensor) =>
+    conv2d(x, fixed([out, channels, 3, 3], "weight"), undefined, { padding: 1 });
+
+  const summands: Readonly<Record<string, () => Tensor>> = {
+    "a bias as [1, O, 1, 1]": () => reshape(fixed([out], "values"), [1, out, 1, 1]),
+    "a bias of that shape": () => fixed([1, out, 1, 1], "values"),
+    "a bias as [O, 1, 1]": () => fixed([out, 1, 1], "values"),
+    "a scalar": () => constant(Float32Array.of(0.3), []),
+    "a map": () => fixed([1, 1, 4, 4], "values"),
+  };
+  it.each(Object.keys(summands))("folds after %s was added", async (name) => {
+    for (const fn of [
+      ([x]: readonly Tensor[]) => [normalise(add(convolved(x!), summands[name]!()))],
+      ([x]: readonly Tensor[]) => [normalise(add(summands[name]!(), convolved(x!)))],
+    ]) {
+      expect(changes("folded-batch-norms", fn, [shape])).toBe(true);
+      await expectSame(fn, [shape]);
+    }
+  });
+
+  it("does not fold into a single channel that is broadcast over all", async () => {
+    const fn = ([x]: readonly Tensor[]) => {
+      const one = conv2d(x!, fixed([1, channels, 3, 3], "one"), undefined, { padding: 1 });
+      return [normalise(add(convolved(x!), one))];
+    };
+    await expectSame(fn, [shape]);
+  });
+
+  it("does not take the factors of a kernel for experts", async () => {
+    // Kernels of low rank, [O, r] · [r, C·2·2], of which the left factor depends on the image.
+    const rank = 4;
+    const fn = ([x]: readonly Tensor[]) => {
+      const pooled = reshape(globalAvgPool2d(x!), [1, batch * channels]);
+      const factor = reshape(matmul(pooled, fixed([batch * channels, out * rank], "mix")), [out, rank]);
+      const weight = matmul(factor, fixed([rank, channels * 4], "basis"));
+      return [normalise(conv2d(x!, reshape(weight, [out, channels, 2, 2])))];
+    };
+    await expectSame(fn, [shape]);
+  });
+});
+
+describe("weight gradients of images whose axes were exchanged", () => {
+  const convolutions = [2, 4, 8].flatMap((batch) => [16, 48].map((out) => [batch, out] as const));
+  it.each(convolutions)("channels last, batch %i, %i outputs", async (batch, out) => {
+    const fn = withGradients((x, weight) =>
+      conv2d(transpose(x!, [0, 3, 1, 2]), weight!, undefined, { padding: 1 }),
+    );
+    await expectSame(fn, [
+      [batch, 6, 6, 3],
+      [out, 3, 3, 3],
+    ]);
+  });
+
+  it("of second order, behind average pooling, on WebAssembly", async () => {
+    const fn = ([x, first, second]: readonly Tensor[]) => {
+      const pooled = avgPool2d(conv2d(x!, first!, undefined, { padding: 1 }), { kernelSize: 2 });
+      const y = conv2d(transpose(pooled, [0, 1, 3, 2]), second!, undefined, { padding: 1 });
+      const [byImage] = gradients(sumOfSquares(y), [x!]);
+      return [y, ...gradients(sumOfSquares(byImage!), [x!, first!, second!])];
+    };
+    const shapes = [
+      [2, 3, 6, 6],
+      [4, 3, 3, 3],
+      [4, 4, 3, 3],
+    ];
+    await expectSame(fn, shapes);
+    await expectSame(fn, shapes, { device: "wasm" });
+  });
+});
