@@ -47,6 +47,13 @@ export function number(value: string): number {
   throw new InvalidArgumentError("it must be a number");
 }
 
+/** A number above 0. */
+function positiveNumber(value: string): number {
+  const parsed = number(value);
+  if (parsed > 0) return parsed;
+  throw new InvalidArgumentError("it must be a number above 0");
+}
+
 /** Numbers with commas between them. */
 export function numbers(value: string): number[] {
   return value.split(",").map(number);
@@ -106,5 +113,7 @@ export async function findRewrites(names: readonly string[] = []): Promise<reado
 
 /** `--temperature` of commands that use weights. */
 export function temperatureOption(): Option {
-  return new Option("--temperature <t>", "routing temperature").argParser(number).default(1);
+  return new Option("--temperature <t>", "routing temperature (default: the checkpoint's)").argParser(
+    positiveNumber,
+  );
 }

@@ -17,12 +17,16 @@ export function checkpointOption(): Option {
   return choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]);
 }
 
-/** Says so where weights are used at another temperature than they were trained at. */
-export function noteTemperature(run: OpenRun, temperature: number, terminal: Terminal): void {
-  if (run.temperature === temperature) return;
-  terminal.err(
-    `note: trained at temperature ${run.temperature} so far, used here at ${temperature} (--temperature)\n`,
-  );
+/** Says at which temperature a run's dynamic convolutions are used, and why. */
+export async function noteTemperature(
+  { config, temperature: trained }: OpenRun,
+  given: number | undefined,
+  terminal: Terminal,
+): Promise<void> {
+  const { modelEntry } = await import("../models/index.js");
+  if (modelEntry(config.model).dynamic === undefined) return;
+  const whose = given === undefined ? "the checkpoint's" : `the checkpoint's is ${trained}`;
+  terminal.err(`temperature ${given ?? trained} (${whose})\n`);
 }
 
 /** A run, and the images that a command was given: files, or so many test images of the run's data. */

@@ -2,6 +2,8 @@ import { allIndices, BatchLoader, openData } from "../data/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import type { RuntimeOptions } from "../runtime/index.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
+import { assertFinite } from "./finite.js";
+import { temperatureFor } from "./temperature.js";
 
 /** How a run is evaluated. */
 export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads"> {
@@ -9,16 +11,19 @@ export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "thr
   readonly data?: string;
   /** 64 by default. */
   readonly batchSize?: number;
-  /** Routing temperature; 1 by default, whatever the run was trained at. */
+  /** Routing temperature; by default that of the checkpoint. */
   readonly temperature?: number;
 }
 
-/** Evaluates a run's weights on the test images of its data. */
-export async function evaluateRun(
-  { config, model, state, imageSize }: OpenRun,
-  options: EvaluateRunOptions = {},
-): Promise<Evaluation> {
-  const { batchSize = 64, temperature = 1, data, ...runtime } = options;
+/**
+ * Evaluates a run's weights on the test images of its data.
+ *
+ * @throws CheckpointError if the loss is NaN or infinite
+ */
+export async function evaluateRun(run: OpenRun, options: EvaluateRunOptions = {}): Promise<Evaluation> {
+  const { config, model, state, imageSize } = run;
+  const { batchSize = 64, data, temperature: given, ...runtime } = options;
+  const temperature = temperatureFor(run, given);
   const { test } = await openData(data ?? config.data, { imageSize, seed: config.seed });
   const loader = new BatchLoader(test, {
     indices: allIndices(test.length),
@@ -29,11 +34,13 @@ export async function evaluateRun(
     shuffle: false,
   });
   const { labelSmoothing } = config;
-  return evaluate(model, state, test, loader, {
+  const result = await evaluate(model, state, test, loader, {
     imageSize,
     batchSize,
     labelSmoothing,
     temperature,
     ...runtime,
   });
+  assertFinite("the loss on the test images", [result.loss]);
+  return result;
 }

@@ -5,12 +5,14 @@ import { constant, scalar } from "../ops/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
+import { assertFinite } from "./finite.js";
 import { freeze } from "./freeze.js";
 import type { Pixels } from "./samples.js";
+import { temperatureFor } from "./temperature.js";
 
 /** How a run's model is applied to images. */
 export interface InferOptions extends Pick<RuntimeOptions, "device" | "threads"> {
-  /** Routing temperature; 1 by default. */
+  /** Routing temperature; by default that of the checkpoint. */
   readonly temperature?: number;
 }
 
@@ -22,6 +24,7 @@ const BATCH = 64;
  *
  * @param read picks from what the model gives: tensors [B, N] by name
  * @returns for each name a row of N numbers an image
+ * @throws CheckpointError if one of them is NaN or infinite
  */
 export async function infer<Name extends string>(
   run: OpenRun,
@@ -39,6 +42,7 @@ export async function infer<Name extends string>(
     const from = Math.min(start, count - batch);
     const found = await forward(pixels.images.subarray(from * bytes, (from + batch) * bytes));
     for (const [name, values] of Object.entries(found)) {
+      assertFinite(name, values as Float32Array);
       rows[name] ??= [];
       rows[name].splice(from, batch, ...rowsOf(values as Float32Array, batch));
     }
@@ -54,18 +58,20 @@ function rowsOf(values: Float32Array, count: number): Float32Array[] {
 }
 
 function compileForward(
-  { model, state, imageSize }: OpenRun,
+  run: OpenRun,
   { batch, height, width }: Pick<Pixels, "height" | "width"> & { readonly batch: number },
   read: (applied: Applied) => Readonly<Record<string, Tensor>>,
-  { temperature = 1, ...runtime }: InferOptions,
+  { temperature: given, ...runtime }: InferOptions,
 ) {
+  const { model, state, imageSize } = run;
+  const temperature = scalar(temperatureFor(run, given));
   const weights = freeze(model, state);
   const rows = constant(resizeMatrix(height, imageSize), [1, imageSize, height]);
   const columns = constant(resizeMatrix(width, imageSize), [1, imageSize, width]);
   return compile(
     (bytes) => {
       const images = prepareImages(bytes, rows, columns);
-      return read(applyModel(model, weights, images, { temperature: scalar(temperature) }));
+      return read(applyModel(model, weights, images, { temperature }));
     },
     [spec([batch, 3, height, width], "uint8")],
     runtime,

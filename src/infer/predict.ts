@@ -21,13 +21,14 @@ export interface PredictOptions extends InferOptions {
  * Classifies images of one size.
  *
  * @returns for each image its most probable classes, best first
+ * @throws CheckpointError if a logit is NaN or infinite
  */
 export async function predict(
   run: OpenRun,
   pixels: Pixels,
   { top = 5, ...options }: PredictOptions = {},
 ): Promise<RankedClass[][]> {
-  const read = ({ output }: Applied) => ({ probabilities: softmax(output, 1) });
+  const read = ({ output }: Applied) => ({ logits: output, probabilities: softmax(output, 1) });
   const { probabilities } = await infer(run, pixels, read, options);
   return probabilities.map((row) =>
     run.classes

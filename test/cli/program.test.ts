@@ -40,6 +40,8 @@ describe("dyconv", () => {
     [["summary", "alexnet", "--plan", "auto"], "hint: models with dynamic convolutions: alexnet-dy"],
     [["predict", "run"], "either image files or --from-test"],
     [["predict", "run", "a.png", "--from-test", "18"], "either image files or --from-test"],
+    [["eval", "run", "--temperature", "0"], "it must be a number above 0"],
+    [["predict", "run", "a.png", "--temperature", "-1"], "it must be a number above 0"],
     [["summary"], "missing required argument"],
     [[], "Usage: dyconv"],
   ])("exits with 2 on wrong usage: %j", async (args, words) => {

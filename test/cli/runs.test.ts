@@ -52,8 +52,10 @@ describe("dyconv compare", () => {
 
 describe("a run", () => {
   it("is evaluated", async () => {
-    const { stdout } = await dyconv("eval", dynamic(), "--json");
-    const { accuracy, loss } = JSON.parse(stdout) as { accuracy: number; loss: number };
+    const { stdout, stderr } = await dyconv("eval", dynamic(), "--json");
+    const { accuracy, loss, ...others } = JSON.parse(stdout) as { accuracy: number; loss: number };
+    expect(others).toMatchObject({ temperature: 30 });
+    expect(stderr).toBe("temperature 30 (the checkpoint's)\n");
     expect(accuracy).toBeGreaterThanOrEqual(0);
     expect(loss).toBeGreaterThan(0);
   });
@@ -83,7 +85,9 @@ describe("a run", () => {
   it("shows its attention: a table, a figure, and each image's as JSON", async () => {
     const plot = join(folder, "attention.svg");
     const { stdout } = await dyconv("attention", dynamic(), "--from-test", "2", "--plot", plot);
-    expect(stdout).toMatch(/^features\.14 +(0\.\d{3} ?){3} +0\.\d{3} +0\.\d{3} +(uniform|mixed|one-hot)$/m);
+    expect(stdout).toMatch(
+      /^features\.14 +(0\.\d{3} ?){3} +[01]\.\d{3} +0\.\d{3} +(uniform|mixed|one-hot)$/m,
+    );
     expect(stdout.match(/^test \d+ +features\.8 /gm)).toHaveLength(2);
     expect(await readFile(plot, "utf8")).toContain("features.11");
 

@@ -5,7 +5,7 @@ import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface AttentionFlags extends SampleFlags {
-  readonly temperature: number;
+  readonly temperature?: number;
   readonly threads?: number;
   readonly plot?: string;
   readonly json?: true;
@@ -56,15 +56,24 @@ async function showAttention(
 ): Promise<void> {
   const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
   const { run, samples } = await openSamples(folder, paths, chosen);
-  noteTemperature(run, temperature, terminal);
+  await noteTemperature(run, temperature, terminal);
   const { readAttention } = await import("../../inspect/attention.js");
-  const layers = await readAttention(run, samples, { temperature, ...(threads && { threads }) });
+  const layers = await readAttention(run, samples, {
+    ...(temperature && { temperature }),
+    ...(threads && { threads }),
+  });
   if (plot !== undefined) {
     const { attentionSpec, writeFigure } = await import("../../report/index.js");
     await writeFigure([plot], attentionSpec(layers));
   }
   const { names } = samples;
-  if (json) return writeJson(terminal, { run: folder, temperature, images: names, layers });
+  if (json)
+    return writeJson(terminal, {
+      run: folder,
+      temperature: temperature ?? run.temperature,
+      images: names,
+      layers,
+    });
   await printLayers(layers, terminal);
   if (names.length <= LISTED_IMAGES) return printImages(layers, names, terminal);
   terminal.err(`over ${names.length} images; each one's attention: --json\n`);

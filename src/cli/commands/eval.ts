@@ -7,7 +7,6 @@ import { type Terminal, writeJson } from "../terminal.js";
 
 interface EvalFlags extends EvaluateRunOptions {
   readonly checkpoint?: CheckpointName;
-  readonly temperature: number;
   readonly json?: true;
 }
 
@@ -29,9 +28,16 @@ export function defineEval(program: Command, terminal: Terminal): void {
       const { openRun } = await import("../../runs/open-run.js");
       const { evaluateRun } = await import("../../infer/evaluate-run.js");
       const opened = await openRun(run, checkpoint);
-      noteTemperature(opened, options.temperature, terminal);
+      await noteTemperature(opened, options.temperature, terminal);
       const result = await evaluateRun(opened, options);
-      if (json) return writeJson(terminal, { run, checkpoint, ...options, ...result });
+      if (json)
+        return writeJson(terminal, {
+          run,
+          checkpoint,
+          temperature: opened.temperature,
+          ...options,
+          ...result,
+        });
       terminal.out(`loss      ${result.loss.toFixed(4)}
 top-1     ${result.accuracy.toFixed(4)}
 top-5     ${result.top5.toFixed(4)}

@@ -6,7 +6,7 @@ import { type Terminal, writeJson } from "../terminal.js";
 interface PredictFlags extends SampleFlags {
   readonly grid?: string;
   readonly top: number;
-  readonly temperature: number;
+  readonly temperature?: number;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -48,8 +48,12 @@ async function predictImages(
 ): Promise<void> {
   const { run, samples } = await openSamples(folder, paths, flags);
   const { predict } = await import("../../infer/predict.js");
-  noteTemperature(run, temperature, terminal);
-  const ranked = await predict(run, samples, { top, temperature, ...(threads && { threads }) });
+  await noteTemperature(run, temperature, terminal);
+  const ranked = await predict(run, samples, {
+    top,
+    ...(temperature && { temperature }),
+    ...(threads && { threads }),
+  });
   if (grid !== undefined) {
     const { renderPredictionGrid } = await import("../../report/index.js");
     const { writeFileAtomically } = await import("../../files/index.js");
