@@ -35,7 +35,7 @@ function contender(description: Description): Contender {
   return { takes: () => true, ...description, title: [name, how, allocator].filter(Boolean).join(" ") };
 }
 
-/** Has glibc's allocator ask Linux for huge pages, 2 MB in place of 4 kB; without effect elsewhere. */
+/** Makes glibc's allocator ask Linux for pages of 2 MB instead of 4 kB; no effect elsewhere. */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 /** A contender that is run as this process is, by tsx. */
@@ -47,7 +47,7 @@ function typescript(
   const script = fileURLToPath(new URL(`workers/${file}.ts`, import.meta.url));
   const args = [...process.execArgv, script];
   const { allocator = "" } = description;
-  const env = allocator === "small pages" ? {} : HUGE_PAGES;
+  const env = allocator === "huge pages" ? HUGE_PAGES : {};
   return contender({ ...description, allocator, command: process.execPath, args, env });
 }
 
@@ -56,10 +56,10 @@ export function dyconv(plan: MixingPlan | "auto" = "auto"): Contender {
   return typescript("dyconv", { name: "dyconv", how: plan, variant: { plan } });
 }
 
-/** dyconv as it runs where huge pages were not asked for. */
-export function dyconvOnSmallPages(): Contender {
+/** dyconv where huge pages are asked for. */
+export function dyconvOnHugePages(): Contender {
   return typescript("dyconv", {
-    ...{ name: "dyconv", how: "auto", allocator: "small pages" },
+    ...{ name: "dyconv", how: "auto", allocator: "huge pages" },
     variant: { plan: "auto" },
   });
 }

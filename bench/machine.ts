@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { cpus, release, totalmem, type } from "node:os";
+import { arch, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -11,6 +11,8 @@ import type { Settings } from "./settings.js";
 /** The machine that a suite was run on, and what it could do then. */
 export interface Machine {
   readonly cpu: string;
+  /** Widest vector instructions, which decide what ONNX Runtime's kernels reach. */
+  readonly instructionSet: string;
   readonly cores: number;
   readonly memoryGigabytes: number;
   readonly system: string;
@@ -40,6 +42,7 @@ export async function recordMachine(suite: string, settings: Settings): Promise<
   const rates = await measureRates(threads);
   const machine: Machine = {
     cpu: cpus()[0]?.model ?? "unknown",
+    instructionSet: await instructionSet(),
     cores: cpus().length,
     memoryGigabytes: Math.round(totalmem() / 1e9),
     system: `${type()} ${release()}`,
@@ -62,6 +65,13 @@ async function measureRates(threads: number) {
   const script = fileURLToPath(new URL("workers/machine.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, `${threads}`]);
   return JSON.parse(stdout) as Pick<Machine, "gigaflopsPerSecond" | "gigabytesCopiedPerSecond">;
+}
+
+/** From Linux's list of the processor's features; elsewhere the architecture. */
+async function instructionSet(): Promise<string> {
+  const features = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
+  if (/\bavx512f\b/.test(features)) return "AVX-512";
+  return /\bavx2\b/.test(features) ? "AVX2" : arch();
 }
 
 async function versionOf(packageName: string): Promise<string> {

@@ -10,7 +10,7 @@ import { runLayers } from "./suites/layers.js";
 import { runRewrites } from "./suites/rewrites.js";
 import { runStartup } from "./suites/startup.js";
 import { runSteps } from "./suites/steps.js";
-import { updateReadme } from "./table.js";
+import { updateStepTables } from "./table.js";
 
 function positive(text: string): number {
   const value = Number(text);
@@ -25,7 +25,7 @@ function suite(name: string, description: string, seconds: number): Command {
     .description(description)
     .option("--rounds <n>", "turns of each contender", positive, 5)
     .option("--seconds <s>", "about how long a turn takes", positive, seconds)
-    .option("--threads <n>", "threads of each contender", positive, 2)
+    .option("--threads <n>", "threads of each contender (default: dyconv's default)", positive)
     .option("--python <command>", "a Python with PyTorch", process.env.DYCONV_PYTHON ?? "python3")
     .option("--match <text>", "only measurements whose title, as printed, contains this", "")
     .option("--quick", "tiny batches, one round, into runs/bench-quick: only to see that all works");
@@ -54,7 +54,7 @@ program
   .command("table")
   .description("write the tables of README.md and docs/performance.md")
   .action(async () => {
-    await updateReadme();
+    await updateStepTables();
     await updateRewriteTable();
   });
 program.command("fit").description("fit the plans' cost model to the results of layers").action(fitPlans);

@@ -53,6 +53,9 @@ function ratio(duel: Duel | undefined): string {
   return `${duel.ratio.toFixed(2)}× (${duel.ratioLow.toFixed(2)}–${duel.ratioHigh.toFixed(2)})`;
 }
 
-function caption({ batch, size, rounds }: Duel, { cpu, threads, node, onnxruntime }: Machine): string {
-  return `Images/s of AlexNet-DY with the rewrite ÷ without it, batch ${batch}, ${size}×${size}: median (least–largest) of ${rounds} rounds in turn. A rewrite that works on what another has made loses by that one's absence too. ${cpu}, ${threads} threads; Node ${node}, ONNX Runtime ${onnxruntime}.`;
+function caption(
+  { batch, size, rounds }: Duel,
+  { cpu, instructionSet, threads, node, onnxruntime }: Machine,
+): string {
+  return `Images/s of AlexNet-DY with the rewrite ÷ without it, batch ${batch}, ${size}×${size}: median (least–largest) of ${rounds} rounds in turn. Removing a rewrite also disables those that depend on it. ${cpu} with ${instructionSet}, ${threads} threads; Node ${node}, ONNX Runtime ${onnxruntime}.`;
 }

@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
+import { threadsOf } from "dyconv";
 import { findPytorch, type Pytorch } from "./pytorch.js";
 
 /** Options of the command line. */
 export interface Flags {
   readonly rounds: number;
   readonly seconds: number;
-  readonly threads: number;
+  readonly threads?: number;
   readonly python: string;
   readonly match: string;
   readonly quick?: boolean;
@@ -17,6 +18,7 @@ export interface Settings {
   readonly rounds: number;
   /** About how long a turn takes. */
   readonly seconds: number;
+  /** Threads of each contender; as many as dyconv takes by default. */
   readonly threads: number;
   /** Only to see that everything works: tiny batches, few rivals. */
   readonly quick: boolean;
@@ -34,6 +36,7 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export async function settingsFrom({ quick = false, python, match, ...flags }: Flags): Promise<Settings> {
   return {
     ...flags,
+    threads: flags.threads ?? (await threadsOf()),
     ...(quick && { rounds: 1, seconds: 0.05 }),
     quick,
     out: `${ROOT}${quick ? "runs/bench-quick" : "bench/results"}`,

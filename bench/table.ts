@@ -11,43 +11,47 @@ import type { StartupRow } from "./suites/startup.js";
 
 const SOURCE = join(ROOT, "bench/results");
 const README = join(ROOT, "README.md");
+const PAGE = join(ROOT, "docs/performance.md");
 const IMAGE_SIZE = 128;
 
-const HEAD = [
-  ...[
-    "step",
-    "batch",
-    "dyconv",
-    "PyTorch's fastest",
-    "÷ fastest",
-    "÷ published",
-    "÷ published, system's malloc",
-  ],
-  ...["memory", "PyTorch's"],
+const SHORT_HEAD = ["step", "batch", "dyconv, images/s", "PyTorch's fastest, images/s", "ratio"];
+const FULL_HEAD = [
+  ...["step", "batch", "dyconv", "PyTorch's fastest", "÷ fastest", "÷ published"],
+  ...["÷ published, system's malloc", "memory", "PyTorch's"],
 ];
 
-/** Writes the results of the suites `steps` and `startup` between the marks in README.md. */
-export async function updateReadme(): Promise<void> {
-  const table = await resultTable();
-  await writeBetweenMarks(README, "bench", table);
-  console.log(table);
-}
-
-async function resultTable(): Promise<string> {
+/** Writes the results of the suites `steps` and `startup`: in short into README.md, in full into docs/performance.md. */
+export async function updateStepTables(): Promise<void> {
   const duels = await readRows<Duel>(SOURCE, "steps");
   const machine = (await readMachines(SOURCE)).steps;
   if (duels.length === 0 || machine === undefined) {
     throw new Error("there are no results: npm run bench -- steps");
   }
   const startups = await readRows<StartupRow>(SOURCE, "startup");
+  const steps = byStep(duels);
+  await writeBetweenMarks(
+    README,
+    "bench",
+    [
+      formatMarkdownTable(SHORT_HEAD, steps.map(shortRow)),
+      `Images of ${IMAGE_SIZE}×${IMAGE_SIZE} pixels. ${machineWords(machine)}`,
+    ].join("\n\n"),
+  );
   const facts = [
     ...networkRatios(duels),
     ...hugePages(duels),
     ...peakShares(duels, machine),
     ...startupFacts(startups),
   ];
-  const rows = byStep(duels).map(tableRow);
-  return [formatMarkdownTable(HEAD, rows), facts.join("\n"), machineLine(machine)].join("\n\n");
+  await writeBetweenMarks(
+    PAGE,
+    "steps",
+    [
+      formatMarkdownTable(FULL_HEAD, steps.map(fullRow)),
+      `Images/s at ${IMAGE_SIZE}×${IMAGE_SIZE}; "÷" is dyconv's speed divided by PyTorch's. "Published" is the grouped convolution, eager. ${machineWords(machine)}`,
+      facts.join("\n"),
+    ].join("\n\n"),
+  );
 }
 
 /** The duels of each step of each network, in the order in which they stand in the file. */
@@ -56,7 +60,21 @@ function byStep(duels: readonly Duel[]): readonly (readonly Duel[])[] {
   return groups(against, ({ kind, network, batch }) => `${kind} ${network} ${batch}`).map(([, step]) => step);
 }
 
-function tableRow(duels: readonly Duel[]): readonly string[] {
+function shortRow(duels: readonly Duel[]): readonly string[] {
+  const { kind, network, batch, imagesPerSecond, rivalImagesPerSecond, ratio } = least(
+    duels,
+    ({ ratio }) => ratio,
+  )!;
+  return [
+    `${kind} ${network}`,
+    `${batch}`,
+    imagesPerSecond.toFixed(0),
+    rivalImagesPerSecond.toFixed(0),
+    ratio.toFixed(2),
+  ];
+}
+
+function fullRow(duels: readonly Duel[]): readonly string[] {
   const best = least(duels, ({ ratio }) => ratio)!;
   const dynamic = best.network !== "alexnet";
   const published = (system: boolean) =>
@@ -88,13 +106,13 @@ function networkRatios(duels: readonly Duel[]): readonly string[] {
   return ratios.length === 0 ? [] : [`- Speed of AlexNet-DY ÷ AlexNet, both dyconv: ${ratios.join(", ")}.`];
 }
 
-/** dyconv with huge pages against dyconv without. */
+/** dyconv as everyone gets it against dyconv with huge pages. */
 function hugePages(duels: readonly Duel[]): readonly string[] {
   const ratios = duels
-    .filter(({ allocator }) => allocator === "small pages")
-    .map(({ kind, batch, ratio }) => `${ratio.toFixed(2)} (${kind}, batch ${batch})`);
+    .filter(({ allocator }) => allocator === "huge pages")
+    .map(({ kind, batch, ratio }) => `${(1 / ratio).toFixed(2)} (${kind}, batch ${batch})`);
   if (ratios.length === 0) return [];
-  return [`- Speed of AlexNet-DY with huge pages, as in the table, ÷ without: ${ratios.join(", ")}.`];
+  return [`- Speed of AlexNet-DY with huge pages ÷ without, as in the table: ${ratios.join(", ")}.`];
 }
 
 /** What the training of AlexNet-DY reaches of the multiply-adds that were measured. */
@@ -123,7 +141,8 @@ function startupFacts(rows: readonly StartupRow[]): readonly string[] {
   );
 }
 
-function machineLine(machine: Machine): string {
-  const { cpu, threads, node, onnxruntime, pytorch, gigaflopsPerSecond, gigabytesCopiedPerSecond } = machine;
-  return `Images/s at ${IMAGE_SIZE}×${IMAGE_SIZE}, and dyconv's speed ÷ PyTorch's; published: grouped convolution, eager. ${cpu}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s as measured; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}. [How it is measured, and more](docs/performance.md).`;
+function machineWords(machine: Machine): string {
+  const { cpu, instructionSet, threads, node, onnxruntime, pytorch } = machine;
+  const { gigaflopsPerSecond, gigabytesCopiedPerSecond } = machine;
+  return `${cpu} with ${instructionSet}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}.`;
 }

@@ -1,5 +1,5 @@
 import { DUEL_KEYS, duel, type Rival } from "../alternate.js";
-import { dyconv, dyconvOnSmallPages, FORMULATIONS, pytorch } from "../contenders.js";
+import { dyconv, dyconvOnHugePages, FORMULATIONS, pytorch } from "../contenders.js";
 import { recordMachine } from "../machine.js";
 import type { NetworkTask } from "../protocol.js";
 import { saveRow } from "../results.js";
@@ -38,7 +38,7 @@ function rivals(task: NetworkTask, settings: Settings): readonly Rival[] {
   const others = pytorchRivals(task, settings).map((contender) => ({ contender, task }));
   const own = [
     { contender: dyconv(), task: { ...task, network: "alexnet" } },
-    { contender: dyconvOnSmallPages(), task },
+    { contender: dyconvOnHugePages(), task },
   ] as const;
   return dynamic ? [...own, ...others] : others;
 }
