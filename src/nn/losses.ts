@@ -1,59 +1,86 @@
-import { ShapeError, UsageError } from "../errors/index.js";
+import { expectWhole, expectWithin } from "../errors/expect.js";
+import { ShapeError } from "../errors/index.js";
 import { formatType, type Tensor } from "../ir/index.js";
 import {
   add,
   cast,
   constant,
+  constantData,
   equal,
   greater,
-  less,
+  greaterEqual,
+  logSigmoid,
   logSoftmax,
   mean,
   mul,
   neg,
   reshape,
+  sub,
   sum,
+  where,
 } from "../ops/index.js";
 
-/** 1 at each sample's class, 0 elsewhere: [B] int64 → [B, classes] float32. */
-function oneHot(target: Tensor, classes: number): Tensor {
+/** Whether each class is the sample's own: [B] int64 → [B, classes] bool; nowhere for a label that is no class. */
+function isTarget(target: Tensor, classes: number): Tensor {
   const labels = constant(BigInt64Array.from({ length: classes }, (_, i) => BigInt(i)));
-  return cast(equal(reshape(target, [target.shape[0]!, 1]), labels), "float32");
+  return equal(reshape(target, [target.shape[0]!, 1]), labels);
 }
 
 function classCount(operator: string, logits: Tensor, target: Tensor): number {
   const [batch, classes] = logits.shape;
   const fits = logits.shape.length === 2 && target.shape.length === 1 && target.shape[0] === batch;
-  if (!fits || target.dtype !== "int64" || typeof classes !== "number") {
+  const typed = logits.dtype === "float32" && target.dtype === "int64";
+  if (!fits || !typed || typeof classes !== "number") {
     throw new ShapeError(
       operator,
       "float32 logits [B, classes] and int64 target [B]",
       `${formatType(logits)} and ${formatType(target)}`,
     );
   }
+  const known = constantData(target) ?? new BigInt64Array();
+  const stray = (known as BigInt64Array).find((label) => label < 0n || label >= BigInt(classes));
+  if (stray !== undefined) {
+    throw new ShapeError(operator, `targets from 0 to ${classes - 1}`, `${stray}`);
+  }
   return classes;
+}
+
+/** 1 for each sample whose label is a class, 0 for others: [B]. */
+function ownCount(isOwn: Tensor): Tensor {
+  return sum(cast(isOwn, "float32"), { axes: [1] });
+}
+
+/** The sample's own entry of each row: [B, classes] → [B]. What the other entries hold does not matter. */
+function pick(values: Tensor, isOwn: Tensor): Tensor {
+  return sum(where(isOwn, values, 0), { axes: [1] });
 }
 
 /**
  * Label-smoothed cross entropy of each sample, Szegedy et al. 2016 in PyTorch's convention:
  * (1 − ε)·(−log p_target) + ε/classes · Σ_c (−log p_c).
  *
+ * A logit of −∞ rules its class out: the loss stays exact, and is ∞ where that class is the target or is
+ * smoothed. The loss of a target that is no class is NaN, so that it cannot pass unnoticed.
+ *
  * @param logits [B, classes]
  * @param target int64 [B]
- * @param options `labelSmoothing` ε, 0 by default
+ * @param options `labelSmoothing` ε, 0 ≤ ε < 1; 0 by default
  * @returns [B]
+ * @throws ShapeError for targets that are known when the model is traced and are no class
  */
 export function crossEntropyPerSample(
   logits: Tensor,
   target: Tensor,
   { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
 ): Tensor {
-  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
-    throw new UsageError(`label smoothing must be at least 0 and below 1, not ${labelSmoothing}`);
-  }
+  expectWithin("crossEntropy: label smoothing", labelSmoothing, { from: 0, below: 1 });
   const classes = classCount("crossEntropy", logits, target);
-  const weights = add(mul(oneHot(target, classes), 1 - labelSmoothing), labelSmoothing / classes);
-  return neg(sum(mul(weights, logSoftmax(logits, 1)), { axes: [1] }));
+  const isOwn = isTarget(target, classes);
+  const logProbabilities = logSoftmax(logits, 1);
+  const own = neg(pick(logProbabilities, isOwn));
+  const spread = () => mul(sum(logProbabilities, { axes: [1] }), -labelSmoothing / classes);
+  const loss = labelSmoothing === 0 ? own : add(mul(own, 1 - labelSmoothing), spread());
+  return where(greater(ownCount(isOwn), 0), loss, Number.NaN);
 }
 
 /** Mean of {@link crossEntropyPerSample} over the batch, a scalar. */
@@ -66,13 +93,40 @@ export function crossEntropy(
 }
 
 /**
- * Whether the target is among the k largest logits, 1 or 0 a sample. Ties count in the target's favour.
+ * Binary cross entropy of sigmoid(x) and a target t, as PyTorch's `binary_cross_entropy_with_logits`: the mean
+ * over all elements of −t·log σ(x) − (1 − t)·log σ(−x). Exact for logits of any size.
  *
+ * @param logits float32 of any shape
+ * @param target float32 of the same shape, between 0 and 1
+ * @returns a scalar
+ */
+export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Tensor {
+  if (logits.dtype !== "float32" || formatType(logits) !== formatType(target)) {
+    throw new ShapeError(
+      "binaryCrossEntropyWithLogits",
+      "float32 logits and float32 targets of one shape",
+      `${formatType(logits)} and ${formatType(target)}`,
+    );
+  }
+  const positive = mul(target, logSigmoid(logits));
+  const negative = mul(sub(1, target), logSigmoid(neg(logits)));
+  return neg(mean(add(positive, negative)));
+}
+
+/**
+ * Whether the target is among the k largest logits, 1 or 0 a sample. Ties count in the target's favour. NaN is
+ * above every number, as in PyTorch, and no hit itself; nor is a target that is no class.
+ *
+ * @param k at least 1; from the number of classes on, every number is a hit
  * @returns float32 [B]
  */
 export function topKHits(logits: Tensor, target: Tensor, k = 1): Tensor {
+  expectWhole("topKHits: k", k);
   const classes = classCount("topKHits", logits, target);
-  const own = sum(mul(logits, oneHot(target, classes)), { axes: [1], keepDims: true });
-  const above = sum(cast(greater(logits, own), "float32"), { axes: [1] });
-  return cast(less(above, k), "float32");
+  const isOwn = isTarget(target, classes);
+  const own = reshape(pick(logits, isOwn), [logits.shape[0]!, 1]);
+  // Itself among them, unless it is NaN, which no comparison holds for.
+  const notAbove = sum(cast(greaterEqual(own, logits), "float32"), { axes: [1] });
+  const isHit = cast(greaterEqual(notAbove, Math.max(1, classes - k + 1)), "float32");
+  return mul(isHit, ownCount(isOwn));
 }

@@ -6,9 +6,10 @@
  *
  * Axis order: x [B, C, H, W]; w [O, C/groups, kh, kw]; y [B, O, H′, W′].
  */
-import { ShapeError } from "../errors/index.js";
+import { ShapeError, UsageError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { staticShape } from "../util/shape.js";
+import { pad } from "./layout.js";
 import { sum } from "./reduce.js";
 import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
 
@@ -38,6 +39,11 @@ function normalize(options: ConvolutionOptions): ConvolutionAttributes {
     dilation: toPair("dilation", options.dilation ?? 1, 1),
     groups: options.groups ?? 1,
   };
+}
+
+function expectImages(operator: string, x: Tensor): Tensor {
+  if (x.shape.length === 4 && x.dtype === "float32") return x;
+  throw new ShapeError(operator, "float32 images [B, C, H, W]", formatType(x));
 }
 
 function spatial(type: TensorType): Pair {
@@ -221,14 +227,28 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Convol
  *
  * @param x [B, C, H, W]
  * @param weight [C, O/groups, kh, kw]
- * @param options `outputPadding` is added to one side of the result; 0 by default
+ * @param options `outputPadding`, less than the stride or the dilation, is added to one side of the result; 0 by default
  * @returns [B, O, H′, W′] with H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1
+ * @throws ShapeError where channels, groups or sizes do not fit; UsageError for options that cannot be
  */
 export function convTranspose2d(
   x: Tensor,
   weight: Tensor,
   options: ConvolutionOptions & { readonly outputPadding?: PairOption } = {},
 ): Tensor {
-  const outputPadding = toPair("outputPadding", options.outputPadding ?? 0, 0);
-  return Tensor.apply(convTranspose2dOperator, [x, weight], { ...normalize(options), outputPadding });
+  const attributes = normalize(options);
+  const { stride, dilation } = attributes;
+  const wanted = toPair("outputPadding", options.outputPadding ?? 0, 0);
+  if (wanted.some((amount, i) => amount >= Math.max(stride[i]!, dilation[i]!))) {
+    throw new UsageError(
+      `outputPadding must be less than the stride or the dilation, not ${wanted} with stride ${stride} and dilation ${dilation}`,
+    );
+  }
+  // Whole strides of it are rows of zeros after the image: the runtime takes no more than the rest.
+  const image = wanted.reduce(
+    (padded, amount, i) => pad(padded, { axis: i + 2, before: 0, after: Math.floor(amount / stride[i]!) }),
+    expectImages("convTranspose2d", x),
+  );
+  const outputPadding: Pair = [wanted[0] % stride[0], wanted[1] % stride[1]];
+  return Tensor.apply(convTranspose2dOperator, [image, weight], { ...attributes, outputPadding });
 }

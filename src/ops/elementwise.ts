@@ -7,6 +7,7 @@ import {
   Tensor,
   type TensorType,
 } from "../ir/index.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
 import { broadcastShapes } from "../util/shape.js";
 import { scalar } from "./input.js";
 
@@ -110,16 +111,35 @@ const nonzeroOperator: Operator<NoAttributes> = {
 };
 const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, nonzero(y)));
 const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));
+/** log(1 + u) for u from 0 to 1; the rounding of 1 + u cancels out (Kahan). */
+function emitLog1p(u: string, onnx: OnnxBuilder): string {
+  const one = onnx.float(1);
+  const sum = onnx.node("Add", [u, one]);
+  const ratio = onnx.node("Div", [u, onnx.node("Sub", [sum, one])]);
+  const corrected = onnx.node("Mul", [onnx.node("Log", [sum]), ratio]);
+  return onnx.node("Where", [onnx.node("Equal", [sum, one]), u, corrected]);
+}
+
+// The derivative is σ(−x), which as the exponential of this operator keeps its digits too.
+const logSigmoidOperator: Operator<NoAttributes> = {
+  ...unary("logSigmoid", "", (dy, x) => mul(dy, exp(logSigmoid(neg(x))))),
+  emit: ({ inputs: [x] }, onnx) => {
+    const decay = onnx.node("Exp", [onnx.node("Neg", [onnx.node("Abs", [x!])])]);
+    return onnx.node("Sub", [onnx.node("Min", [x!, onnx.float(0)]), emitLog1p(decay, onnx)]);
+  },
+};
 const tanhOperator = unary("tanh", "Tanh", (dy, _, y) => mul(dy, sub(1, mul(y, y))));
 
 const addOperator = binary("add", "Add", (dy) => [dy, dy]);
 const subOperator = binary("sub", "Sub", (dy) => [dy, neg(dy)]);
 const mulOperator = binary("mul", "Mul", (dy, a, b) => [mul(dy, b), mul(dy, a)]);
 const divOperator = binary("div", "Div", (dy, _, b, y) => [div(dy, b), neg(mul(dy, div(y, b)))]);
-const powOperator = binary("pow", "Pow", (dy, a, b, y) => [
-  mul(dy, mul(b, pow(a, sub(b, 1)))),
-  mul(dy, mul(y, log(a))),
-]);
+// 0⁰ is 1 whichever way a goes, and 0ᵇ is 0 for every b > 0: at a = 0 both derivatives would be 0 · ∞.
+const powOperator = binary("pow", "Pow", (dy, a, b, y) => {
+  const isZero = equal(a, 0);
+  const exponent = where(isZero, where(equal(b, 0), 1, b), b);
+  return [mul(dy, mul(b, pow(a, sub(exponent, 1)))), mul(dy, mul(y, log(where(isZero, 1, a))))];
+});
 const maximumOperator = binary("maximum", "Max", (dy, a, b) => {
   const first = cast(greaterEqual(a, b), "float32");
   return [mul(dy, first), mul(dy, sub(1, first))];
@@ -169,8 +189,13 @@ export const sign = applyUnary(signOperator);
 export const nonzero = applyUnary(nonzeroOperator);
 /** max(x, 0); its gradient at 0 is 0, as in PyTorch. */
 export const relu = applyUnary(reluOperator);
-/** 1 / (1 + e⁻ˣ). */
+/**
+ * 1 / (1 + e⁻ˣ), to about 6e-8. On CPUs the runtime gives exactly 0 from −18 down, and exactly 1 from 18 up; for its
+ * logarithm take {@link logSigmoid}.
+ */
 export const sigmoid = applyUnary(sigmoidOperator);
+/** log(1 / (1 + e⁻ˣ)), exact for every x: about x where x is low, about −e⁻ˣ where it is high. */
+export const logSigmoid = applyUnary(logSigmoidOperator);
 /** Hyperbolic tangent. */
 export const tanh = applyUnary(tanhOperator);
 
@@ -182,7 +207,7 @@ export const sub = applyBinary(subOperator);
 export const mul = applyBinary(mulOperator);
 /** a / b, broadcast; int64 rounds towards zero. */
 export const div = applyBinary(divOperator);
-/** aᵇ, broadcast; the gradient by b needs a > 0. */
+/** aᵇ, broadcast; the gradient by b needs a ≥ 0. 0⁰ is 1, its gradient by a is 0. */
 export const pow = applyBinary(powOperator);
 /** The larger of a and b, broadcast; on a tie the gradient goes to a. */
 export const maximum = applyBinary(maximumOperator);

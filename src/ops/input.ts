@@ -44,6 +44,11 @@ export function constant(data: TensorData, shape: readonly number[] = [data.leng
   return Tensor.apply(constantOperator, [], { dtype: dtype ?? natural, shape, data });
 }
 
+/** The values of a constant; `undefined` for any other tensor. */
+export function constantData(x: Tensor): TensorData | undefined {
+  return x.operator.name === constantOperator.name ? (x.attributes.data as TensorData) : undefined;
+}
+
 /** A scalar constant. */
 export function scalar(value: number, dtype: DType = "float32"): Tensor {
   const data = allocate(dtype, 1);

@@ -136,7 +136,8 @@ function gatherTaps(taps: readonly Tensor[], { axis, kernel, stride }: AxisWindo
 }
 
 /**
- * Maximum over windows; on a tie the gradient goes to the first, as in PyTorch.
+ * Maximum over windows; on a tie the gradient goes to the first, as in PyTorch. On the native CPU the runtime may
+ * pass over a NaN beside numbers.
  *
  * @param x [B, C, H, W]
  * @returns [B, C, H′, W′] with H′ = ⌊(H + 2·padding − kernel) / stride⌋ + 1

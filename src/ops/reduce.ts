@@ -55,11 +55,25 @@ function reduction(
 const sumOperator = reduction("sum", "ReduceSum", (dy, x) => expand(dy, x.shape));
 const sumSquaresOperator = reduction("sumSquares", "ReduceSumSquare", (dy, x) => mul(mul(dy, 2), x));
 // Tied maxima share the gradient equally, which keeps it a subgradient.
-const maxOperator = reduction("max", "ReduceMax", (dy, x, y) => {
+const largestOperator = reduction("max", "ReduceMax", (dy, x, y) => {
   const isMax = cast(equal(x, y), "float32");
   const axes = y.shape.flatMap((size, axis) => (size === x.shape[axis] ? [] : [axis]));
   return mul(isMax, div(dy, sum(isMax, { axes, keepDims: true })));
 });
+const maxOperator: typeof largestOperator = {
+  ...largestOperator,
+  // ReduceMax passes over NaN, the one value that is not equal to itself.
+  emit: (context, onnx) => {
+    const largest = largestOperator.emit(context, onnx);
+    const { inputs, attributes, output } = context;
+    if (output.dtype !== "float32") return largest;
+    const isNumber = onnx.cast(onnx.node("Equal", [inputs[0]!, inputs[0]!]), "float32");
+    const allNumbers = onnx.node("ReduceMin", [isNumber, onnx.integers(attributes.axes)], {
+      keepdims: attributes.keepDims ? 1 : 0,
+    });
+    return onnx.node("Where", [onnx.cast(allNumbers, "bool"), largest, onnx.float(Number.NaN)]);
+  },
+};
 
 function applyReduction(operator: Operator<ReduceAttributes>) {
   return (x: Tensor, options: ReduceOptions = {}): Tensor => {
@@ -73,7 +87,7 @@ function applyReduction(operator: Operator<ReduceAttributes>) {
 export const sum = applyReduction(sumOperator);
 /** Sum of squares over axes, in one pass. */
 export const sumSquares = applyReduction(sumSquaresOperator);
-/** Maximum over axes. */
+/** Maximum over axes; NaN where there is one among the elements. */
 export const max = applyReduction(maxOperator);
 
 /** Mean over axes; their sizes must be known. */

@@ -96,6 +96,48 @@ describe("conv2d agrees with a plain loop", () => {
   }
 });
 
+describe("convTranspose2d agrees with a plain loop", () => {
+  const cases: Readonly<Record<string, Window & { readonly outputPadding?: number }>> = {
+    plain: {},
+    "stride 2, output padding 1": { stride: 2, padding: 1, outputPadding: 1 },
+    "output padding beyond the stride": { dilation: 3, outputPadding: 2 },
+    "output padding beyond stride and padding": { stride: 2, dilation: 6, padding: 1, outputPadding: 5 },
+    "all of them": { stride: 2, padding: 2, dilation: 4, groups: 2, outputPadding: 3 },
+  };
+  for (const [name, options] of Object.entries(cases)) {
+    it(name, async () => {
+      const { stride = 1, padding = 0, dilation = 1, groups = 1, outputPadding = 0 } = options;
+      const grown = (size: number) => (size - 1) * stride - 2 * padding + dilation * 2 + outputPadding + 1;
+      await check(
+        (x, w) => ops.convTranspose2d(x!, w!, options),
+        [
+          [2, 4, 4, 5],
+          [4, 3, 3, 3],
+        ],
+        [2, 3 * groups, grown(4), grown(5)],
+        ([b, o, y, x], image, weight) => {
+          const group = Math.floor(o! / 3);
+          const inner = 4 / groups;
+          // Every tap that an image's pixel puts on this place.
+          const terms = positions([inner, 4, 5, 3, 3]).map(([c, i, j, u, v]) => {
+            const meets =
+              i! * stride - padding + u! * dilation === y! && j! * stride - padding + v! * dilation === x!;
+            const channel = group * inner + c!;
+            return meets ? image!(b!, channel, i!, j!)! * weight!(channel, o! % 3, u!, v!)! : 0;
+          });
+          return total(terms);
+        },
+      );
+    });
+  }
+
+  it("refuses output padding that neither stride nor dilation exceeds", () => {
+    const [x, w] = [ops.input("float32", [1, 2, 4, 4]), ops.input("float32", [2, 2, 3, 3])];
+    expect(() => ops.convTranspose2d(x, w, { stride: 2, outputPadding: 2 })).toThrow(/less than the stride/);
+    expect(() => ops.convTranspose2d(x, w, { padding: 4 })).toThrow(/convTranspose2d: expected an image/);
+  });
+});
+
 describe("pooling agrees with a plain loop", () => {
   const options = { kernelSize: 3, stride: 2, padding: 1 };
   const shape = [2, 3, 8, 7];

@@ -126,6 +126,16 @@ const rows: Readonly<Record<string, Row>> = {
     fn: (x, w) => ops.conv2d(x, w, undefined, { padding: 1, groups: 4 }),
     shapes: [IMAGE, [4, 1, 3, 3]],
   },
+  "convTranspose2d, output padding beyond the stride": {
+    fn: (x, w) =>
+      ops.convTranspose2d(x, w, {
+        ...{ stride: [1, 2], padding: [2, 1], dilation: [3, 5], outputPadding: [2, 4], groups: 2 },
+      }),
+    shapes: [
+      [2, 4, 4, 3],
+      [4, 2, 3, 2],
+    ],
+  },
   convTranspose2d: {
     fn: (x, w) => ops.convTranspose2d(x, w, { stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
     shapes: [
