@@ -70,7 +70,7 @@ try {
 
   const circles = join(source, "test", "circle");
   const [file] = await readdir(circles);
-  const images = await readImages([join(circles, file!)], { size: SIZE });
+  const { images } = await readImages([join(circles, file!)], { size: SIZE });
   const [ranked] = await predict(await openRun(out), { images, height: SIZE, width: SIZE });
   console.log("a circle is taken for");
   for (const { label, probability } of ranked!) console.log(`  ${label}: ${probability.toFixed(3)}`);

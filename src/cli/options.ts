@@ -54,6 +54,18 @@ function positiveNumber(value: string): number {
   throw new InvalidArgumentError("it must be a number above 0");
 }
 
+/** The name of a picture that is written as PNG. */
+export function pngPath(value: string): string {
+  if (/\.png$/i.test(value)) return value;
+  throw new InvalidArgumentError("it is drawn as PNG: give it a name that ends in .png");
+}
+
+/** A folder to write into. */
+export function folderPath(value: string): string {
+  if (value.trim() !== "") return value;
+  throw new InvalidArgumentError("it must name a folder; . is the one you are in");
+}
+
 /** Numbers with commas between them. */
 export function numbers(value: string): number[] {
   return value.split(",").map(number);

@@ -1,5 +1,5 @@
 import type { Option } from "commander";
-import { UsageError } from "../errors/index.js";
+import { DataError, UsageError } from "../errors/index.js";
 import type { Samples } from "../infer/samples.js";
 import type { CheckpointName } from "../runs/checkpoint.js";
 import type { OpenRun } from "../runs/open-run.js";
@@ -29,12 +29,16 @@ export async function noteTemperature(
   terminal.err(`temperature ${given ?? trained} (${whose})\n`);
 }
 
-/** A run, and the images that a command was given: files, or so many test images of the run's data. */
+/**
+ * A run, and the images that a command was given: files, or so many test images of the run's data. Files that
+ * cannot be read are said and left out.
+ */
 export async function openSamples(
   folder: string,
   paths: readonly string[],
   { fromTest, checkpoint }: SampleFlags,
-): Promise<{ run: OpenRun; samples: Samples }> {
+  terminal: Terminal,
+): Promise<{ run: OpenRun; samples: Samples; unreadable: number }> {
   if ((paths.length === 0) === (fromTest === undefined)) {
     throw new UsageError("give either image files or --from-test", {
       hint: "--from-test 18 takes 18 test images of the run's data",
@@ -43,6 +47,14 @@ export async function openSamples(
   const { openRun } = await import("../runs/open-run.js");
   const { fileSamples, testSamples } = await import("../infer/samples.js");
   const run = await openRun(folder, checkpoint);
-  const samples = fromTest === undefined ? await fileSamples(run, paths) : await testSamples(run, fromTest);
-  return { run, samples };
+  if (fromTest !== undefined) return { run, samples: await testSamples(run, fromTest), unreadable: 0 };
+  let unreadable = 0;
+  const samples = await fileSamples(run, paths, (error) => {
+    unreadable += 1;
+    terminal.err(`error: ${error.message}\n`);
+  });
+  if (unreadable === paths.length) {
+    throw new DataError("none of the images can be read", { hint: "Give PNG, JPEG or WebP files." });
+  }
+  return { run, samples, unreadable };
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
+import { IMAGE_FITS, OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
 import type { TrainConfigInput } from "../runs/config.js";
 import { addModelOptions, type ModelFlags } from "./model-options.js";
 import { choiceOption, deviceOption, number, numbers, positiveInteger, threadsOption } from "./options.js";
@@ -23,6 +23,13 @@ function addDataOptions(command: Command): void {
   command
     .optionsGroup("Data:")
     .option("--data <source>", "shapes, cifar10, an archive or a folder of images (default: cifar10)")
+    .addOption(
+      choiceOption(
+        "--image-fit <name>",
+        "of a folder's images that are not square; stretch by default",
+        IMAGE_FITS,
+      ),
+    )
     .option("--val-split <share>", "hold out training images to validate on, not the test set", number)
     .option("--limit-train <n>", "train on at most so many images", positiveInteger)
     .option("--limit-val <n>", "validate on at most so many images", positiveInteger);

@@ -81,7 +81,10 @@ export class BatchLoader {
       throw new UsageError(
         `${indices.length} images of ${dataset.name} do not make a batch of ${batchSize}`,
         {
-          hint: "Choose a smaller batch size, or keep the last batch.",
+          hint:
+            indices.length === 0
+              ? "Give it images."
+              : `Choose a batch size of at most ${indices.length}; training leaves out a last batch that is not full.`,
         },
       );
     }

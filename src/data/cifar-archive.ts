@@ -3,7 +3,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
-import { pipeline, Readable } from "node:stream";
+import { pipeline, Readable, Transform } from "node:stream";
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { createGunzip } from "node:zlib";
 import { createTarDecoder } from "modern-tar";
@@ -14,14 +14,17 @@ import { NdArray, pickleText } from "./pickle-numpy.js";
 
 const SIDE = 32;
 const PIXELS = 3 * SIDE * SIDE;
-const MEMBER_LIMIT = 512 * 2 ** 20;
+/** A batch of the published archives has 31 MB, and all of them together 186 MB. */
+const MEMBER_LIMIT = 64 * 2 ** 20;
+const UNPACKED_LIMIT = 256 * 2 ** 20;
 const TRAIN_BATCHES = [1, 2, 3, 4, 5].map((n) => `data_batch_${n}`);
 const MEMBER = /^(data_batch_[1-5]|test_batch)(\.bin)?$|^batches\.meta(\.txt)?$/;
 
 const HINT =
   "Delete the file and get cifar-10-python.tar.gz or cifar-10-binary.tar.gz again from https://www.cs.toronto.edu/~kriz/cifar.html.";
 
-const NOTES: ReadonlyMap<string, string> = new Map([
+/** What is to be said of archives that are not as published, by md5. */
+export const CIFAR_NOTES: ReadonlyMap<string, string> = new Map([
   [
     "8a10b6fc3625440283b51baea900c073",
     "the pixels come from JPEG copies (quality 75, 4:2:0) of the published images; their order and file names differ",
@@ -47,7 +50,7 @@ export async function readCifarArchive(path: string): Promise<DatasetPair> {
   try {
     const halves = members.has("test_batch.bin") ? fromBinary(members) : fromPickles(members);
     const fingerprint = hash.digest("hex");
-    const note = NOTES.get(fingerprint);
+    const note = CIFAR_NOTES.get(fingerprint);
     return { name: "cifar10", ...halves, fingerprint, ...(note === undefined ? {} : { note }) };
   } catch (cause) {
     throw cause instanceof DataError ? inArchive(path, cause) : cause;
@@ -70,9 +73,10 @@ async function readMembers(path: string, hash: Hash): Promise<Map<string, Uint8A
   const gunzip = createGunzip({ chunkSize: 2 ** 22 });
   const file = createReadStream(path, { highWaterMark: 2 ** 20 });
   file.on("data", (chunk) => hash.update(chunk));
-  // The error also destroys `gunzip`, whose reader below is the one that reports it.
-  pipeline(file, gunzip, () => {});
-  const bytes = Readable.toWeb(gunzip) as NodeReadableStream<Uint8Array>;
+  const unpacked = boundedBy(UNPACKED_LIMIT);
+  // The error also destroys `unpacked`, whose reader below is the one that reports it.
+  pipeline(file, gunzip, unpacked, () => {});
+  const bytes = Readable.toWeb(unpacked) as NodeReadableStream<Uint8Array>;
   const entries = (bytes as unknown as ReadableStream<Uint8Array>).pipeThrough(
     createTarDecoder({ strict: true }),
   );
@@ -83,6 +87,19 @@ async function readMembers(path: string, hash: Hash): Promise<Map<string, Uint8A
     else await body.cancel();
   }
   return members;
+}
+
+/** Passes bytes on, and fails where there are more: a small archive may unpack to any size. */
+function boundedBy(limit: number): Transform {
+  let total = 0;
+  return new Transform({
+    highWaterMark: 2 ** 22,
+    transform(chunk: Uint8Array, _encoding, done) {
+      total += chunk.length;
+      if (total <= limit) return done(null, chunk);
+      done(new DataError(`it unpacks to more than ${limit} bytes, which no CIFAR-10 archive has`));
+    },
+  });
 }
 
 interface TarMember {

@@ -25,6 +25,8 @@ export interface DatasetPair {
   readonly fingerprint: string;
   /** Anything a reader of results must know about the data. */
   readonly note?: string;
+  /** What was held out, skipped or resized when the data were read, a sentence each. */
+  readonly notices?: readonly string[];
 }
 
 /** Bytes of one image, all three planes. */

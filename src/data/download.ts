@@ -9,17 +9,21 @@ import { DataError } from "../errors/index.js";
 /** Called with the bytes on disk so far, and with all there will be if the server says so. */
 export type DownloadProgress = (received: number, total: number | undefined) => void;
 
-/** Options of {@link downloadFile}. */
-export interface DownloadOptions {
-  /** The md5 the whole file must have. */
+/** What a whole file must hash to, in hexadecimal digits. */
+export interface Digests {
   readonly md5?: string | undefined;
+  readonly sha256?: string | undefined;
+}
+
+/** Options of {@link downloadFile}. */
+export interface DownloadOptions extends Digests {
   readonly onProgress?: DownloadProgress | undefined;
 }
 
 /**
  * Downloads `url` to `path` by way of `path.part`, going on where an interrupted download stopped.
  *
- * A server that ignores or refuses the range makes it start over. With `md5`, a resumed file that does not
+ * A server that ignores or refuses the range makes it start over. A resumed file whose digests do not
  * match is downloaded once more from its beginning; one that came whole and does not match is a `DataError`.
  */
 export async function downloadFile(url: string, path: string, options: DownloadOptions = {}): Promise<void> {
@@ -27,12 +31,11 @@ export async function downloadFile(url: string, path: string, options: DownloadO
   await mkdir(dirname(path), { recursive: true });
   for (;;) {
     const resumed = await receive(url, path, part, options.onProgress);
-    if (options.md5 === undefined) break;
-    const md5 = await fileMd5(part);
-    if (md5 === options.md5) break;
+    const mismatch = await findMismatch(part, options);
+    if (mismatch === undefined) break;
     await rm(part, { force: true });
     if (resumed) continue;
-    throw new DataError(`${url}: the file has md5 ${md5}, expected ${options.md5}`, {
+    throw new DataError(`${url}: the file has ${mismatch}`, {
       hint: `Try again later, or put the right file at ${path} yourself.`,
     });
   }
@@ -113,8 +116,16 @@ async function write(
   if (total !== undefined && received !== total) throw new Error(`${received} of ${total} bytes came`);
 }
 
-async function fileMd5(path: string): Promise<string> {
-  const hash = createHash("md5");
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
-  return hash.digest("hex");
+/** The first digest that is another than expected, in words. */
+async function findMismatch(path: string, { md5, sha256 }: Digests): Promise<string | undefined> {
+  const expected = Object.entries({ md5, sha256 }).filter(([, digest]) => digest !== undefined);
+  const hashes = expected.map(([algorithm]) => createHash(algorithm));
+  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) {
+    for (const hash of hashes) hash.update(chunk as Buffer);
+  }
+  for (const [i, [algorithm, digest]] of expected.entries()) {
+    const found = hashes[i]!.digest("hex");
+    if (found !== digest) return `${algorithm} ${found}, expected ${digest}`;
+  }
+  return undefined;
 }

@@ -1,159 +1,111 @@
-/** A folder of images, one subfolder a class: `train/<class>/*.png` and `test/` or `val/` beside it. */
+/** A folder of images, one subfolder a class, as torchvision's `ImageFolder` reads it. */
 
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
-import { availableParallelism } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { DataError } from "../errors/index.js";
 import type { DatasetPair, ImageDataset } from "./dataset.js";
+import { type DecodedImage, decodeImage, type ImageShape } from "./decode-image.js";
+import { findLayout, type ImageFile, LAYOUT_HINT } from "./folder-layout.js";
+import { gigabytes, machineMemory } from "./machine-memory.js";
+import { mapBounded } from "./map-bounded.js";
 
-/** How {@link readImageFolder} stores the images. */
-export interface ImageFolderOptions {
-  /** Height and width, in pixels, every image is resized to; its aspect ratio is not kept. */
-  readonly size: number;
-}
+/** How images are stored. */
+export interface ImageFolderOptions extends ImageShape {}
 
-interface ImageFile {
-  readonly path: string;
-  /** Class and file name: what the fingerprint covers, so that a moved folder keeps it. */
-  readonly key: string;
-  readonly label: number;
-}
-
-const EXTENSION = /\.(png|jpe?g|webp)$/i;
-const LAYOUT = "Lay the images out as train/<class>/*.png (or .jpg, .jpeg, .webp) and test/<class>/*.png.";
+/** Unreadable images that are named; of more, the number is given. */
+const NAMED = 5;
 
 /**
- * Reads an image folder into memory, resized to squares; classes are the sorted subfolders of `train`.
+ * Reads an image folder into memory, resized to squares. Classes are the sorted subfolders of `train/`, or of
+ * the folder itself where there is no `train/`; images in folders within a class belong to it.
  *
- * The test images come from `test/`, else from `val/`. Where neither is there, every tenth image of `train`,
- * counted from the first in the order of class and file name, is held out as the test set, so that each run
- * holds out the same ones.
+ * The test images come from `test/`, else from `val/`. Where neither is there, a tenth of each class is held out.
+ * `notices` of the result say what was held out, skipped and resized.
+ *
+ * @throws DataError if a class has no image, an image cannot be read, or all together do not fit into memory
  */
-export async function readImageFolder(path: string, { size }: ImageFolderOptions): Promise<DatasetPair> {
-  const classes = await subfolders(join(path, "train"));
-  if (classes.length === 0) throw new DataError(`${path}: no class folders in train/`, { hint: LAYOUT });
-  const { train, test } = await split(path, classes);
+export async function readImageFolder(path: string, shape: ImageFolderOptions): Promise<DatasetPair> {
+  const { classes, train, test, notices } = await findLayout(path);
   if (train.length === 0 || test.length === 0) {
     throw new DataError(`${path}: ${train.length} training and ${test.length} test images are too few`, {
-      hint: LAYOUT,
+      hint: LAYOUT_HINT,
     });
   }
+  checkMemory(path, train.length + test.length, shape.size);
+  const files = [...train, ...test];
+  const images = new Uint8Array(files.length * 3 * shape.size ** 2);
+  const decoded = await decodeAll(files, shape, images);
+
   const name = basename(resolve(path));
-  const hash = createHash("sha256").update(`${size}\n`);
-  const load = async (part: string, files: readonly ImageFile[]): Promise<ImageDataset> => {
-    const images = new Uint8Array(files.length * 3 * size * size);
-    const digests = await mapBounded(files, (file, i) => decode(file.path, size, images, i));
-    files.forEach((file, i) => {
-      hash.update(`${part}/${file.key} ${digests[i]}\n`);
-    });
-    const labels = Int32Array.from(files, (file) => file.label);
-    return {
-      name: `${name} ${part}`,
-      classes,
-      length: files.length,
-      height: size,
-      width: size,
-      images,
-      labels,
-    };
-  };
-  const pair = { name, train: await load("train", train), test: await load("test", test) };
-  return { ...pair, fingerprint: hash.digest("hex") };
-}
-
-async function split(
-  path: string,
-  classes: readonly string[],
-): Promise<{ train: ImageFile[]; test: ImageFile[] }> {
-  const train = await listImages(join(path, "train"), classes);
-  for (const part of ["test", "val"]) {
-    const folder = join(path, part);
-    if (!(await isFolder(folder))) continue;
-    const unknown = (await subfolders(folder)).find((name) => !classes.includes(name));
-    if (unknown !== undefined) {
-      throw new DataError(`${join(folder, unknown)}: a class that train/ does not have`, { hint: LAYOUT });
-    }
-    return { train, test: await listImages(folder, classes) };
-  }
-  return { train: train.filter((_, i) => i % 10 !== 0), test: train.filter((_, i) => i % 10 === 0) };
-}
-
-async function listImages(folder: string, classes: readonly string[]): Promise<ImageFile[]> {
-  const lists = classes.map(async (name, label) => {
-    const inside = join(folder, name);
-    if (!(await isFolder(inside))) return [];
-    const files = (await readdir(inside))
-      .filter((file) => EXTENSION.test(file) && !file.startsWith("."))
-      .sort();
-    return files.map((file) => ({ path: join(inside, file), key: `${name}/${file}`, label }));
+  const part = (which: string, start: number, members: readonly ImageFile[]): ImageDataset => ({
+    name: `${name} ${which}`,
+    classes,
+    length: members.length,
+    height: shape.size,
+    width: shape.size,
+    images: images.subarray(start * 3 * shape.size ** 2, (start + members.length) * 3 * shape.size ** 2),
+    labels: Int32Array.from(members, ({ label }) => label),
   });
-  return (await Promise.all(lists)).flat();
-}
-
-async function subfolders(folder: string): Promise<string[]> {
-  if (!(await isFolder(folder))) throw new DataError(`${folder}: no such folder`, { hint: LAYOUT });
-  const names = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
-  const kept = await Promise.all(names.map((name) => isFolder(join(folder, name))));
-  return names.filter((_, i) => kept[i]);
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
-}
-
-/**
- * Decodes image files of any size to squares.
- *
- * @returns uint8 pixels [paths, 3, size, size]
- * @throws DataError naming the image that cannot be read
- */
-export async function readImages(
-  paths: readonly string[],
-  { size }: ImageFolderOptions,
-): Promise<Uint8Array> {
-  const images = new Uint8Array(paths.length * 3 * size * size);
-  await mapBounded(paths, (path, i) => decode(path, size, images, i));
-  return images;
-}
-
-/** Decodes one image into its place, channel by channel, and gives back the digest of its file. */
-async function decode(path: string, size: number, images: Uint8Array, index: number): Promise<string> {
-  const { default: sharp } = await import("sharp");
-  try {
-    const content = await readFile(path);
-    const { data, info } = await sharp(content)
-      .autoOrient()
-      .resize(size, size, { fit: "fill", kernel: "linear" })
-      .removeAlpha()
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    const area = size * size;
-    for (let channel = 0; channel < 3; channel++) {
-      const from = Math.min(channel, info.channels - 1);
-      const to = (index * 3 + channel) * area;
-      for (let i = 0; i < area; i++) images[to + i] = data[i * info.channels + from]!;
-    }
-    return createHash("sha256").update(content).digest("hex");
-  } catch (cause) {
-    throw new DataError(`${path}: the image cannot be read (${(cause as Error).message})`, {
-      hint: existsSync(path) ? "Replace or delete this file." : "Check the path for a typing error.",
-      cause,
-    });
-  }
-}
-
-async function mapBounded<T, R>(
-  items: readonly T[],
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length);
-  const queue = items.entries();
-  const worker = async () => {
-    for (const [index, item] of queue) results[index] = await work(item, index);
+  return {
+    name,
+    train: part("train", 0, train),
+    test: part("test", train.length, test),
+    fingerprint: fingerprint(shape, train, test, decoded),
+    notices: [...notices, resizedNotice(shape, decoded)],
   };
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
-  return results;
+}
+
+function checkMemory(path: string, count: number, size: number): void {
+  const bytes = count * 3 * size ** 2;
+  const available = machineMemory();
+  if (bytes < available) return;
+  throw new DataError(
+    `${path}: ${count} images of ${size}×${size} pixels take ${gigabytes(bytes)}, and the machine has ${gigabytes(available)}`,
+    { hint: "Train on fewer images, or on smaller ones." },
+  );
+}
+
+async function decodeAll(
+  files: readonly ImageFile[],
+  shape: ImageShape,
+  images: Uint8Array,
+): Promise<readonly DecodedImage[]> {
+  const failures: DataError[] = [];
+  const decoded = await mapBounded(files, ({ path }, i) =>
+    decodeImage(path, shape, images, i).catch((error: unknown) => {
+      if (!(error instanceof DataError)) throw error;
+      failures.push(error);
+      return undefined;
+    }),
+  );
+  const [first, ...others] = failures;
+  if (first === undefined) return decoded as DecodedImage[];
+  if (others.length === 0) throw first;
+  const lines = failures.slice(0, NAMED).map(({ message }) => `  ${message}`);
+  if (failures.length > NAMED) lines.push(`  and ${failures.length - NAMED} more`);
+  throw new DataError(`${failures.length} of ${files.length} images cannot be read:\n${lines.join("\n")}`, {
+    hint: "Replace these files, or leave them out.",
+  });
+}
+
+function fingerprint(
+  { size, fit = "stretch" }: ImageShape,
+  train: readonly ImageFile[],
+  test: readonly ImageFile[],
+  decoded: readonly DecodedImage[],
+): string {
+  const hash = createHash("sha256").update(fit === "stretch" ? `${size}\n` : `${size} ${fit}\n`);
+  [...train, ...test].forEach(({ key }, i) => {
+    const part = i < train.length ? "train" : "test";
+    hash.update(`${part}/${key} ${decoded[i]!.digest}\n`);
+  });
+  return hash.digest("hex");
+}
+
+function resizedNotice({ size, fit = "stretch" }: ImageShape, decoded: readonly DecodedImage[]): string {
+  const oblong = decoded.filter((image) => image.oblong).length;
+  const all = `images are resized to ${size}×${size} pixels`;
+  if (oblong === 0) return all;
+  const what = fit === "stretch" ? "stretched" : "cropped about their middle";
+  return `${all}; ${oblong} of ${decoded.length} are not square and are ${what}`;
 }

@@ -9,8 +9,10 @@ export {
   splitIndices,
   takeIndices,
 } from "./dataset.js";
+export type { ImageFit, ImageShape } from "./decode-image.js";
 export { type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
-export { type ImageFolderOptions, readImageFolder, readImages } from "./image-folder.js";
+export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export { defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
+export { type ReadImages, type ReadImagesOptions, readImages } from "./read-images.js";
 export { generateShapes, type ShapesOptions } from "./shapes.js";

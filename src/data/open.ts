@@ -3,10 +3,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { UsageError } from "../errors/index.js";
-import { readCifarArchive } from "./cifar-archive.js";
+import { DataError, UsageError } from "../errors/index.js";
+import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
 import type { DatasetPair } from "./dataset.js";
-import { type DownloadProgress, downloadFile } from "./download.js";
+import type { ImageFit } from "./decode-image.js";
+import { type Digests, type DownloadProgress, downloadFile } from "./download.js";
+import { listFolder } from "./folder-listing.js";
 import { readImageFolder } from "./image-folder.js";
 import { generateShapes } from "./shapes.js";
 
@@ -14,23 +16,27 @@ import { generateShapes } from "./shapes.js";
 export interface OpenDataOptions {
   /** Side of the crops that an image folder is trained on, in pixels; 128 unless told. */
   readonly imageSize?: number | undefined;
+  /** What becomes of a folder's images that are not square; "stretch" unless told. */
+  readonly imageFit?: ImageFit | undefined;
   /** Where downloads are kept; `$DYCONV_CACHE`, else the user's cache folder. */
   readonly cacheFolder?: string | undefined;
   /** Seed of the generated shapes. */
   readonly seed?: number | undefined;
   readonly onProgress?: DownloadProgress | undefined;
-  /** A mirror of the CIFAR-10 archive; its md5 is checked all the same. */
+  /** A mirror of the CIFAR-10 archive; its digests are checked all the same. */
   readonly url?: string | undefined;
 }
 
 const ARCHIVES = ["cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"] as const;
-const CIFAR10 = {
-  url: "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+const CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz";
+/** The md5 is published beside the archive; the SHA-256 is the one that Keras and others pin. */
+const CIFAR10: Digests = {
   md5: "c58f30108f718f92721af3b95e74349a",
+  sha256: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 };
 
 const HINT =
-  "Give shapes, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, or an image folder with train/<class>/*.png.";
+  "Give shapes, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, or an image folder with <class>/*.png or train/<class>/*.png.";
 
 /**
  * Opens `shapes` (generated), `cifar10` (cached, else downloaded), a CIFAR-10 archive, a folder with such an
@@ -46,7 +52,10 @@ export async function openData(source: string, options: OpenDataOptions = {}): P
     const inside = await readdir(source);
     const archive = ARCHIVES.find((name) => inside.includes(name));
     if (archive !== undefined) return readCifarArchive(join(source, archive));
-    if (inside.includes("train")) return readImageFolder(source, { size: (options.imageSize ?? 128) + 2 });
+    const { folders } = await listFolder(source);
+    if (folders.length > 0) {
+      return readImageFolder(source, { size: (options.imageSize ?? 128) + 2, fit: options.imageFit });
+    }
   }
   const reason = found === undefined ? "no such data set, file or folder" : "no data set in a known layout";
   throw new UsageError(`${source}: ${reason}`, { hint: HINT });
@@ -62,9 +71,16 @@ export function defaultCacheFolder(): string {
 async function openCifar10(options: OpenDataOptions): Promise<DatasetPair> {
   const path = join(options.cacheFolder ?? defaultCacheFolder(), ARCHIVES[0]);
   const cached = await stat(path).catch(() => undefined);
-  if (cached === undefined) {
-    const { onProgress } = options;
-    await downloadFile(options.url ?? CIFAR10.url, path, { md5: CIFAR10.md5, onProgress });
-  }
+  if (cached !== undefined) return readCached(path);
+  await downloadFile(options.url ?? CIFAR10_URL, path, { ...CIFAR10, onProgress: options.onProgress });
   return readCifarArchive(path);
+}
+
+/** An archive may have been put into the cache by hand, or damaged there. Its md5 is taken while it is read. */
+async function readCached(path: string): Promise<DatasetPair> {
+  const pair = await readCifarArchive(path);
+  if (pair.fingerprint === CIFAR10.md5 || CIFAR_NOTES.has(pair.fingerprint)) return pair;
+  throw new DataError(`${path}: the file has md5 ${pair.fingerprint}, expected ${CIFAR10.md5}`, {
+    hint: "Delete it, and it is downloaded again; or give its path in place of cifar10 to use it as it is.",
+  });
 }

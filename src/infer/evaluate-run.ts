@@ -24,7 +24,11 @@ export async function evaluateRun(run: OpenRun, options: EvaluateRunOptions = {}
   const { config, model, state, imageSize } = run;
   const { batchSize = 64, data, temperature: given, ...runtime } = options;
   const temperature = temperatureFor(run, given);
-  const { test } = await openData(data ?? config.data, { imageSize, seed: config.seed });
+  const { test } = await openData(data ?? config.data, {
+    imageSize,
+    seed: config.seed,
+    imageFit: config.imageFit,
+  });
   const loader = new BatchLoader(test, {
     indices: allIndices(test.length),
     batchSize,

@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { allIndices, imageBytes, openData, readImages } from "../data/index.js";
+import { allIndices, imageBytes, openData, type ReadImagesOptions, readImages } from "../data/index.js";
 import type { PredictedSample } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import type { RankedClass } from "./predict.js";
@@ -24,13 +24,18 @@ export interface Samples extends Pixels {
  * Image files, resized to what the run's model takes. The folder an image lies in is its true class, if
  * it has the name of one.
  *
- * @throws DataError naming the image that cannot be read
+ * @param onUnreadable is told of each file that cannot be read, which is then left out
+ * @throws DataError naming an image that cannot be read, unless `onUnreadable` is given
  */
-export async function fileSamples(run: OpenRun, paths: readonly string[]): Promise<Samples> {
-  const { imageSize: size, classes } = run;
+export async function fileSamples(
+  { config, imageSize: size, classes }: OpenRun,
+  files: readonly string[],
+  onUnreadable?: ReadImagesOptions["onUnreadable"],
+): Promise<Samples> {
+  const { images, paths } = await readImages(files, { size, fit: config.imageFit, onUnreadable });
   const folders = paths.map((path) => basename(dirname(path)));
   return {
-    images: await readImages(paths, { size }),
+    images,
     height: size,
     width: size,
     names: paths,
@@ -40,7 +45,7 @@ export async function fileSamples(run: OpenRun, paths: readonly string[]): Promi
 
 /** Test images of a run's data, evenly spaced: data sorted by class show every class. */
 export async function testSamples({ config, imageSize, classes }: OpenRun, count: number): Promise<Samples> {
-  const { test } = await openData(config.data, { imageSize, seed: config.seed });
+  const { test } = await openData(config.data, { imageSize, seed: config.seed, imageFit: config.imageFit });
   const { height, width, labels } = test;
   const indices = allIndices(test.length, count);
   const images = new Uint8Array(indices.length * imageBytes(test));

@@ -1,4 +1,5 @@
 /** Options that are one of a few words, for the configuration and the command line alike. */
+import type { ImageFit } from "../data/index.js";
 import type { DynamicOptions } from "../models/index.js";
 import type { Device } from "../runtime/index.js";
 
@@ -6,6 +7,9 @@ type Choice<Option extends keyof DynamicOptions> = NonNullable<DynamicOptions[Op
 
 /** Where to compute. */
 export const DEVICES = ["cpu", "wasm", "webgpu", "cuda"] as const satisfies readonly Device[];
+
+/** What becomes of images that are not square. */
+export const IMAGE_FITS = ["stretch", "crop"] as const satisfies readonly ImageFit[];
 
 /** Update rules. */
 export const OPTIMIZERS = ["sgd", "adam", "adamw"] as const;

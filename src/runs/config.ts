@@ -5,6 +5,7 @@ import type { RuntimeOptions } from "../runtime/index.js";
 import {
   DEVICES,
   EXPERT_INITS,
+  IMAGE_FITS,
   OPTIMIZERS,
   PLANS,
   ROUTINGS,
@@ -30,6 +31,8 @@ export const trainConfigSchema = z.strictObject({
   modelOptions: modelOptionsSchema.default({}),
   /** Data source, as `openData` takes it. */
   data: z.string().default("cifar10"),
+  /** What becomes of a folder's images that are not square: their proportions change, or their middle is kept. */
+  imageFit: z.enum(IMAGE_FITS).default("stretch"),
   epochs: positiveInteger.default(100),
   batchSize: positiveInteger.default(512),
   /** Equal parts that each batch is computed in, their gradients added up; all at once by default. */

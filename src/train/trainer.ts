@@ -68,10 +68,11 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const { imageSize } = modelEntry(config.model);
   const optimizer = createOptimizer(config);
   const begun = await findBegun(config, options);
-  const { seed } = config;
+  const { seed, imageFit } = config;
   void loadRuntime(runtimeOptions(config));
   const data =
-    options.data ?? (await openData(config.data, { imageSize, seed, onProgress: options.onDownload }));
+    options.data ??
+    (await openData(config.data, { imageSize, imageFit, seed, onProgress: options.onDownload }));
   const description = describe(config, data);
   const network = { model: createModel(config, description.classes), optimizer, imageSize };
   const loaders = openLoaders(config, data, imageSize);

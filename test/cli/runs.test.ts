@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -71,6 +71,22 @@ describe("a run", () => {
     expect(predictions.map(({ truth }) => truth)).toEqual(["star", undefined]);
     expect(predictions[0]!.classes).toHaveLength(5);
     expect(predictions[0]!.classes).toEqual(predictions[1]!.classes);
+  });
+
+  it("classifies the files that can be read, says which cannot, and fails", async () => {
+    const broken = join(folder, "star", "broken.png");
+    await writeFile(broken, "no png");
+    const readable = join(folder, "star", "red.png");
+    const { code, stdout, stderr } = await dyconv("predict", dynamic(), broken, readable, folder, "--json");
+    expect(code).toBe(1);
+    expect((JSON.parse(stdout) as { image: string }[]).map(({ image }) => image)).toEqual([readable]);
+    expect(stderr).toContain(`${broken}: the image cannot be read (its content is none of PNG, JPEG, WebP)`);
+    expect(stderr).toContain(`${folder}: the image cannot be read (a folder, expected a file)`);
+    expect(stderr).not.toMatch(/[Dd]elete/);
+
+    const none = await dyconv("attention", dynamic(), broken);
+    expect(none.code).toBe(1);
+    expect(none.stderr).toContain("none of the images can be read");
   });
 
   it("classifies test images, and draws them in a row of 18", async () => {

@@ -182,6 +182,13 @@ describe("readCifarArchive", () => {
     expect((await refusal(await pack(fewer))).message).toMatch(/data_batch_4\.bin has 1 images, expected 2/);
   });
 
+  it("stops at the size that an archive can have, whatever it unpacks to", async () => {
+    const zeros = gzipSync(Buffer.alloc(2 ** 24));
+    const error = await refusal(Buffer.concat(Array.from({ length: 64 }, () => zeros)));
+    expect(error.message).toContain("unpacks to more than 268435456 bytes");
+    expect(error.hint).toContain("cs.toronto.edu");
+  });
+
   it("says that a file is not there", async () => {
     await expect(readCifarArchive(join(folder, "none.tar.gz"))).rejects.toThrow(/no such file/);
   });

@@ -124,6 +124,15 @@ describe("downloadFile", () => {
     expect(existsSync(`${path}.part`)).toBe(false);
   });
 
+  it("checks SHA-256 beside md5", async () => {
+    const sha256 = createHash("sha256").update(CONTENT).digest("hex");
+    const url = await serve(whole);
+    const error = await failure(url, { md5, sha256: "0".repeat(64) });
+    expect(error.message).toContain(`sha256 ${sha256}, expected 000`);
+    await downloadFile(url, path, { md5, sha256 });
+    expect(await readFile(path)).toEqual(CONTENT);
+  });
+
   it("passes on what the server answers", async () => {
     const error = await failure(await serve((_, response) => void response.writeHead(404).end()));
     expect(error.message).toContain("404");

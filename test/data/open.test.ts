@@ -1,10 +1,22 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { packTar } from "modern-tar";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { defaultCacheFolder, openData } from "../../src/data/open.js";
 import { DataError, UsageError } from "../../src/errors/index.js";
+
+/** The binary format, one image a batch. */
+async function tinyCifarArchive(): Promise<Uint8Array> {
+  const names = [1, 2, 3, 4, 5].map((n) => `data_batch_${n}.bin`).concat("test_batch.bin");
+  const members = [
+    { header: { name: "batches.meta.txt", size: 4 }, body: "cat\n" },
+    ...names.map((name) => ({ header: { name, size: 3073 }, body: new Uint8Array(3073) })),
+  ];
+  return gzipSync(await packTar(members));
+}
 
 describe("openData", () => {
   let folder = "";
@@ -41,6 +53,18 @@ describe("openData", () => {
     const path = join(folder, "cifar-10-python.tar.gz");
     await writeFile(path, "no gzip");
     await expect(openData("cifar10", { cacheFolder: folder })).rejects.toThrow(`${path}: the archive cannot`);
+  });
+
+  it("refuses a cached archive that is not the published one", async () => {
+    await writeFile(join(folder, "cifar-10-python.tar.gz"), await tinyCifarArchive());
+    const error: unknown = await openData("cifar10", { cacheFolder: folder }).catch(
+      (cause: unknown) => cause,
+    );
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as DataError).message).toMatch(
+      /md5 [0-9a-f]{32}, expected c58f30108f718f92721af3b95e74349a/,
+    );
+    expect((await openData(join(folder, "cifar-10-python.tar.gz"))).train.length).toBe(5);
   });
 
   it("says where to put cifar10 when there is no network", async () => {

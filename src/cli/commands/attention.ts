@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { LayerReading } from "../../inspect/attention.js";
+import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
@@ -55,7 +56,7 @@ async function showAttention(
   terminal: Terminal,
 ): Promise<void> {
   const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
-  const { run, samples } = await openSamples(folder, paths, chosen);
+  const { run, samples, unreadable } = await openSamples(folder, paths, chosen, terminal);
   await noteTemperature(run, temperature, terminal);
   const { readAttention } = await import("../../inspect/attention.js");
   const layers = await readAttention(run, samples, {
@@ -67,13 +68,20 @@ async function showAttention(
     await writeFigure([plot], attentionSpec(layers));
   }
   const { names } = samples;
-  if (json)
-    return writeJson(terminal, {
-      run: folder,
-      temperature: temperature ?? run.temperature,
-      images: names,
-      layers,
-    });
+  if (json) {
+    const used = temperature ?? run.temperature;
+    writeJson(terminal, { run: folder, temperature: used, images: names, layers });
+  } else {
+    await printReadings(layers, names, terminal);
+  }
+  if (unreadable > 0) throw new CommandFailed();
+}
+
+async function printReadings(
+  layers: readonly LayerReading[],
+  names: readonly string[],
+  terminal: Terminal,
+): Promise<void> {
   await printLayers(layers, terminal);
   if (names.length <= LISTED_IMAGES) return printImages(layers, names, terminal);
   terminal.err(`over ${names.length} images; each one's attention: --json\n`);

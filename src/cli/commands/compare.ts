@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { CheckpointError, UsageError } from "../../errors/index.js";
 import type { ReportRun } from "../../report/index.js";
 import { separateModelOptions } from "../model-options.js";
-import { findModel, JSON_OPTION } from "../options.js";
+import { findModel, folderPath, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 import { runTraining } from "../training.js";
 import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
@@ -24,7 +24,7 @@ export function defineCompare(program: Command, terminal: Terminal): void {
     .description("Compare two models, trained alike, or two runs: the published table, and report.html.")
     .argument("<first>", "a model, or the folder of a run")
     .argument("<second>", "a model, or the folder of a run")
-    .requiredOption("--out <folder>", "folder of the report, and of the runs that are trained")
+    .requiredOption("--out <folder>", "folder of the report, and of the runs that are trained", folderPath)
     .option("--resume", "continue a comparison that was stopped")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)

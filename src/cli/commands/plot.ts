@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { JSON_OPTION } from "../options.js";
+import { folderPath, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 /** `dyconv plot RUN…` */
@@ -9,7 +9,7 @@ export function definePlot(program: Command, terminal: Terminal): void {
     .summary("draw the curves of runs")
     .description("Draw loss and accuracy of one run, or of several in one picture, as SVG and PNG.")
     .argument("<runs...>", "folders of runs")
-    .option("--out <folder>", "where to put curves-loss and curves-accuracy", ".")
+    .option("--out <folder>", "where to put curves-loss and curves-accuracy", folderPath, ".")
     .option(...JSON_OPTION)
     .action(async (runs: readonly string[], { out, json }: { out: string; json?: true }) => {
       const { writeCurves } = await import("../../compare/curves.js");

@@ -1,5 +1,7 @@
-import type { Command } from "commander";
-import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
+import { type Command, Option } from "commander";
+import type { RankedClass } from "../../infer/predict.js";
+import { CommandFailed } from "../failed.js";
+import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
@@ -29,7 +31,11 @@ export function definePredict(program: Command, terminal: Terminal): void {
     .argument("[images...]", "image files")
     .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
     .option("--top <n>", "classes an image", positiveInteger, 5)
-    .option("--grid <png>", "also draw the images with predicted and true class, 18 in a row")
+    .addOption(
+      new Option("--grid <png>", "also draw the images with predicted and true class, 18 in a row").argParser(
+        pngPath,
+      ),
+    )
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())
@@ -46,7 +52,7 @@ async function predictImages(
   { grid, top, temperature, threads, json, ...flags }: PredictFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const { run, samples } = await openSamples(folder, paths, flags);
+  const { run, samples, unreadable } = await openSamples(folder, paths, flags, terminal);
   const { predict } = await import("../../infer/predict.js");
   await noteTemperature(run, temperature, terminal);
   const ranked = await predict(run, samples, {
@@ -65,7 +71,18 @@ async function predictImages(
     truth: samples.truths[i],
     classes,
   }));
-  if (json) return writeJson(terminal, predictions);
+  if (json) writeJson(terminal, predictions);
+  else printPredictions(predictions, terminal);
+  if (unreadable > 0) throw new CommandFailed();
+}
+
+interface Prediction {
+  readonly image: string | undefined;
+  readonly truth: string | undefined;
+  readonly classes: readonly RankedClass[];
+}
+
+function printPredictions(predictions: readonly Prediction[], terminal: Terminal): void {
   for (const { image, truth, classes } of predictions) {
     terminal.out(`${image}${truth === undefined ? "" : `, truly ${truth}`}\n`);
     for (const { label, probability } of classes) terminal.out(`  ${probability.toFixed(4)}  ${label}\n`);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { findModel, JSON_OPTION } from "../options.js";
+import { findModel, folderPath, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 import { runTraining, type TrainingPlace } from "../training.js";
 import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
@@ -20,7 +20,7 @@ export function defineTrain(program: Command, terminal: Terminal): void {
     .summary("train a model")
     .description("Train a model. The run is a folder: config.json, metrics.jsonl, checkpoints, curves.")
     .argument("<model>", "alexnet or alexnet-dy")
-    .requiredOption("--out <folder>", "folder of the run")
+    .requiredOption("--out <folder>", "folder of the run", folderPath)
     .option("--resume", "continue the run in the folder")
     .option("--init <weights>", "safetensors file to take the first weights from")
     .option(...JSON_OPTION)
