@@ -45,5 +45,6 @@ export {
 export { describeRun, type RunDescription } from "./runs/description.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
 export type { EpochMetrics } from "./runs/records.js";
+export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";

@@ -3,7 +3,8 @@ import { DyconvError, UsageError } from "../errors/index.js";
 import { version } from "../runs/versions.js";
 import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
-import type { Terminal } from "./terminal.js";
+import { withMeantFlag } from "./flag-suggestions.js";
+import { printable, type Terminal } from "./terminal.js";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -35,11 +36,23 @@ export function createProgram(terminal: Terminal): Command {
     .exitOverride()
     .addHelpText("after", EPILOGUE);
   for (const define of COMMANDS) define(program, terminal);
+  for (const command of program.commands) {
+    command.configureOutput({
+      outputError: (message, write) =>
+        write(
+          withMeantFlag(
+            message,
+            command.options.flatMap(({ long }) => long ?? []),
+          ),
+        ),
+    });
+  }
   return program;
 }
 
 /** Runs `dyconv` with arguments and gives its exit code. */
-export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCommandLine(args: readonly string[], raw: Terminal): Promise<number> {
+  const terminal = printable(raw);
   try {
     await createProgram(terminal).parseAsync(args, { from: "user" });
     return EXIT.ok;

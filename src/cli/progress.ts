@@ -1,62 +1,96 @@
 import type { TrainCallbacks } from "../train/training-run.js";
+import { type Progress, progressLine } from "./progress-line.js";
 import type { Terminal } from "./terminal.js";
 
 /** Shows where a run stands. */
-export interface ProgressBar {
-  /** Moves the bar of a download. */
+export interface ProgressDisplay {
+  /** Shows how far a download is. */
   readonly download: NonNullable<TrainCallbacks["onDownload"]>;
-  /** Moves the bar of an epoch. */
+  /** Shows how far an epoch is. */
   readonly step: NonNullable<TrainCallbacks["onStep"]>;
   /** Takes the bar away, so that a line can be written. */
   readonly clear: () => void;
 }
 
-/** Columns below which a bar would be all text. */
-const NARROWEST = 40;
+/** Options of {@link progressDisplay}. */
+export interface ProgressOptions {
+  /** Epochs of the run. */
+  readonly epochs: number;
+  /** Milliseconds from any start. */
+  readonly now?: () => number;
+}
 
-const DOWNLOAD = "downloading [{bar}] {value}/{total} MB {eta_formatted} left";
-const EPOCH = "epoch {epoch} [{bar}] {value}/{total} loss {loss} {eta_formatted} left";
+/** Milliseconds between two drawings of a bar. */
+const DRAWN_EVERY = 100;
+/** Milliseconds between two lines where there is no screen, as in the log of a job. */
+const LOGGED_EVERY = 30_000;
 
-/** A live bar on a terminal; elsewhere a line for each tenth of a download. */
-export async function progressBar(terminal: Terminal): Promise<ProgressBar> {
-  if (process.stderr.isTTY !== true || terminal.width < NARROWEST) {
-    return { download: downloadLines(terminal), step: () => {}, clear: () => {} };
-  }
-  const { default: cliProgress } = await import("cli-progress");
-  let running:
-    | { readonly format: string; readonly bar: InstanceType<typeof cliProgress.SingleBar> }
-    | undefined;
-  const clear = () => {
-    running?.bar.stop();
-    running = undefined;
-  };
-  const show = (format: string, value: number, total: number, payload: object = {}) => {
-    if (running?.format !== format) {
-      clear();
-      const bar = new cliProgress.SingleBar({ format, clearOnComplete: true, stream: process.stderr });
-      bar.start(total, value, payload);
-      running = { format, bar };
+/** A bar that is drawn anew on a screen; a line now and then elsewhere. */
+export function progressDisplay(
+  terminal: Terminal,
+  { epochs, now = () => performance.now() }: ProgressOptions,
+): ProgressDisplay {
+  const show = terminal.live ? drawing(terminal, now) : logging(terminal, now);
+  const clocks = new Map<string, Clock>();
+  const left = (title: string, done: number, total: number) => {
+    let clock = clocks.get(title);
+    if (clock === undefined) {
+      clocks.clear();
+      clock = { start: now(), from: done };
+      clocks.set(title, clock);
     }
-    running.bar.update(value, payload);
+    return secondsLeft(clock, now(), done, total);
   };
   return {
-    download: (received, total) => show(DOWNLOAD, megabytes(received), megabytes(total ?? received)),
-    step: ({ epoch, batch, batches, loss }) => show(EPOCH, batch, batches, { epoch, loss: loss.toFixed(4) }),
-    clear,
+    download: (received, total) => {
+      const title = "downloading";
+      const [done, all] = [megabytes(received), megabytes(total ?? received)];
+      show({ title, done, total: all, unit: "MB", ...left(title, received, total ?? received) });
+    },
+    step: ({ epoch, batch, batches, loss }) => {
+      const title = `epoch ${epoch}/${epochs}`;
+      const detail = `loss ${loss.toFixed(4)}`;
+      show({ title, done: batch, total: batches, detail, ...left(title, batch, batches) });
+    },
+    clear: () => {
+      if (terminal.live) terminal.draw("");
+    },
+  };
+}
+
+/** When something was first heard of, and how far it was then. */
+interface Clock {
+  readonly start: number;
+  readonly from: number;
+}
+
+function secondsLeft({ start, from }: Clock, now: number, done: number, total: number) {
+  if (done === from) return {};
+  return { secondsLeft: ((now - start) / 1000 / (done - from)) * (total - done) };
+}
+
+type Show = (progress: Progress) => void;
+
+function drawing(terminal: Terminal, now: () => number): Show {
+  let drawn = Number.NEGATIVE_INFINITY;
+  return (progress) => {
+    if (now() - drawn < DRAWN_EVERY && progress.done < progress.total) return;
+    drawn = now();
+    // A line that fills the last column would wrap on some terminals.
+    terminal.draw(progressLine(progress, terminal.width - 1));
+  };
+}
+
+/** The end of an epoch has a line of its own. */
+function logging(terminal: Terminal, now: () => number): Show {
+  let logged = now();
+  return (progress) => {
+    if (now() - logged < LOGGED_EVERY) return;
+    logged = now();
+    terminal.err(`${progressLine(progress, 0x7fff).replace(/ \[.*?\]/, "")}\n`);
   };
 }
 
 function megabytes(bytes: number): number {
   return Math.round(bytes / 1e6);
-}
-
-function downloadLines(terminal: Terminal): ProgressBar["download"] {
-  let tenths = -1;
-  return (received, total) => {
-    const reached = total === undefined ? 0 : Math.floor((10 * received) / total);
-    if (reached === tenths) return;
-    tenths = reached;
-    const whole = total === undefined ? "" : ` of ${megabytes(total)}`;
-    terminal.err(`downloading: ${megabytes(received)}${whole} MB\n`);
-  };
 }

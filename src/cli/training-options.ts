@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { Command, Option } from "commander";
 import { IMAGE_FITS, OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
 import type { TrainConfigInput } from "../runs/config.js";
 import { addModelOptions, type ModelFlags } from "./model-options.js";
@@ -62,6 +62,14 @@ function addTemperatureOptions(command: Command): void {
     .addOption(
       choiceOption("--temperature-every <name>", "when it falls, epoch by default", TEMPERATURE_INTERVALS),
     );
+}
+
+/** The flag of a value of the configuration, by its path in it. */
+export function flagOf(path: readonly PropertyKey[]): string {
+  const keys = path.map(String).filter((key) => key !== "modelOptions");
+  const name = keys[0] === "init" ? "expertInit" : keys[0];
+  const options = addTrainingOptions(new Command()).options;
+  return options.find((option) => option.attributeName() === name)?.long ?? keys.join(".");
 }
 
 /** An option with another name in the configuration than on the command line. */

@@ -1,12 +1,12 @@
 import { UsageError } from "../errors/index.js";
 import type { TrainConfig } from "../runs/config.js";
-import type { EpochMetrics } from "../runs/records.js";
 import type { TrainResult } from "../train/training-run.js";
 import { separateModelOptions } from "./model-options.js";
 import { findModel } from "./options.js";
-import { progressBar } from "./progress.js";
+import { progressDisplay } from "./progress.js";
 import type { Terminal } from "./terminal.js";
-import type { TrainingFlags } from "./training-options.js";
+import { closingLine, epochLine, startLines } from "./training-lines.js";
+import { flagOf, type TrainingFlags } from "./training-options.js";
 
 /** Where a run goes, and how it begins. */
 export interface TrainingPlace {
@@ -29,11 +29,13 @@ export async function runTraining(
   const { train } = await import("../train/trainer.js");
   const { out, like: _, ...beginning } = place;
 
-  const progress = await progressBar(terminal);
+  const progress = progressDisplay(terminal, { epochs: config.epochs });
   const print = (line: string) => {
     progress.clear();
     terminal.err(`${line}\n`);
   };
+  // Lines of a log are for programs too: they are not broken.
+  const width = () => (terminal.live ? terminal.width : Number.POSITIVE_INFINITY);
   const interrupt = new AbortController();
   const onSignal = () => {
     print("stopping with a checkpoint; Ctrl-C again stops without");
@@ -45,9 +47,10 @@ export async function runTraining(
       ...beginning,
       out,
       signal: interrupt.signal,
+      onStart: (start) => print(startLines(start, width()).join("\n")),
       onDownload: progress.download,
       onStep: progress.step,
-      onEpoch: (metrics) => print(epochLine(metrics, config.epochs)),
+      onEpoch: (metrics) => print(epochLine(metrics, config.epochs, width())),
       onWarning: (message) => print(`warning: ${message}`),
     });
     if (result.epochs.length > 0) {
@@ -72,12 +75,12 @@ async function configure(
   const { describeRun } = await import("../runs/description.js");
   const source = resume ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);
-  if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model });
+  if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model }, flagOf);
   // Where to stop is a word to one process, not a property of the run.
   const { modelOptions: known, maxSteps: _, ...config } = (await describeRun(source)).config;
   const { dynamic } = await findModel(model);
   const completed = dynamic ? { ...known, ...modelOptions } : modelOptions;
-  return parseTrainConfig({ ...config, ...others, modelOptions: completed, model });
+  return parseTrainConfig({ ...config, ...others, modelOptions: completed, model }, flagOf);
 }
 
 /** Milestones are always part of a configuration; only those that are given can be given in vain. */
@@ -86,21 +89,4 @@ function checkMilestones({ milestones }: TrainingFlags, { schedule }: TrainConfi
   throw new UsageError(`the schedule ${schedule} has no milestones`, {
     hint: "leave out --milestones, or take --schedule multi-step",
   });
-}
-
-function epochLine(m: EpochMetrics, epochs: number): string {
-  return [
-    `epoch ${m.epoch}/${epochs}`,
-    `lr ${m.learningRate.toPrecision(3)}`,
-    `T ${Number(m.temperature.toFixed(2))}`,
-    `train loss ${m.trainLoss.toFixed(4)} acc ${m.trainAccuracy.toFixed(4)}`,
-    `val loss ${m.valLoss.toFixed(4)} acc ${m.valAccuracy.toFixed(4)}`,
-    `${m.imagesPerSecond.toFixed(0)} images/s`,
-  ].join("  ");
-}
-
-function closingLine({ finished, position }: TrainResult, out: string): string {
-  if (!finished) return `stopped after step ${position.step}; go on with --resume`;
-  const { bestAccuracy, bestEpoch } = position;
-  return `done: best validation accuracy ${bestAccuracy.toFixed(4)} in epoch ${bestEpoch}, run in ${out}`;
 }

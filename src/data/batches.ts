@@ -55,6 +55,8 @@ interface Buffers {
 export class BatchLoader {
   /** Batches in an epoch. */
   readonly batches: number;
+  /** Images they are taken from. */
+  readonly length: number;
   readonly batchSize: number;
   readonly imageSize: number;
   readonly #indices: Uint32Array;
@@ -88,6 +90,7 @@ export class BatchLoader {
         },
       );
     }
+    this.length = indices.length;
     this.batchSize = batchSize;
     this.imageSize = imageSize;
     this.#indices = indices;

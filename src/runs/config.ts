@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { UsageError } from "../errors/index.js";
 import { completeDynamicOptions } from "../models/index.js";
 import type { RuntimeOptions } from "../runtime/index.js";
 import {
@@ -12,6 +11,7 @@ import {
   SCHEDULES,
   TEMPERATURE_INTERVALS,
 } from "./choices.js";
+import { configError, libraryName, type NameOption } from "./config-error.js";
 
 const positiveInteger = z.int().positive();
 
@@ -86,11 +86,12 @@ export type TrainConfigInput = z.input<typeof trainConfigSchema>;
 /**
  * Completes and checks a configuration.
  *
+ * @param nameOf names values in errors; the command line names its flags
  * @throws UsageError naming each value that cannot be
  */
-export function parseTrainConfig(values: TrainConfigInput): TrainConfig {
-  const { success, data, error } = trainConfigSchema.safeParse(values);
-  if (!success) throw new UsageError(z.prettifyError(error));
+export function parseTrainConfig(values: TrainConfigInput, nameOf: NameOption = libraryName): TrainConfig {
+  const { success, data, error } = trainConfigSchema.safeParse(values, { reportInput: true });
+  if (!success) throw configError(error, nameOf);
   return { ...data, modelOptions: completeDynamicOptions(data.model, data.modelOptions) };
 }
 

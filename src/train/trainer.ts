@@ -30,6 +30,7 @@ import { loadRuntime } from "../runtime/index.js";
 import { elementCount } from "../util/shape.js";
 import { openLoaders } from "./loaders.js";
 import { createOptimizer } from "./recipe.js";
+import { describeStart } from "./run-start.js";
 import { type TrainCallbacks, TrainingRun, type TrainResult } from "./training-run.js";
 import { type Network, TrainingSession } from "./training-session.js";
 
@@ -79,8 +80,11 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
 
   const resumed = begun && (await findLast(out, network));
   const initial = resumed ?? (await firstCheckpoint(config, network, init));
+  options.onStart?.(await describeStart(config, data, network, loaders, initial.position));
   for (const warning of begun ? resumeWarnings(begun, description) : []) options.onWarning?.(warning);
 
+  // A device that is not to be had must not leave a folder that holds a run.
+  const session = await TrainingSession.open(network, config, data.train);
   await ensureFolder(join(out, "checkpoints"));
   // First values from the seed can be made again; a file of weights may be gone when the run is resumed.
   if (init !== undefined && !resumed) {
@@ -88,7 +92,6 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   }
   await writeDescription(out, description);
 
-  const session = await TrainingSession.open(network, config, data.train);
   const records = await RunRecords.open(out, initial.position.step);
   try {
     session.setState(initial.state);

@@ -7,10 +7,13 @@ import type { EpochMetrics, RunRecords } from "../runs/records.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
 import type { Loaders } from "./loaders.js";
 import { learningRateSchedule, temperatureSchedule } from "./recipe.js";
+import type { RunStart } from "./run-start.js";
 import type { Network, StepOutcome, TrainingSession } from "./training-session.js";
 
 /** What is called while a run goes on. */
 export interface TrainCallbacks {
+  /** Once, before the first step is compiled. */
+  readonly onStart?: (start: RunStart) => void;
   /** Each step: epoch from 1, batches done and in all, and the loss. */
   readonly onStep?: (progress: { epoch: number; batch: number; batches: number; loss: number }) => void;
   /** Each epoch, when it has been validated and saved. */

@@ -7,12 +7,14 @@ export async function run(...args: readonly string[]) {
   const code = await runCommandLine(args, {
     width: 80,
     colour: false,
+    live: false,
     out: (text) => {
       stdout += text;
     },
     err: (text) => {
       stderr += text;
     },
+    draw: () => {},
   });
   return { code, stdout, stderr };
 }

@@ -1,14 +1,17 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateShapes, type ImageDataset } from "../../src/data/index.js";
+import { RuntimeUnavailableError } from "../../src/errors/index.js";
 import { readJsonLines, readSafetensors } from "../../src/files/index.js";
 import { checkpointPath, modelShapes } from "../../src/runs/checkpoint.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import type { RunDescription } from "../../src/runs/description.js";
 import { openRun } from "../../src/runs/open-run.js";
 import type { MetricsLine } from "../../src/runs/records.js";
+import type { RunStart } from "../../src/train/run-start.js";
 import { type TrainOptions, train } from "../../src/train/trainer.js";
 
 const data = generateShapes({ train: 24, test: 8 });
@@ -43,6 +46,26 @@ describe("a run", () => {
       modelOptions: { experts: 3, routing: "softmax", init: "notebook" },
     },
   };
+  it("says what it is about to do", async () => {
+    const starts: RunStart[] = [];
+    const pair = { ...data, notices: ["one file is skipped"] };
+    const options = { data: pair, out: folder, onStart: (start: RunStart) => void starts.push(start) };
+    await train(config({ maxSteps: 1, limitTrain: 23 }), options);
+    expect(starts).toEqual([
+      expect.objectContaining({
+        ...{ trainImages: 23, validationImages: 8, batches: 2, leftOut: 7, parameters: 8_324_368 },
+        notices: [data.note, "one file is skipped"],
+      }),
+    ]);
+    expect(starts[0]!.threads).toBeGreaterThanOrEqual(1);
+  });
+
+  it("leaves no folder where the device is not to be had", async () => {
+    const out = join(folder, "run");
+    await expect(train(config({ device: "cuda" }), { out, data })).rejects.toThrow(RuntimeUnavailableError);
+    expect(existsSync(out)).toBe(false);
+  });
+
   it.each(Object.keys(recipes))(
     "ends in the same bytes whether it was stopped or not: %s",
     async (name) => {

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { LayerReading } from "../../inspect/attention.js";
+import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
@@ -111,7 +112,7 @@ async function printImages(
 ): Promise<void> {
   const { formatTable } = await import("../../report/index.js");
   const rows = names.flatMap((image, i) =>
-    layers.map(({ name, samples }, n) => [n === 0 ? image : "", name, formatShares(samples[i]!)]),
+    layers.map(({ name, samples }, n) => [n === 0 ? escapeName(image) : "", name, formatShares(samples[i]!)]),
   );
   const align = ["left", "left", "left"] as const;
   const head = ["image", "layer", "attention"];

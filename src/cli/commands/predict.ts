@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import type { RankedClass } from "../../infer/predict.js";
+import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
@@ -67,7 +68,7 @@ async function predictImages(
     await writeFileAtomically(grid, await renderPredictionGrid(predictedSamples(samples, ranked)));
   }
   const predictions = ranked.map((classes, i) => ({
-    image: samples.names[i],
+    image: samples.names[i]!,
     truth: samples.truths[i],
     classes,
   }));
@@ -77,14 +78,16 @@ async function predictImages(
 }
 
 interface Prediction {
-  readonly image: string | undefined;
+  readonly image: string;
   readonly truth: string | undefined;
   readonly classes: readonly RankedClass[];
 }
 
 function printPredictions(predictions: readonly Prediction[], terminal: Terminal): void {
   for (const { image, truth, classes } of predictions) {
-    terminal.out(`${image}${truth === undefined ? "" : `, truly ${truth}`}\n`);
-    for (const { label, probability } of classes) terminal.out(`  ${probability.toFixed(4)}  ${label}\n`);
+    terminal.out(`${escapeName(image)}${truth === undefined ? "" : `, truly ${escapeName(truth)}`}\n`);
+    for (const { label, probability } of classes) {
+      terminal.out(`  ${probability.toFixed(4)}  ${escapeName(label)}\n`);
+    }
   }
 }

@@ -1,0 +1,39 @@
+const GAP = "  ";
+
+/** Parts beside each other, on more lines where they are too wide; no part is broken. */
+export function joinParts(parts: readonly string[], width: number): string {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + GAP.length + part.length <= width) {
+      lines[lines.length - 1] = last + GAP + part;
+    } else {
+      lines.push(lines.length === 0 ? part : GAP + part);
+    }
+  }
+  return lines.join("\n");
+}
+
+/** Text in lines of at most `width` columns where words allow it, those after the first under `indent`. */
+export function wrapWords(text: string, width: number, indent: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else {
+      lines.push(last === undefined ? word : indent + word);
+    }
+  }
+  return lines.join("\n");
+}
+
+/** A time to read, such as `45s`, `3m20s` or `2h05m`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const twoDigits = (value: number) => String(value).padStart(2, "0");
+  if (whole < 60) return `${whole}s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes}m${twoDigits(whole % 60)}s`;
+  return `${Math.floor(minutes / 60)}h${twoDigits(minutes % 60)}m`;
+}

@@ -1,0 +1,64 @@
+/** What `train` says of a run: before it, after each epoch, and at its end. */
+
+import type { EpochMetrics } from "../runs/records.js";
+import type { RunStart } from "../train/run-start.js";
+import type { TrainResult } from "../train/training-run.js";
+import { escapeName } from "./escape.js";
+import { joinParts, wrapWords } from "./lines.js";
+
+const LABEL = 9;
+/** Classes that are named; of more, the number is given. */
+const NAMED_CLASSES = 12;
+
+const count = (value: number) => value.toLocaleString("en");
+
+/** The header of a run. */
+export function startLines(start: RunStart, width: number): readonly string[] {
+  const { classes, imageSize, batchSize, batches, leftOut, position, device, threads } = start;
+  const rows: [label: string, text: string][] = [
+    ["model", `${start.model}, ${count(start.parameters)} parameters, images of ${imageSize}×${imageSize}`],
+    [
+      "images",
+      `${count(start.trainImages)} to train, ${count(start.validationImages)} to validate, of ${escapeName(start.data)}`,
+    ],
+    ["classes", classNames(classes)],
+    ["device", `${device}, ${threads} ${threads === 1 ? "thread" : "threads"}`],
+    ["epochs", `${start.epochs} of ${count(batches)} steps of ${batchSize} images${leftOutWords(leftOut)}`],
+  ];
+  if (position.step > 0) {
+    const within = position.batch === 0 ? "" : `, after ${position.batch} of its steps`;
+    rows.push(["resumes", `in epoch ${position.epoch + 1}${within}; ${count(position.step)} steps are done`]);
+  }
+  for (const notice of start.notices) rows.push(["note", escapeName(notice)]);
+  return rows.map(([label, text]) => wrapWords(label.padEnd(LABEL) + text, width, " ".repeat(LABEL)));
+}
+
+function classNames(classes: readonly string[]): string {
+  const named = classes.length <= NAMED_CLASSES ? `: ${classes.map(escapeName).join(", ")}` : "";
+  return `${classes.length}${named}`;
+}
+
+function leftOutWords(leftOut: number): string {
+  if (leftOut === 0) return "";
+  return `; ${leftOut} ${leftOut === 1 ? "image does" : "images do"} not fill a batch and are left out, other ones each epoch`;
+}
+
+/** What an epoch came to. */
+export function epochLine(m: EpochMetrics, epochs: number, width: number): string {
+  const parts = [
+    `epoch ${m.epoch}/${epochs}`,
+    `lr ${m.learningRate.toPrecision(3)}`,
+    `T ${Number(m.temperature.toFixed(2))}`,
+    `train loss ${m.trainLoss.toFixed(4)} acc ${m.trainAccuracy.toFixed(4)}`,
+    `val loss ${m.valLoss.toFixed(4)} acc ${m.valAccuracy.toFixed(4)}`,
+    `${m.imagesPerSecond.toFixed(0)} images/s`,
+  ];
+  return joinParts(parts, width);
+}
+
+/** How a run ended. */
+export function closingLine({ finished, position }: TrainResult, out: string): string {
+  if (!finished) return `stopped after step ${position.step}; go on with --resume`;
+  const { bestAccuracy, bestEpoch } = position;
+  return `done: best validation accuracy ${bestAccuracy.toFixed(4)} in epoch ${bestEpoch}, run in ${escapeName(out)}`;
+}

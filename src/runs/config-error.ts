@@ -1,0 +1,29 @@
+import type { z } from "zod";
+import { UsageError } from "../errors/index.js";
+
+/** Names a value of the configuration to the user, by its path: `["learningRate"]`. */
+export type NameOption = (path: readonly PropertyKey[]) => string;
+
+/** Names values as the library does: `modelOptions.experts`. */
+export const libraryName: NameOption = (path) => path.map(String).join(".");
+
+/** The error of values that cannot be, a line each. The schema has to be asked for the input of its issues. */
+export function configError({ issues }: z.ZodError, nameOf: NameOption): UsageError {
+  return new UsageError(issues.map((issue) => describeIssue(issue, nameOf)).join("\n"));
+}
+
+function describeIssue(issue: z.core.$ZodIssue, nameOf: NameOption): string {
+  if (issue.code === "unrecognized_keys") {
+    return `there is no option ${issue.keys.map((key) => nameOf([...issue.path, key])).join(", ")}`;
+  }
+  const received = issue.input === undefined ? "" : `, not ${JSON.stringify(issue.input)}`;
+  return `${nameOf(issue.path)} must be ${expectation(issue)}${received}`;
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === "too_small") return `${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+  if (issue.code === "too_big") return `${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  if (issue.code === "invalid_value") return `one of ${issue.values.map(String).join(", ")}`;
+  if (issue.code !== "invalid_type") return issue.message;
+  return issue.expected === "int" ? "a whole number" : `of type ${issue.expected}`;
+}
