@@ -10,7 +10,7 @@ const progress = {
   title: "epoch 100/100",
   done: 1234,
   total: 12_345,
-  detail: "loss 2.3026",
+  detail: "loss 2.2504",
   secondsLeft: 3723,
 };
 
@@ -25,7 +25,7 @@ describe("progressLine", () => {
   it("has a bar where there is room for one", () => {
     expect(progressLine(progress, 55)).not.toContain("[");
     expect(progressLine(progress, 80)).toMatch(
-      /^epoch 100\/100 \[=+-+\] 1234\/12345 loss 2\.3026 1h02m left$/,
+      /^epoch 100\/100 \[=+-+\] 1234\/12345 loss 2\.2504 1h02m left$/,
     );
     const half = progressLine({ title: "downloading", done: 5, total: 10, unit: "MB" }, 200);
     expect(half).toBe(`downloading [${"=".repeat(20)}${"-".repeat(20)}] 5/10 MB`);
@@ -99,12 +99,12 @@ describe("the lines of a run", () => {
   it.each(WIDTHS.slice(1))("break between values at %i columns, never within one", (width) => {
     const metrics = {
       ...({ kind: "epoch", epoch: 99, step: 6000, learningRate: 0.0001234, temperature: 27 } as const),
-      ...{ trainLoss: 2.3026, trainAccuracy: 0.1, valLoss: 2.1, valAccuracy: 0.2 },
+      ...{ trainLoss: 2.2504, trainAccuracy: 0.1, valLoss: 2.1, valAccuracy: 0.2 },
       ...{ imagesPerSecond: 1234.5, outsideRunShare: 0 },
     };
     const line = epochLine(metrics, 100, width);
     for (const part of line.split("\n")) expect(part.length).toBeLessThanOrEqual(width);
-    expect(line.replace(/\n/g, "")).toContain("train loss 2.3026 acc 0.1000  val loss 2.1000 acc 0.2000");
+    expect(line.replace(/\n/g, "")).toContain("train loss 2.2504 acc 0.1000  val loss 2.1000 acc 0.2000");
     for (const text of startLines(START, width)) {
       for (const part of text.split("\n")) expect(part.length).toBeLessThanOrEqual(width);
     }
