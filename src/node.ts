@@ -42,6 +42,7 @@ export {
   type TrainConfigInput,
   trainConfigSchema,
 } from "./runs/config.js";
+export type { NameOption } from "./runs/config-error.js";
 export { describeRun, type RunDescription } from "./runs/description.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
 export type { EpochMetrics } from "./runs/records.js";

@@ -57,8 +57,9 @@ export function epochLine(m: EpochMetrics, epochs: number, width: number): strin
 }
 
 /** How a run ended. */
-export function closingLine({ finished, position }: TrainResult, out: string): string {
+export function closingLine({ finished, position }: TrainResult, out: string, width: number): string {
   if (!finished) return `stopped after step ${position.step}; go on with --resume`;
   const { bestAccuracy, bestEpoch } = position;
-  return `done: best validation accuracy ${bestAccuracy.toFixed(4)} in epoch ${bestEpoch}, run in ${escapeName(out)}`;
+  const best = `done: best validation accuracy ${bestAccuracy.toFixed(4)} in epoch ${bestEpoch},`;
+  return wrapWords(`${best} run in ${escapeName(out)}`, width, "  ");
 }

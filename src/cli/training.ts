@@ -57,7 +57,7 @@ export async function runTraining(
       const { writeCurves } = await import("../compare/curves.js");
       await writeCurves([out], out);
     }
-    print(closingLine(result, out));
+    print(closingLine(result, out, width()));
     return result;
   } finally {
     progress.clear();

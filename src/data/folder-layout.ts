@@ -85,7 +85,7 @@ class Notices {
     const total = [...this.#skipped.values()].reduce((sum, count) => sum + count, 0);
     return [
       ...this.#lines,
-      `${total} files are skipped (${kinds}): images are .png, .jpg, .jpeg or .webp, in class folders`,
+      `${total === 1 ? "1 file is" : `${total} files are`} skipped (${kinds}): images are .png, .jpg, .jpeg or .webp, in class folders`,
     ];
   }
 }
