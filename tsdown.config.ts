@@ -12,7 +12,8 @@ export default defineConfig({
   // The files keep the names that package.json gives: index.js, not index.mjs.
   fixedExtension: false,
   target: "node20.9",
-  dts: true,
+  // The types of what users import; with the other entries' files, ours would be called Tensor$1.
+  dts: { entry: ["src/index.ts", "src/node.ts"] },
   sourcemap: true,
   // Whoever loads or bundles the package resolves it, by the conditions of package.json's `imports`.
   deps: { neverBundle: ["#backend"] },

@@ -1,13 +1,8 @@
 import { least, max, mean, median, rollups } from "d3-array";
-import {
-  type MixingPlan,
-  type MixtureSize,
-  type PlanCoefficients,
-  planWork,
-  predictPlans,
-  WORK_KINDS,
-} from "dyconv";
+import type { MixingPlan, MixtureSize } from "dyconv";
 import { writeFileAtomically } from "dyconv/node";
+// biome-ignore lint/style/noRestrictedImports: it writes the coefficients of this very model
+import { type PlanCoefficients, planWork, predictPlans, WORK_KINDS } from "../src/nn/dynamic/cost-model.js";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
 import type { LayerRow } from "./suites/layers.js";

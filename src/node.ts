@@ -7,8 +7,52 @@
 
 export { compareRuns } from "./compare/compare.js";
 export { writeCurves } from "./compare/curves.js";
-export * from "./data/index.js";
-export * from "./files/index.js";
+export {
+  Augmentation,
+  type AugmentationOptions,
+  allIndices,
+  type Batch,
+  BatchLoader,
+  type BatchLoaderOptions,
+  type Crop,
+  type DatasetPair,
+  type DownloadOptions,
+  type DownloadProgress,
+  defaultCacheFolder,
+  downloadFile,
+  generateShapes,
+  type ImageDataset,
+  type ImageFolderOptions,
+  imageBytes,
+  type NormalizationOptions,
+  type OpenDataOptions,
+  openData,
+  prepareImages,
+  readCifarArchive,
+  readImageFolder,
+  readImages,
+  resizeMatrix,
+  type ShapesOptions,
+  splitIndices,
+  takeIndices,
+} from "./data/index.js";
+export {
+  decodeSafetensors,
+  EventWriter,
+  type EventWriterOptions,
+  encodeSafetensors,
+  ensureFolder,
+  type FileContent,
+  type JsonLinesOptions,
+  JsonLinesWriter,
+  readJsonLines,
+  readSafetensors,
+  type SafetensorsContent,
+  type StoredDType,
+  type StoredTensor,
+  writeFileAtomically,
+  writeSafetensors,
+} from "./files/index.js";
 export type { ElementArrays } from "./files/safetensors-dtypes.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./infer/evaluate.js";
 export { type EvaluateRunOptions, evaluateRun } from "./infer/evaluate-run.js";
@@ -34,7 +78,44 @@ export {
   type WorkloadOptions,
 } from "./inspect/workload.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./parity/parity.js";
-export * from "./report/index.js";
+export {
+  type Alignment,
+  accuracySpec,
+  attentionSpec,
+  type ComparisonReport,
+  type ConfigValue,
+  type CurvePoint,
+  type CurvesOptions,
+  curvesSpec,
+  type FigureWidth,
+  formatAccuracy,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatMarkdownTable,
+  formatOperations,
+  formatPercent,
+  formatTable,
+  type ImageSet,
+  type LayerAttention,
+  lossSpec,
+  type MarkdownTableOptions,
+  type PngOptions,
+  type PredictedSample,
+  type PredictionGridOptions,
+  PUBLISHED_RESULTS,
+  PUBLISHED_SOURCE,
+  type ReportFigure,
+  type ReportRun,
+  type Result,
+  type RunCurves,
+  renderPng,
+  renderPredictionGrid,
+  renderReport,
+  renderSvg,
+  type TableOptions,
+  writeFigure,
+} from "./report/index.js";
 export { type CheckpointName, checkpointPath, type Position } from "./runs/checkpoint.js";
 export {
   parseTrainConfig,

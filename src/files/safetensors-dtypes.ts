@@ -8,26 +8,26 @@ export interface ElementArrays {
 }
 
 /** A dtype that a safetensors file is written with and read into. */
-export type NamedDType = keyof ElementArrays;
+export type StoredDType = keyof ElementArrays;
 
 /** A tensor as a file holds it: row-major elements, as many as the product of `shape`. */
-export type NamedTensor = {
-  [D in NamedDType]: {
+export type StoredTensor = {
+  [D in StoredDType]: {
     readonly dtype: D;
     readonly shape: readonly number[];
     readonly data: ElementArrays[D];
   };
-}[NamedDType];
+}[StoredDType];
 
 /** Elements without a shape. */
-export type Elements = NamedTensor extends infer T
-  ? T extends NamedTensor
+export type Elements = StoredTensor extends infer T
+  ? T extends StoredTensor
     ? Pick<T, "dtype" | "data">
     : never
   : never;
 
 /** The dtype's code in a header. */
-export const DTYPE_CODES: Readonly<Record<NamedDType, string>> = {
+export const DTYPE_CODES: Readonly<Record<StoredDType, string>> = {
   float32: "F32",
   int32: "I32",
   int64: "I64",

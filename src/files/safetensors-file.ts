@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { writeFileAtomically } from "./atomic.js";
 import { fileError } from "./file-error.js";
 import { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
-import type { NamedTensor } from "./safetensors-dtypes.js";
+import type { StoredTensor } from "./safetensors-dtypes.js";
 
 /**
  * Reads a safetensors file whole.
@@ -24,7 +24,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsContent>
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Readonly<Record<string, NamedTensor>>,
+  tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await writeFileAtomically(path, encodeSafetensors(tensors, metadata));

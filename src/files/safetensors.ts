@@ -1,12 +1,12 @@
 /** The safetensors format, as pure functions on bytes for node and browser; either is little-endian everywhere. */
 import { CheckpointError } from "../errors/index.js";
-import { DTYPE_CODES, type NamedTensor } from "./safetensors-dtypes.js";
+import { DTYPE_CODES, type StoredTensor } from "./safetensors-dtypes.js";
 import { elementCount, encodeHeader, METADATA_KEY, readHeader } from "./safetensors-header.js";
 
 /** What a safetensors file holds. */
 export interface SafetensorsContent {
   /** Tensors by name, in the order of the file's header. */
-  readonly tensors: Record<string, NamedTensor>;
+  readonly tensors: Record<string, StoredTensor>;
   /** Free text entries; empty where the file has none. */
   readonly metadata: Record<string, string>;
 }
@@ -22,7 +22,7 @@ export interface SafetensorsContent {
  * @throws CheckpointError when a tensor's data does not fill its shape, or its name is reserved.
  */
 export function encodeSafetensors(
-  tensors: Readonly<Record<string, NamedTensor>>,
+  tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array[] {
   const named = Object.entries(tensors);
@@ -53,14 +53,14 @@ export function encodeSafetensors(
  */
 export function decodeSafetensors(bytes: Uint8Array, source: string): SafetensorsContent {
   const { entries, metadata, dataStart } = readHeader(bytes, source);
-  const tensors = entries.map(({ name, shape, begin, end, reader }): [string, NamedTensor] => {
+  const tensors = entries.map(({ name, shape, begin, end, reader }): [string, StoredTensor] => {
     const elements = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
     return [name, { shape, ...reader.read(elements.buffer) }];
   });
   return { tensors: Object.fromEntries(tensors), metadata };
 }
 
-function assertEncodable(name: string, { shape, data }: NamedTensor): void {
+function assertEncodable(name: string, { shape, data }: StoredTensor): void {
   if (name === METADATA_KEY) throw new CheckpointError(`no tensor can be named ${METADATA_KEY}`);
   if (data.length === elementCount(shape)) return;
   throw new CheckpointError(
@@ -68,6 +68,6 @@ function assertEncodable(name: string, { shape, data }: NamedTensor): void {
   );
 }
 
-function bytesOf(data: NamedTensor["data"]): Uint8Array {
+function bytesOf(data: StoredTensor["data"]): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }

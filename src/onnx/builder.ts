@@ -23,16 +23,15 @@ import {
 /** The versions every model of ours declares: the one place where they are stated. */
 export const ONNX_VERSIONS = { ir: 10, opset: 21, microsoft: 1 } as const;
 
-/** ONNX element types by our names. */
-const ELEMENT_TYPES = {
+/** The element types a model can hold. */
+export type ElementName = "float32" | "int64" | "uint8" | "bool";
+
+const ELEMENT_TYPES: Readonly<Record<ElementName, ElementType>> = {
   float32: ElementType.FLOAT,
   int64: ElementType.INT64,
   uint8: ElementType.UINT8,
   bool: ElementType.BOOL,
-} as const;
-
-/** The element types a model can hold. */
-export type ElementName = keyof typeof ELEMENT_TYPES;
+};
 
 /** An ONNX attribute: an integer number becomes INT unless marked `{ float }`. */
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };

@@ -1,7 +1,6 @@
 export { attentionSpec, type LayerAttention } from "./attention-plot.js";
 export type { ComparisonReport, ConfigValue, ReportFigure, ReportRun } from "./comparison.js";
 export type { CurvePoint, ImageSet, RunCurves } from "./curve-lines.js";
-export { canDrawText } from "./fonts.js";
 export {
   formatAccuracy,
   formatBytes,

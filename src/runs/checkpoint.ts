@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
-import { type NamedTensor, readSafetensors, writeSafetensors } from "../files/index.js";
+import { readSafetensors, type StoredTensor, writeSafetensors } from "../files/index.js";
 import { type Module, trainableNames } from "../nn/index.js";
 import { type Optimizer, slotKey } from "../optim/index.js";
 
@@ -78,7 +78,7 @@ export async function saveCheckpoint(
   { state, position }: Checkpoint,
   model: string,
 ): Promise<void> {
-  const tensors: Record<string, NamedTensor> = {};
+  const tensors: Record<string, StoredTensor> = {};
   for (const [name, shape] of Object.entries(shapes)) {
     tensors[name] = { dtype: "float32", shape, data: state[name]! };
   }

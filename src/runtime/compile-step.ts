@@ -1,19 +1,10 @@
 import { GraphError } from "../errors/index.js";
-import { type ArrayOf, formatType, type NamedTensor, type Tensor, type TensorType } from "../ir/index.js";
+import { type ArrayOf, formatType, type Tensor, type TensorType } from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
-import { checkArray } from "./compile.js";
-import { FedBackState } from "./fed-back-state.js";
-import { type OrtTensors, type RuntimeOptions, Session, targetOf } from "./session.js";
-import {
-  type ArrayRecord,
-  arraysOf,
-  below,
-  PREFIX,
-  type StepState,
-  SwappedState,
-  withPrefix,
-} from "./step-state.js";
+import { type RuntimeOptions, Session, targetOf } from "./session.js";
+import { SessionStep } from "./session-step.js";
+import { type ArrayRecord, PREFIX } from "./step-state.js";
 import { inTurn } from "./turn.js";
 
 /** Tensors by name. */
@@ -37,28 +28,11 @@ export interface StepResult<S extends TensorSpecs, R extends Tensors> {
  * A function that changes state, compiled. The state stays inside: on WebGPU in the device's memory, else in
  * node in two sets of buffers that swap. `S` and `I` are the specs of state and inputs, `R` the results.
  */
-export class CompiledStep<
+export interface CompiledStep<
   S extends TensorSpecs = TensorSpecs,
   I extends TensorSpecs = TensorSpecs,
   R extends Tensors = Tensors,
 > {
-  readonly #session: Session;
-  readonly #state: StepState;
-  readonly #stateTypes: ReadonlyMap<string, Tensor>;
-  readonly #inputs: readonly NamedTensor[];
-  readonly #results: readonly NamedTensor[];
-
-  /** @internal @hidden */
-  constructor(session: Session, options: RuntimeOptions) {
-    const { graph, backend } = session;
-    const swaps = backend.fillsOutputs && backend.target !== "webgpu";
-    this.#session = session;
-    this.#state = swaps ? new SwappedState(session) : new FedBackState(session, options);
-    this.#stateTypes = new Map(below(PREFIX.state, graph.inputs).map(({ name, tensor }) => [name, tensor]));
-    this.#inputs = below(PREFIX.input, graph.inputs);
-    this.#results = below(PREFIX.result, graph.outputs);
-  }
-
   /**
    * Runs one step on its inputs. Steps run one after the other, whether or not they are awaited.
    *
@@ -66,55 +40,18 @@ export class CompiledStep<
    * @throws GraphError for an input that is missing or unknown
    * @throws ShapeError when an array does not fit
    */
-  async run(inputs: ArraysByName<I>): Promise<ArraysByName<R>> {
-    const feeds = this.#feeds(inputs as ArrayRecord);
-    const outputs = await inTurn(() => this.#state.run(feeds));
-    const results = arraysOf(this.#results.map(({ name }) => [name, outputs[PREFIX.result + name]!]));
-    return results as ArraysByName<R>;
-  }
-
+  run(inputs: ArraysByName<I>): Promise<ArraysByName<R>>;
   /** The state, by name: arrays that later steps write again; copy what is to be kept. */
-  state(): Promise<ArraysByName<S>> {
-    return inTurn(() => this.#state.read()) as Promise<ArraysByName<S>>;
-  }
-
+  state(): Promise<ArraysByName<S>>;
   /**
    * Copies values into the state; names that are left out keep theirs. Not while a step runs.
    *
    * @throws GraphError for a name that the state has not
    * @throws ShapeError when an array does not fit
    */
-  setState(values: Partial<ArraysByName<S>>): void {
-    for (const [name, data] of Object.entries(values as ArrayRecord)) {
-      const type = this.#stateTypes.get(name);
-      if (type === undefined) throw new GraphError(`the step has no state named "${name}"`);
-      checkArray(`state "${name}"`, type, data);
-      this.#state.write(name, data);
-    }
-  }
-
+  setState(values: Partial<ArraysByName<S>>): void;
   /** Frees the session and the state. */
-  dispose(): Promise<void> {
-    return inTurn(async () => {
-      await this.#state.dispose();
-      await this.#session.release();
-    });
-  }
-
-  #feeds(inputs: ArrayRecord): OrtTensors {
-    const unknown = Object.keys(inputs).find((given) => !this.#inputs.some(({ name }) => name === given));
-    if (unknown !== undefined) {
-      const names = this.#inputs.map(({ name }) => name).join(", ");
-      throw new GraphError(`the step has no input named "${unknown}"; its inputs: ${names}`);
-    }
-    const wrapped = this.#inputs.map(({ name, tensor }) => {
-      const data = inputs[name];
-      if (data === undefined) throw new GraphError(`the step's input "${name}" is missing`);
-      checkArray(`input "${name}"`, tensor, data);
-      return [name, this.#session.wrap(tensor, data)] as const;
-    });
-    return withPrefix(PREFIX.input, wrapped);
-  }
+  dispose(): Promise<void>;
 }
 
 /**
@@ -152,12 +89,12 @@ export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, 
   const session = await inTurn(() =>
     Session.open(graph, options, (name) => name.startsWith(PREFIX.nextState)),
   );
-  const step = new CompiledStep<S, I, R>(session, options);
+  const step = new SessionStep(session, options);
   try {
-    step.setState(initial);
+    step.setState(initial as ArrayRecord);
   } catch (error) {
     await step.dispose();
     throw error;
   }
-  return step;
+  return step as unknown as CompiledStep<S, I, R>;
 }

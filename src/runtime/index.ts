@@ -2,7 +2,7 @@ export type { BackendSettings, Device, WasmPaths } from "./backend.js";
 export { type ArrayArguments, type Arrays, type CompiledFunction, compile } from "./compile.js";
 export {
   type ArraysByName,
-  CompiledStep,
+  type CompiledStep,
   compileStep,
   type StepResult,
   type TensorSpecs,

@@ -6,13 +6,13 @@ import { CheckpointError } from "../../src/errors/index.js";
 import {
   decodeSafetensors,
   encodeSafetensors,
-  type NamedTensor,
+  type StoredTensor,
   readSafetensors,
   writeSafetensors,
 } from "../../src/files/index.js";
 import { temporaryFolder } from "./folder.js";
 
-const STATE: Record<string, NamedTensor> = {
+const STATE: Record<string, StoredTensor> = {
   "features.0.bias": { dtype: "uint8", shape: [3], data: Uint8Array.of(1, 2, 3) },
   "features.0.weight": { dtype: "float32", shape: [2, 2], data: Float32Array.of(1, -0.5, Number.NaN, 3e38) },
   step: { dtype: "int64", shape: [], data: BigInt64Array.of(-9007199254740993n) },
@@ -34,7 +34,7 @@ function f32(begin: number, end: number, shape = [(end - begin) / 4]) {
   return { dtype: "F32", shape, data_offsets: [begin, end] };
 }
 
-const encode = (tensors: Record<string, NamedTensor>) => Buffer.concat(encodeSafetensors(tensors));
+const encode = (tensors: Record<string, StoredTensor>) => Buffer.concat(encodeSafetensors(tensors));
 
 describe("round trip", () => {
   test("keeps values, dtypes, shapes, order and metadata, through a file", async () => {
@@ -61,13 +61,13 @@ describe("round trip", () => {
   test("holds for any names and lengths, also of one tensor under two names", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.array(fc.float()), { maxKeys: 6 }), (arrays) => {
-        const named = Object.entries(arrays).map(([name, values]): [string, NamedTensor] => [
+        const named = Object.entries(arrays).map(([name, values]): [string, StoredTensor] => [
           `t.${name}`,
           { dtype: "float32", shape: [values.length], data: Float32Array.from(values) },
         ]);
         const twice = named
           .slice(0, 1)
-          .map(([name, tensor]): [string, NamedTensor] => [`${name}.tied`, tensor]);
+          .map(([name, tensor]): [string, StoredTensor] => [`${name}.tied`, tensor]);
         const tensors = Object.fromEntries([...named, ...twice]);
         expect(decodeSafetensors(encode(tensors), "any").tensors).toEqual(tensors);
       }),
@@ -100,7 +100,7 @@ describe("other float widths become float32", () => {
 
 describe("encoding refuses", () => {
   test("data that does not fill its shape", () => {
-    const short: NamedTensor = { dtype: "float32", shape: [2, 3], data: new Float32Array(5) };
+    const short: StoredTensor = { dtype: "float32", shape: [2, 3], data: new Float32Array(5) };
     expect(() => encodeSafetensors({ weight: short })).toThrow(
       "tensor weight: shape [2,3] needs 6 elements, received 5",
     );
