@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { renderSvg, writeFileAtomically } from "dyconv/node";
+import { type FigureSpec, renderSvg, writeFileAtomically } from "dyconv/node";
 import type { TopLevelSpec } from "vega-lite";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
@@ -43,7 +43,7 @@ export async function drawGrowth(): Promise<void> {
 /** Every point's label, also at the ends. */
 const PLAIN_LABELS = { labelFlush: false, labelOverlap: false, format: "d" } as const;
 
-function growthSpec(rows: readonly GrowthRow[]): TopLevelSpec {
+function growthSpec(rows: readonly GrowthRow[]): FigureSpec {
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     config: {
@@ -56,7 +56,7 @@ function growthSpec(rows: readonly GrowthRow[]): TopLevelSpec {
     vconcat: MEASURES.map((measure) => ({
       hconcat: (Object.keys(AXES) as Axis[]).map((axis) => panel(rows, axis, measure)),
     })),
-  };
+  } satisfies TopLevelSpec;
 }
 
 function panel(rows: readonly GrowthRow[], axis: Axis, measure: Measure) {

@@ -87,6 +87,7 @@ export {
   type CurvePoint,
   type CurvesOptions,
   curvesSpec,
+  type FigureSpec,
   type FigureWidth,
   formatAccuracy,
   formatBytes,

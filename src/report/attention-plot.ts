@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from "vega-lite";
+import type { FigureSpec } from "./figure-spec.js";
 import { FIGURE_STYLE } from "./figure-style.js";
 import { runColour } from "./palette.js";
 
@@ -18,7 +19,7 @@ export interface LayerAttention {
  *
  * @returns a Vega-Lite specification, for files and pages alike.
  */
-export function attentionSpec(layers: readonly LayerAttention[]): TopLevelSpec {
+export function attentionSpec(layers: readonly LayerAttention[]): FigureSpec {
   const experts = Array.from(
     { length: Math.max(1, ...layers.map(({ mean }) => mean.length)) },
     (_, k) => k + 1,
@@ -65,5 +66,5 @@ export function attentionSpec(layers: readonly LayerAttention[]): TopLevelSpec {
         encoding: { x: { value: "width" }, text: { field: "text" } },
       },
     ],
-  };
+  } satisfies TopLevelSpec;
 }

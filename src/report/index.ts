@@ -1,6 +1,7 @@
 export { attentionSpec, type LayerAttention } from "./attention-plot.js";
 export type { ComparisonReport, ConfigValue, ReportFigure, ReportRun } from "./comparison.js";
 export type { CurvePoint, ImageSet, RunCurves } from "./curve-lines.js";
+export type { FigureSpec } from "./figure-spec.js";
 export {
   formatAccuracy,
   formatBytes,

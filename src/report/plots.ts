@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from "vega-lite";
 import { labelLayer, labelText, leaderLayer, lineLayer, pointLayer, traceLayer } from "./curve-layers.js";
 import { type CurveLine, linesOf, placeEndLabels, type RunCurves } from "./curve-lines.js";
+import type { FigureSpec } from "./figure-spec.js";
 import { FIGURE_STYLE } from "./figure-style.js";
 import { runColour } from "./palette.js";
 
@@ -37,7 +38,7 @@ const LEGEND_ROW = 13;
  *
  * @returns a Vega-Lite specification, for files and pages alike.
  */
-export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): TopLevelSpec {
+export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): FigureSpec {
   const { title, y, percent = false, narrow = false } = options;
   const { width = narrow ? 280 : 560, height = narrow ? 240 : 300 } = options;
   const lines = linesOf(runs);
@@ -90,19 +91,19 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
       pointLayer(lines),
       ...(narrow ? [] : [leaderLayer(labels, epochs), labelLayer(labels, epochs)]),
     ],
-  };
+  } satisfies TopLevelSpec;
 }
 
 /** How wide a figure is to be. */
 export type FigureWidth = Pick<CurvesOptions, "narrow">;
 
 /** The figure of the losses; points carry the loss. */
-export function lossSpec(runs: readonly RunCurves[], width: FigureWidth = {}): TopLevelSpec {
+export function lossSpec(runs: readonly RunCurves[], width: FigureWidth = {}): FigureSpec {
   return curvesSpec(runs, { title: "Loss", y: "cross entropy", ...width });
 }
 
 /** The figure of the accuracies; points carry the fraction of images that was classified correctly. */
-export function accuracySpec(runs: readonly RunCurves[], width: FigureWidth = {}): TopLevelSpec {
+export function accuracySpec(runs: readonly RunCurves[], width: FigureWidth = {}): FigureSpec {
   return curvesSpec(runs, { title: "Accuracy", y: "images classified correctly", percent: true, ...width });
 }
 

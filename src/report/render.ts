@@ -1,6 +1,7 @@
 import type { TopLevelSpec } from "vega-lite";
 import { UsageError } from "../errors/index.js";
 import { writeFileAtomically } from "../files/index.js";
+import type { FigureSpec } from "./figure-spec.js";
 
 /** Options of {@link renderPng}. */
 export interface PngOptions {
@@ -9,10 +10,12 @@ export interface PngOptions {
 }
 
 /** Draws a Vega-Lite specification as SVG text, without a browser. */
-export async function renderSvg(spec: TopLevelSpec): Promise<string> {
+export async function renderSvg(spec: FigureSpec): Promise<string> {
   // Loaded here because they take longer than the rest of a command that draws nothing.
   const [vega, vegaLite] = await Promise.all([import("vega"), import("vega-lite")]);
-  const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: "none" });
+  const view = new vega.View(vega.parse(vegaLite.compile(spec as unknown as TopLevelSpec).spec), {
+    renderer: "none",
+  });
   try {
     return await view.toSVG();
   } finally {
@@ -37,7 +40,7 @@ export async function renderPng(svg: string, options: PngOptions = {}): Promise<
  * @throws UsageError for another ending, before anything is drawn.
  * @throws DyconvError with a hint when a file cannot be written.
  */
-export async function writeFigure(paths: readonly string[], spec: TopLevelSpec): Promise<void> {
+export async function writeFigure(paths: readonly string[], spec: FigureSpec): Promise<void> {
   const unknown = paths.find((path) => !/\.(svg|png)$/i.test(path));
   if (unknown !== undefined) {
     throw new UsageError(`${unknown}: a figure is drawn as .svg or .png`, { hint: "change its ending" });
