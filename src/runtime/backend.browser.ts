@@ -19,11 +19,17 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
       hint: 'it needs a browser with WebGPU, and https or localhost; device "wasm" runs everywhere',
     });
   }
+  // Without an adapter ONNX Runtime opens the model on WebAssembly, and fails at the first step.
+  if (onGpu && !(await hasAdapter())) {
+    throw new RuntimeUnavailableError("this page has WebGPU, but no adapter for it", {
+      hint: 'the browser found no GPU that it supports, or has switched it off; device "wasm" runs everywhere',
+    });
+  }
   const { env, InferenceSession, Tensor } = onGpu
     ? await import("onnxruntime-web/webgpu")
     : await import("onnxruntime-web/wasm");
-  const { threads = 1, wasmPaths } = settings;
-  // Workers of a bundled page find their code only by `wasmPaths`; one thread needs no worker.
+  const { wasmPaths } = settings;
+  const threads = threadCount(settings);
   env.wasm.numThreads = threads;
   if (wasmPaths !== undefined) {
     env.wasm.wasmPaths = { mjs: String(wasmPaths.mjs), wasm: String(wasmPaths.wasm) };
@@ -35,6 +41,27 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     threads,
     providers: onGpu ? ["webgpu", "wasm"] : ["wasm"],
     fillsOutputs: false,
-    ...(onGpu ? { hint: 'no WebGPU adapter may be at hand; device "wasm" runs everywhere' } : {}),
+    ...(onGpu ? { hint: 'device "wasm" runs everywhere' } : {}),
   };
+}
+
+/** Threads are workers with shared memory, which a page has only if it is cross-origin isolated. */
+function threadCount({ threads, wasmPaths }: BackendSettings): number {
+  const cores = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+  // Workers of a bundled page find their code only by `wasmPaths`; one thread needs no worker.
+  const wanted = threads ?? (wasmPaths === undefined ? 1 : cores);
+  return Math.min(wanted, cores);
+}
+
+/** TypeScript's own library does not know WebGPU. */
+interface Gpu {
+  requestAdapter(): Promise<object | null>;
+}
+
+function hasAdapter(): Promise<boolean> {
+  const { gpu } = navigator as Navigator & { readonly gpu: Gpu };
+  return gpu.requestAdapter().then(
+    (adapter) => adapter !== null,
+    () => false,
+  );
 }

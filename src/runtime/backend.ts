@@ -16,8 +16,8 @@ export interface WasmPaths {
 /** Settings of ONNX Runtime itself. On WebAssembly the first session settles them for all. */
 export interface BackendSettings {
   /**
-   * Threads of the runtime, at most one for each core that the process may use; that many by default. In a
-   * browser one by default, since more need cross-origin isolation and `wasmPaths`.
+   * Threads of the runtime, at most one for each core that the process may use; that many by default. A page
+   * has more than one only if it is cross-origin isolated, and by default only if `wasmPaths` is given besides.
    */
   readonly threads?: number;
   /** Files of the WebAssembly build; where the bundler or ONNX Runtime finds them, by default. */

@@ -84,7 +84,7 @@ export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, 
       return { state: next, results: result.results as Tensors };
     },
     [specs as { state: Record<string, TensorSpec>; inputs: Record<string, TensorSpec> }],
-    targetOf(options),
+    await targetOf(options),
   );
   const session = await inTurn(() =>
     Session.open(graph, options, (name) => name.startsWith(PREFIX.nextState)),

@@ -118,7 +118,7 @@ export async function compile<const S extends readonly unknown[], O>(
   specs: S,
   options: RuntimeOptions = {},
 ): Promise<CompiledFunction<S, O>> {
-  const { graph, outputNames } = trace(fn, specs, targetOf(options));
+  const { graph, outputNames } = trace(fn, specs, await targetOf(options));
   const session = await inTurn(() => Session.open(graph, options));
   const call = async (...args: readonly unknown[]) => {
     const feeds = feedsFor(session, args);

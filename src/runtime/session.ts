@@ -28,10 +28,8 @@ export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">,
  */
 const NOT_READ = "Non tensor type";
 
-/** What a graph is traced for. Where the CPU is WebAssembly for want of the native package, no one knows yet. */
-export function targetOf({ device = "cpu" }: RuntimeOptions): { readonly target: Target } {
-  return { target: device };
-}
+/** A failed run is told by its exception; ONNX Runtime would print it as well. */
+const QUIET = { logSeverityLevel: 4 } as const;
 
 interface LoadedRuntime {
   readonly backend: Backend;
@@ -64,6 +62,17 @@ export async function loadRuntime(options: RuntimeOptions = {}): Promise<void> {
 export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
   const { backend } = await inTurn(() => load(options));
   return backend.threads;
+}
+
+/**
+ * What a graph is traced for: the device, save that the CPU is WebAssembly in a page, and where the native
+ * package is missing.
+ *
+ * @throws RuntimeUnavailableError if the device is unavailable
+ */
+export async function targetOf(options: RuntimeOptions): Promise<{ readonly target: Target }> {
+  const { backend } = await inTurn(() => load(options));
+  return { target: backend.target };
 }
 
 /** Runtime tensors by name. */
@@ -140,16 +149,23 @@ export class Session {
 
   /** Runs; the results are fresh. */
   async run(feeds: OrtTensors): Promise<OrtTensors> {
+    const session = this.#opened();
     const names = this.graph.outputs.map(({ name }) => name);
-    return (await this.#opened().run(feeds, names)) as OrtTensors;
+    try {
+      return (await session.run(feeds, names, QUIET)) as OrtTensors;
+    } catch (error) {
+      throw runFailed(error, this.backend);
+    }
   }
 
   /** Runs, and writes every result into the tensor that stands for it; where the backend fills outputs. */
   async fill(feeds: OrtTensors, outputs: OrtTensors): Promise<void> {
+    const session = this.#opened();
     try {
-      await this.#opened().run(feeds, { [UNREAD_OUTPUT]: null, ...outputs });
+      await session.run(feeds, { [UNREAD_OUTPUT]: null, ...outputs }, QUIET);
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith(NOT_READ))) throw error;
+      if (error instanceof Error && error.message.startsWith(NOT_READ)) return;
+      throw runFailed(error, this.backend);
     }
   }
 
@@ -195,8 +211,17 @@ async function reportProfile(session: InferenceSession, { file, report }: Profil
   }
 }
 
+function runFailed(cause: unknown, { target }: Backend): DyconvError {
+  return new DyconvError(`ONNX Runtime could not run the model on "${target}": ${reasonOf(cause)}`, {
+    cause,
+    hint:
+      "look at the values that are fed, such as indices and class numbers; take a smaller batch if memory ran out; " +
+      "the option `withoutRewrites` shows whether a rewrite is at fault",
+  });
+}
+
 /** What ONNX Runtime says, without the place in its own source that it puts before. */
 function reasonOf(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
-  return message.replace(/^\/.*? was false\. /s, "").trim();
+  return message.replace(/^\/.*? was false\. /s, "").trim() || "it gave no reason";
 }

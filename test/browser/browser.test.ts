@@ -30,8 +30,8 @@ describe.skipIf(executablePath === undefined)("in Chromium (skipped where there 
     await site?.close();
   });
 
-  async function openPage(): Promise<Page> {
-    const opened = await browser.newPage();
+  async function openPage(by = browser): Promise<Page> {
+    const opened = await by.newPage();
     await opened.goto(site.url);
     await opened.waitForFunction(() => "trainSmallNetwork" in globalThis);
     return opened;
@@ -64,6 +64,21 @@ describe.skipIf(executablePath === undefined)("in Chromium (skipped where there 
   it("WebGPU trains as node's CPU does", async (test) => {
     test.skip(!(await page.evaluate("navigator.gpu?.requestAdapter()")), "it has no WebGPU adapter");
     expectSameTraining(await train({ device: "webgpu" }), reference);
+  }, 600_000);
+
+  it("WebGPU without an adapter is refused with a way out, before anything runs", async () => {
+    const plain = await chromium.launch({
+      executablePath: executablePath!,
+      args: ["--disable-gpu", ...QUIET],
+    });
+    try {
+      const bare = await openPage(plain);
+      expect(await bare.evaluate("navigator.gpu?.requestAdapter() ?? null")).toBe(null);
+      const refused = /this page has (no WebGPU|WebGPU, but no adapter)/;
+      await expect(train({ device: "webgpu" }, bare)).rejects.toThrow(refused);
+    } finally {
+      await plain.close();
+    }
   }, 600_000);
 
   it("CUDA is refused with a way out", async () => {

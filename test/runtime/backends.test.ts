@@ -1,7 +1,19 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { add, compile, constant, type Device, mul, RuntimeUnavailableError, spec } from "dyconv";
+import {
+  add,
+  type BackendSettings,
+  compile,
+  constant,
+  currentTarget,
+  type Device,
+  DyconvError,
+  gather,
+  mul,
+  RuntimeUnavailableError,
+  spec,
+} from "dyconv";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { loadBackend as loadInBrowser } from "../../src/runtime/backend.browser.js";
 import { loadBackend } from "../../src/runtime/backend.node.js";
@@ -46,10 +58,65 @@ describe("a device that is not to be had", () => {
     expect(hint).toBe('device "cpu" runs everywhere');
   });
 
+  it("a model is traced for WebAssembly where that is what the CPU comes to", async () => {
+    const targetSeen = async () => {
+      let seen: string | undefined;
+      const fn = await compile(
+        (x) => {
+          seen = currentTarget();
+          return add(x, 1);
+        },
+        [spec([1])],
+      );
+      await fn.dispose();
+      return seen;
+    };
+    expect(await targetSeen()).toBe("cpu");
+    vi.doMock("onnxruntime-node", () => {
+      throw new Error("no such package");
+    });
+    expect(await targetSeen()).toBe("wasm");
+  });
+
+  it("a page takes its cores where it is isolated and workers find their code", async () => {
+    const wasmPaths = { mjs: "x.mjs", wasm: "x.wasm" };
+    const threads = async (settings: BackendSettings) => (await loadInBrowser("wasm", settings)).threads;
+    vi.stubGlobal("navigator", { hardwareConcurrency: 6 });
+    vi.stubGlobal("crossOriginIsolated", false);
+    expect([await threads({ wasmPaths }), await threads({ wasmPaths, threads: 4 })]).toEqual([1, 1]);
+    vi.stubGlobal("crossOriginIsolated", true);
+    expect([await threads({}), await threads({ threads: 4 })]).toEqual([1, 4]);
+    expect([await threads({ wasmPaths }), await threads({ wasmPaths, threads: 9 })]).toEqual([6, 6]);
+  });
+
   it("a browser has no CUDA, and perhaps no WebGPU", async () => {
     expect((await refusal(loadInBrowser("cuda"))).hint).toBe('in a browser use device "webgpu" or "wasm"');
     vi.stubGlobal("navigator", {});
     expect((await refusal(loadInBrowser("webgpu"))).message).toBe("this page has no WebGPU");
+    vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
+    const { message, hint } = await refusal(loadInBrowser("webgpu"));
+    expect(message).toBe("this page has WebGPU, but no adapter for it");
+    expect(hint).toContain('device "wasm" runs everywhere');
+  });
+});
+
+describe.each<Device>(["cpu", "wasm"])("a run that fails, %s", (device) => {
+  it("is an error of dyconv that says what to look at", async () => {
+    const specs = [spec([3, 2]), spec([1], "int64")] as const;
+    const rows = await compile((x, index) => gather(x, index), specs, { device });
+    const x = new Float32Array(6);
+    for (const run of [
+      () => rows(x, BigInt64Array.of(7n)),
+      () => rows.into(new Float32Array(2), x, BigInt64Array.of(7n)),
+    ]) {
+      const error: unknown = await run().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(DyconvError);
+      const { message, hint } = error as DyconvError;
+      expect(message).toMatch(new RegExp(`^ONNX Runtime could not run the model on "${device}": .*out of`));
+      expect(hint).toContain("such as indices");
+    }
+    expect(await rows(x.fill(2), BigInt64Array.of(1n))).toEqual(Float32Array.of(2, 2));
+    await rows.dispose();
   });
 });
 
