@@ -4,6 +4,9 @@
  *
  * @packageDocumentation
  */
+
+/** zod, in which the options of a model of one's own are written; this very copy, so that schemas fit. */
+export { z } from "zod";
 export {
   CheckpointError,
   DataError,
@@ -41,18 +44,22 @@ export {
   withScope,
 } from "./ir/index.js";
 export {
-  ALEXNET_DYNAMIC,
   AlexNet,
   type AlexNetDyOptions,
   type AlexNetOptions,
   alexnet,
   alexnetDy,
   type DynamicOptions,
+  defineModel,
+  dynamicOptions,
   type MakeConvolution,
   MODELS,
+  type ModelDefinition,
   type ModelEntry,
+  type ModelOption,
   type ModelOptions,
   modelEntry,
+  type OptionsSchema,
 } from "./models/index.js";
 export {
   AdaptiveAvgPool2d,
@@ -200,5 +207,6 @@ export {
   type WasmPaths,
 } from "./runtime/index.js";
 export { type Arguments, spec, TensorSpec, type Traced, type TraceOptions, trace } from "./trace/index.js";
+export type { NameOption } from "./util/option-error.js";
 export { RandomStream } from "./util/random.js";
 export type { MapTree, Tree } from "./util/tree.js";

@@ -16,18 +16,23 @@ export {
   type BatchLoaderOptions,
   type Crop,
   type DatasetPair,
+  type Digests,
   type DownloadOptions,
   type DownloadProgress,
   defaultCacheFolder,
   downloadFile,
   generateShapes,
   type ImageDataset,
+  type ImageFit,
   type ImageFolderOptions,
+  type ImageShape,
   imageBytes,
   type NormalizationOptions,
   type OpenDataOptions,
   openData,
   prepareImages,
+  type ReadImages,
+  type ReadImagesOptions,
   readCifarArchive,
   readImageFolder,
   readImages,
@@ -119,13 +124,15 @@ export {
 } from "./report/index.js";
 export { type CheckpointName, checkpointPath, type Position } from "./runs/checkpoint.js";
 export {
+  type ParseConfigOptions,
   parseTrainConfig,
   type TrainConfig,
   type TrainConfigInput,
   trainConfigSchema,
 } from "./runs/config.js";
-export type { NameOption } from "./runs/config-error.js";
 export { describeRun, type RunDescription } from "./runs/description.js";
+export type { FindModelOptions } from "./runs/find-model.js";
+export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
 export type { EpochMetrics } from "./runs/records.js";
 export type { RunStart } from "./train/run-start.js";

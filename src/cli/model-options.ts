@@ -1,35 +1,92 @@
-import type { Command } from "commander";
-import type { DynamicOptions } from "../models/index.js";
-import { EXPERT_INITS, PLANS, ROUTINGS } from "../runs/choices.js";
-import { choiceOption, number, positiveInteger } from "./options.js";
+import { type Command, Option } from "commander";
+import { UsageError } from "../errors/index.js";
+import type { ModelEntry, ModelOption, ModelOptions } from "../models/index.js";
+import type { Models } from "./models.js";
+import { choiceParser, number } from "./options.js";
 
-/** Options of a model's dynamic convolutions, as the command line gives them. */
-export interface ModelFlags {
-  readonly experts?: number;
-  readonly ratio?: number;
-  readonly routing?: DynamicOptions["routing"];
-  readonly expertInit?: DynamicOptions["init"];
-  readonly plan?: DynamicOptions["plan"];
+/** Begins the names of models' options among all values of a command line. */
+const PREFIX = "model.";
+
+/** Options of models, as the command line gives them. */
+export type ModelFlags = Readonly<Record<`${typeof PREFIX}${string}`, unknown>>;
+
+/** Adds the options of all models to a command that has all others, those that models share once. */
+export function addModelOptions(command: Command, models: Models): Command {
+  const taken = new Set(command.options.map(({ long }) => long));
+  const added = new Map<string, Shared>();
+  for (const { entry } of models.values()) {
+    for (const option of entry.options) addOption(added, taken, entry, option);
+  }
+  for (const { option, owners } of added.values()) {
+    command.optionsGroup(`Options of ${owners.join(", ")}:`);
+    command.addOption(commandOption(option));
+  }
+  return command;
 }
 
-/** Adds the options of a model's dynamic convolutions to a command. */
-export function addModelOptions(command: Command): Command {
-  return command
-    .optionsGroup("Dynamic convolutions:")
-    .option("--experts <k>", "kernels that are mixed (default: 2)", positiveInteger)
-    .option("--ratio <r>", "channels to hidden channels of the attention (default: 4)", number)
-    .addOption(
-      choiceOption("--routing <name>", "what makes attention of logits, softmax by default", ROUTINGS),
-    )
-    .addOption(choiceOption("--expert-init <name>", "first values, per-expert by default", EXPERT_INITS))
-    .addOption(choiceOption("--plan <name>", "how they are computed, auto by default", PLANS));
+interface Shared {
+  readonly option: ModelOption;
+  /** Names of the models that have it. */
+  readonly owners: string[];
 }
 
-/** Parts flags in options of a model and all others. */
+function addOption(
+  added: Map<string, Shared>,
+  taken: ReadonlySet<string | undefined>,
+  { name }: ModelEntry,
+  option: ModelOption,
+): void {
+  const refuse = (whose: string) =>
+    new UsageError(
+      `${name}: its option ${option.key} has the flag --${option.flag}, which ${whose} has already`,
+      {
+        hint: 'Give it another: .meta({ flag: "my-name" }).',
+      },
+    );
+  if (taken.has(`--${option.flag}`)) throw refuse("the command");
+  const before = added.get(option.flag);
+  if (before === undefined) {
+    added.set(option.flag, { option, owners: [name] });
+  } else if (before.option.key === option.key && before.option.type === option.type) {
+    before.owners.push(name);
+  } else {
+    throw refuse(before.owners[0]!);
+  }
+}
+
+function commandOption({ key, flag, help, type, choices, default: value }: ModelOption): Option {
+  const words = `${help} (${choices === undefined ? "" : `${choices.join(", ")}; `}default: ${value})`;
+  const option = new Option(flagSyntax(flag, type, value), words);
+  option.attributeName = () => `${PREFIX}${key}`;
+  if (choices !== undefined) return option.argParser(choiceParser(choices));
+  return type === "number" ? option.argParser(number) : option;
+}
+
+function flagSyntax(flag: string, type: ModelOption["type"], value: unknown): string {
+  if (type === "boolean") return value === true ? `--no-${flag}` : `--${flag}`;
+  return `--${flag} <${type === "number" ? "n" : "name"}>`;
+}
+
+/** Parts flags in options of models and all others. */
 export function separateModelOptions<F extends ModelFlags>(flags: F) {
-  const { experts, ratio, routing, expertInit: init, plan, ...others } = flags;
-  const given = Object.entries({ experts, ratio, routing, init, plan }).filter(
-    ([, value]) => value !== undefined,
-  );
-  return { modelOptions: Object.fromEntries(given) as DynamicOptions, others };
+  const entries = Object.entries(flags).filter(([, value]) => value !== undefined);
+  const ofModels = entries.filter(([key]) => key.startsWith(PREFIX));
+  const others = entries.filter(([key]) => !key.startsWith(PREFIX));
+  return {
+    modelOptions: Object.fromEntries(
+      ofModels.map(([key, value]) => [key.slice(PREFIX.length), value]),
+    ) as ModelOptions,
+    others: Object.fromEntries(others) as Omit<F, keyof ModelFlags>,
+  };
+}
+
+/** Those flags of models' options that a model has. */
+export function flagsFor({ options }: ModelEntry, flags: ModelFlags): ModelFlags {
+  const own = options.map(({ key }) => `${PREFIX}${key}` as const);
+  return Object.fromEntries(own.flatMap((name) => (name in flags ? [[name, flags[name]]] : [])));
+}
+
+/** Those of some options that a model has. */
+export function optionsOf({ options }: ModelEntry, values: ModelOptions): ModelOptions {
+  return Object.fromEntries(options.flatMap(({ key }) => (key in values ? [[key, values[key]]] : [])));
 }

@@ -1,9 +1,8 @@
 import { InvalidArgumentError, Option } from "commander";
 import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors/index.js";
-import type { ModelEntry } from "../models/index.js";
 import type { RewriteName } from "../rewrite/index.js";
-import { DEVICES } from "../runs/choices.js";
+import { DEVICES, LARGEST_BATCH } from "../runs/choices.js";
 import type { Device } from "../runtime/index.js";
 
 /** The option of every command that gives results to other programs. */
@@ -28,16 +27,38 @@ function didYouMean(value: string, choices: readonly string[]): string | undefin
 
 /** An option whose value is one of a few words. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
-  return new Option(flags, `${description} (${choices.join(", ")})`).argParser((value: string) => {
+  return new Option(flags, `${description} (${choices.join(", ")})`).argParser(choiceParser(choices));
+}
+
+/** Takes one of a few words; others are refused with the nearest. */
+export function choiceParser(choices: readonly string[]): (value: string) => string {
+  return (value) => {
     if (choices.includes(value)) return value;
     throw new InvalidArgumentError(suggestion(value, choices));
-  });
+  };
 }
 
 /** A whole number of at least 1. */
 export function positiveInteger(value: string): number {
   if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
   throw new InvalidArgumentError("it must be a whole number of at least 1");
+}
+
+/** The largest images that make sense: their pixels alone would fill 200 MB. */
+const LARGEST_IMAGE = 4096;
+
+/** Height and width of images. */
+export function imageSize(value: string): number {
+  const size = positiveInteger(value);
+  if (size <= LARGEST_IMAGE) return size;
+  throw new InvalidArgumentError(`it must be at most ${LARGEST_IMAGE}`);
+}
+
+/** Images a step. */
+export function batchSize(value: string): number {
+  const size = positiveInteger(value);
+  if (size <= LARGEST_BATCH) return size;
+  throw new InvalidArgumentError(`it must be at most ${LARGEST_BATCH}`);
 }
 
 /** A number; which numbers can be, the configuration says. */
@@ -82,17 +103,6 @@ export function threadsOption(): Option {
     "--threads <n>",
     "threads to compute with, at most one for each core (default: all cores)",
   ).argParser(positiveInteger);
-}
-
-/**
- * A registered model by name.
- *
- * @throws UsageError with the nearest name
- */
-export async function findModel(name: string): Promise<ModelEntry> {
-  const { MODELS } = await import("../models/index.js");
-  if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
-  throw new UsageError(`there is no model "${name}"`, { hint: suggestion(name, Object.keys(MODELS)) });
 }
 
 /** What `--without-rewrites` takes in place of every name. */

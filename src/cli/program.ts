@@ -4,6 +4,7 @@ import { version } from "../runs/versions.js";
 import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
 import { withMeantFlag } from "./flag-suggestions.js";
+import { type Models, modelsOf } from "./models.js";
 import { printable, type Terminal } from "./terminal.js";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -21,7 +22,7 @@ Exit codes:
   2  wrong usage`;
 
 /** The program `dyconv` with all its commands. */
-export function createProgram(terminal: Terminal): Command {
+export function createProgram(terminal: Terminal, models: Models): Command {
   const program = new Command("dyconv")
     .description("Train, compare and inspect networks with dynamic convolutions.")
     .version(version, "-V, --version", "print the version")
@@ -35,7 +36,7 @@ export function createProgram(terminal: Terminal): Command {
     })
     .exitOverride()
     .addHelpText("after", EPILOGUE);
-  for (const define of COMMANDS) define(program, terminal);
+  for (const define of COMMANDS) define(program, terminal, models);
   for (const command of program.commands) {
     command.configureOutput({
       outputError: (message, write) =>
@@ -54,7 +55,7 @@ export function createProgram(terminal: Terminal): Command {
 export async function runCommandLine(args: readonly string[], raw: Terminal): Promise<number> {
   const terminal = printable(raw);
   try {
-    await createProgram(terminal).parseAsync(args, { from: "user" });
+    await createProgram(terminal, await modelsOf(args)).parseAsync(args, { from: "user" });
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;

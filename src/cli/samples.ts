@@ -1,6 +1,7 @@
 import type { Option } from "commander";
 import { DataError, UsageError } from "../errors/index.js";
 import type { Samples } from "../infer/samples.js";
+import type { Module } from "../nn/index.js";
 import type { CheckpointName } from "../runs/checkpoint.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { choiceOption } from "./options.js";
@@ -19,12 +20,14 @@ export function checkpointOption(): Option {
 
 /** Says at which temperature a run's dynamic convolutions are used, and why. */
 export async function noteTemperature(
-  { config, temperature: trained }: OpenRun,
+  { model, temperature: trained }: OpenRun,
   given: number | undefined,
   terminal: Terminal,
 ): Promise<void> {
-  const { modelEntry } = await import("../models/index.js");
-  if (modelEntry(config.model).dynamic === undefined) return;
+  const { DynamicConv2d } = await import("../nn/index.js");
+  const mixes = (module: Module): boolean =>
+    module instanceof DynamicConv2d || module.children().some(([, child]) => mixes(child));
+  if (!mixes(model)) return;
   const whose = given === undefined ? "the checkpoint's" : `the checkpoint's is ${trained}`;
   terminal.err(`temperature ${given ?? trained} (${whose})\n`);
 }

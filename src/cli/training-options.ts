@@ -1,16 +1,22 @@
 import { Command, Option } from "commander";
+import { MODELS, type ModelEntry } from "../models/index.js";
 import { IMAGE_FITS, OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
 import type { TrainConfigInput } from "../runs/config.js";
 import { addModelOptions, type ModelFlags } from "./model-options.js";
+import type { Models } from "./models.js";
 import { choiceOption, deviceOption, number, numbers, positiveInteger, threadsOption } from "./options.js";
 
 /** Options of a run's configuration, as the command line gives them. None has a default: the configuration does. */
 export type TrainingFlags = Omit<TrainConfigInput, "model" | "modelOptions"> & ModelFlags;
 
 /** Adds the options of a run's configuration to a command, in groups. */
-export function addTrainingOptions(command: Command): Command {
-  for (const add of [addDataOptions, addRecipeOptions, addTemperatureOptions, addModelOptions]) add(command);
-  return command
+export function addTrainingOptions(command: Command, models: Models): Command {
+  for (const add of [addDataOptions, addRecipeOptions, addTemperatureOptions, addRunOptions]) add(command);
+  return addModelOptions(command, models);
+}
+
+function addRunOptions(command: Command): void {
+  command
     .optionsGroup("Run:")
     .option("--seed <n>", "the one seed of the run (default: 42)", number)
     .option("--max-steps <n>", "stop after so many steps", positiveInteger)
@@ -65,11 +71,14 @@ function addTemperatureOptions(command: Command): void {
 }
 
 /** The flag of a value of the configuration, by its path in it. */
-export function flagOf(path: readonly PropertyKey[]): string {
-  const keys = path.map(String).filter((key) => key !== "modelOptions");
-  const name = keys[0] === "init" ? "expertInit" : keys[0];
-  const options = addTrainingOptions(new Command()).options;
-  return options.find((option) => option.attributeName() === name)?.long ?? keys.join(".");
+export function flagOf([name, key, ...rest]: readonly PropertyKey[], entry: ModelEntry): string {
+  if (name === "modelOptions") {
+    const options = [entry, ...Object.values(MODELS)].flatMap((each) => each.options);
+    return `--${options.find((option) => option.key === key)?.flag ?? String(key)}`;
+  }
+  const known = addTrainingOptions(new Command(), new Map()).options;
+  const flag = known.find((option) => option.attributeName() === name)?.long;
+  return flag ?? [name, key, ...rest].filter((part) => part !== undefined).join(".");
 }
 
 /** An option with another name in the configuration than on the command line. */

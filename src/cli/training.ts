@@ -1,8 +1,8 @@
 import { UsageError } from "../errors/index.js";
 import type { TrainConfig } from "../runs/config.js";
 import type { TrainResult } from "../train/training-run.js";
-import { separateModelOptions } from "./model-options.js";
-import { findModel } from "./options.js";
+import { optionsOf, separateModelOptions } from "./model-options.js";
+import type { NamedModel } from "./models.js";
 import { progressDisplay } from "./progress.js";
 import type { Terminal } from "./terminal.js";
 import { closingLine, epochLine, startLines } from "./training-lines.js";
@@ -19,7 +19,7 @@ export interface TrainingPlace {
 
 /** Trains a model, showing progress on standard error, and draws its curves. Ctrl-C saves and stops. */
 export async function runTraining(
-  model: string,
+  model: NamedModel,
   flags: TrainingFlags,
   place: TrainingPlace,
   terminal: Terminal,
@@ -46,6 +46,8 @@ export async function runTraining(
     const result = await train(config, {
       ...beginning,
       out,
+      model: model.entry,
+      ...(model.file && { modelFile: model.file }),
       signal: interrupt.signal,
       onStart: (start) => print(startLines(start, width()).join("\n")),
       onDownload: progress.download,
@@ -67,7 +69,7 @@ export async function runTraining(
 
 /** The configuration of a run. What a resumed run is not told anew, it takes from its own. */
 async function configure(
-  model: string,
+  { entry }: NamedModel,
   flags: TrainingFlags,
   { out, resume = false, like }: TrainingPlace,
 ): Promise<TrainConfig> {
@@ -75,12 +77,13 @@ async function configure(
   const { describeRun } = await import("../runs/description.js");
   const source = resume ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);
-  if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model }, flagOf);
+  const options = { model: entry, nameOf: (path: readonly PropertyKey[]) => flagOf(path, entry) };
+  const model = entry.name;
+  if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model }, options);
   // Where to stop is a word to one process, not a property of the run.
   const { modelOptions: known, maxSteps: _, ...config } = (await describeRun(source)).config;
-  const { dynamic } = await findModel(model);
-  const completed = dynamic ? { ...known, ...modelOptions } : modelOptions;
-  return parseTrainConfig({ ...config, ...others, modelOptions: completed, model }, flagOf);
+  const completed = { ...optionsOf(entry, known), ...modelOptions };
+  return parseTrainConfig({ ...config, ...others, modelOptions: completed, model }, options);
 }
 
 /** Milestones are always part of a configuration; only those that are given can be given in vain. */

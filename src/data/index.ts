@@ -10,7 +10,7 @@ export {
   takeIndices,
 } from "./dataset.js";
 export type { ImageFit, ImageShape } from "./decode-image.js";
-export { type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
+export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
 export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export { defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import { type InferOptions, infer } from "../infer/infer.js";
 import type { Pixels } from "../infer/samples.js";
-import { modelEntry } from "../models/index.js";
+import type { Applied } from "../nn/index.js";
 import type { LayerAttention } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 
@@ -38,11 +38,11 @@ export async function readAttention(
   pixels: Pixels,
   options: InferOptions = {},
 ): Promise<LayerReading[]> {
-  const { model } = run.config;
-  if (modelEntry(model).dynamic === undefined) {
-    throw new UsageError(`${model} has no dynamic convolutions, so there is no attention to read`);
-  }
-  const attention = await infer(run, pixels, (applied) => applied.attention, options);
+  const read = ({ attention }: Applied) => {
+    if (Object.keys(attention).length > 0) return attention;
+    throw new UsageError(`${run.config.model} has no dynamic convolutions, so there is no attention to read`);
+  };
+  const attention = await infer(run, pixels, read, options);
   return Object.entries(attention).map(([name, rows]) =>
     describeAttention(
       name,

@@ -1,10 +1,10 @@
+import { z } from "zod";
 import type { Tensor } from "../ir/index.js";
 import {
   BatchNorm2d,
   Conv2d,
   Dropout,
   DynamicConv2d,
-  type DynamicConv2dOptions,
   Flatten,
   type ForwardContext,
   Linear,
@@ -13,6 +13,8 @@ import {
   ReLU,
   Sequential,
 } from "../nn/index.js";
+import { type DynamicOptions, dynamicOptions } from "./dynamic-options.js";
+import { defineModel } from "./entry.js";
 
 /** Options of both AlexNets. */
 export interface AlexNetOptions {
@@ -22,20 +24,13 @@ export interface AlexNetOptions {
   readonly dropout?: number;
 }
 
-/** Options that the dynamic convolutions of a network share. */
-export type DynamicOptions = Pick<DynamicConv2dOptions, "experts" | "ratio" | "routing" | "init" | "plan">;
-
-/** Options of AlexNet-DY: those of its dynamic convolutions besides, by default {@link ALEXNET_DYNAMIC}. */
+/** Options of AlexNet-DY: those of its dynamic convolutions besides, by default as {@link dynamicOptions} says. */
 export interface AlexNetDyOptions extends AlexNetOptions, DynamicOptions {}
 
-/** The dynamic convolutions of the published CIFAR-10 experiment. */
-export const ALEXNET_DYNAMIC: Required<DynamicOptions> = {
-  experts: 2,
-  ratio: 4,
-  routing: "softmax",
-  init: "per-expert",
-  plan: "auto",
+const classifierOptions = {
+  dropout: z.number().min(0).lt(1).default(0.5).describe("probability of dropout in the classifier"),
 };
+const dynamicSchema = z.strictObject(dynamicOptions);
 
 /** Makes a 3×3 convolution with padding 1. */
 export type MakeConvolution = (inChannels: number, outChannels: number) => Module;
@@ -95,9 +90,27 @@ export function alexnet(options: AlexNetOptions = {}): AlexNet {
 
 /** AlexNet whose last three convolutions are dynamic: 8,324,368 parameters, 8,322,992 of them trainable. */
 export function alexnetDy(options: AlexNetDyOptions = {}): AlexNet {
-  const dynamic = { ...ALEXNET_DYNAMIC, ...options, padding: 1 };
+  const dynamic = { ...dynamicSchema.parse({}), ...options, padding: 1 };
   return new AlexNet(
     (inChannels, outChannels) => new DynamicConv2d(inChannels, outChannels, 3, dynamic),
     options,
   );
 }
+
+/** {@link alexnet} by name. */
+export const alexnetEntry = defineModel({
+  name: "alexnet",
+  summary: "AlexNet with plain convolutions",
+  imageSize: 128,
+  options: z.strictObject(classifierOptions),
+  create: alexnet,
+});
+
+/** {@link alexnetDy} by name. */
+export const alexnetDyEntry = defineModel({
+  name: "alexnet-dy",
+  summary: "AlexNet whose last three convolutions are dynamic",
+  imageSize: 128,
+  options: z.strictObject({ ...dynamicOptions, ...classifierOptions }),
+  create: alexnetDy,
+});

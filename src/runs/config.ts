@@ -1,40 +1,31 @@
 import { z } from "zod";
-import { completeDynamicOptions } from "../models/index.js";
+import { UsageError } from "../errors/index.js";
+import { type ModelEntry, modelEntry } from "../models/index.js";
 import type { RuntimeOptions } from "../runtime/index.js";
+import { libraryName, type NameOption, parseOptions } from "../util/option-error.js";
 import {
   DEVICES,
-  EXPERT_INITS,
   IMAGE_FITS,
+  LARGEST_BATCH,
   OPTIMIZERS,
-  PLANS,
-  ROUTINGS,
   SCHEDULES,
   TEMPERATURE_INTERVALS,
 } from "./choices.js";
-import { configError, libraryName, type NameOption } from "./config-error.js";
 
 const positiveInteger = z.int().positive();
 
-const modelOptionsSchema = z.strictObject({
-  experts: positiveInteger.exactOptional(),
-  ratio: z.number().positive().exactOptional(),
-  routing: z.enum(ROUTINGS).exactOptional(),
-  init: z.enum(EXPERT_INITS).exactOptional(),
-  plan: z.enum(PLANS).exactOptional(),
-});
-
 /** Every value of a run. The defaults are the published recipe of AlexNet-DY. */
 export const trainConfigSchema = z.strictObject({
-  /** Name of a registered model. */
+  /** Name of a registered model, or of one's own. */
   model: z.string(),
-  /** Options of the model's dynamic convolutions; the model's own by default. */
-  modelOptions: modelOptionsSchema.default({}),
+  /** Options of the model; its own by default. */
+  modelOptions: z.record(z.string(), z.unknown()).default({}),
   /** Data source, as `openData` takes it. */
   data: z.string().default("cifar10"),
   /** What becomes of a folder's images that are not square: their proportions change, or their middle is kept. */
   imageFit: z.enum(IMAGE_FITS).default("stretch"),
   epochs: positiveInteger.default(100),
-  batchSize: positiveInteger.default(512),
+  batchSize: positiveInteger.max(LARGEST_BATCH).default(512),
   /** Equal parts that each batch is computed in, their gradients added up; all at once by default. */
   accumulate: positiveInteger.optional(),
   learningRate: z.number().positive().default(0.1),
@@ -83,16 +74,30 @@ export type TrainConfig = z.output<typeof trainConfigSchema>;
 /** A configuration with defaults left out. */
 export type TrainConfigInput = z.input<typeof trainConfigSchema>;
 
+/** How a configuration is checked. */
+export interface ParseConfigOptions {
+  /** A model of one's own, which the configuration names; without it the model is a registered one. */
+  readonly model?: ModelEntry | undefined;
+  /** Names values in errors; the command line names its flags. */
+  readonly nameOf?: NameOption;
+}
+
 /**
  * Completes and checks a configuration.
  *
- * @param nameOf names values in errors; the command line names its flags
  * @throws UsageError naming each value that cannot be
  */
-export function parseTrainConfig(values: TrainConfigInput, nameOf: NameOption = libraryName): TrainConfig {
-  const { success, data, error } = trainConfigSchema.safeParse(values, { reportInput: true });
-  if (!success) throw configError(error, nameOf);
-  return { ...data, modelOptions: completeDynamicOptions(data.model, data.modelOptions) };
+export function parseTrainConfig(
+  values: TrainConfigInput,
+  { model, nameOf = libraryName }: ParseConfigOptions = {},
+): TrainConfig {
+  const config = parseOptions(trainConfigSchema, values, nameOf);
+  if (model !== undefined && model.name !== config.model) {
+    throw new UsageError(`the configuration names the model ${config.model}, not ${model.name}`);
+  }
+  const entry = model ?? modelEntry(config.model);
+  const nameModelOption: NameOption = (path) => nameOf(["modelOptions", ...path]);
+  return { ...config, modelOptions: entry.completeOptions(config.modelOptions, nameModelOption) };
 }
 
 /** Where a run computes. */

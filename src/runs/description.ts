@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { writeFileAtomically } from "../files/index.js";
-import { completeDynamicOptions } from "../models/index.js";
+import { MODELS } from "../models/index.js";
 import { type TrainConfig, trainConfigSchema } from "./config.js";
+import type { ModelFile } from "./model-file.js";
 
 /** What `config.json` holds beside the configuration. */
 const descriptionSchema = trainConfigSchema.extend({
@@ -13,6 +14,7 @@ const descriptionSchema = trainConfigSchema.extend({
   dataFingerprint: z.string(),
   dataNote: z.string().optional(),
   versions: z.record(z.string(), z.string()).default({}),
+  modelFile: z.object({ path: z.string(), sha256: z.string() }).optional(),
 });
 
 /** A run's configuration, the data it was trained on, and what it was trained by. */
@@ -25,6 +27,8 @@ export interface RunDescription {
   readonly dataNote: string | undefined;
   /** Versions of dyconv, the runtime and Node, by name. */
   readonly versions: Readonly<Record<string, string>>;
+  /** The file of a model of one's own. */
+  readonly modelFile?: ModelFile | undefined;
 }
 
 const pathIn = (run: string) => join(run, "config.json");
@@ -45,9 +49,10 @@ export async function describeRun(run: string): Promise<RunDescription> {
   }
   try {
     const parsed = descriptionSchema.parse(JSON.parse(await readFile(pathIn(run), "utf8")));
-    const { classes, dataFingerprint, dataNote, versions, ...config } = parsed;
-    const modelOptions = completeDynamicOptions(config.model, config.modelOptions);
-    return { config: { ...config, modelOptions }, classes, dataFingerprint, dataNote, versions };
+    const { classes, dataFingerprint, dataNote, versions, modelFile, ...config } = parsed;
+    // A registered model may have gained options since; one of the user's own may not even be there.
+    const modelOptions = MODELS[config.model]?.completeOptions(config.modelOptions) ?? config.modelOptions;
+    return { config: { ...config, modelOptions }, classes, dataFingerprint, dataNote, versions, modelFile };
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new CheckpointError(`${pathIn(run)} cannot be read: ${reason}`, {
@@ -80,6 +85,11 @@ export function resumeWarnings(begun: RunDescription, now: RunDescription): stri
   }
   if (begun.dataFingerprint !== now.dataFingerprint) {
     warnings.push(`the data of ${now.config.data} are not those that the run began with`);
+  }
+  if (begun.modelFile?.sha256 !== now.modelFile?.sha256) {
+    warnings.push(
+      `${now.modelFile?.path ?? "the model"} has changed since the run began, and results may differ`,
+    );
   }
   return warnings;
 }

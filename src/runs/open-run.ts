@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { modelEntry } from "../models/index.js";
 import type { ModelState, Module } from "../nn/index.js";
 import { type CheckpointName, checkpointPath, modelShapes, readState } from "./checkpoint.js";
 import { createModel } from "./create-model.js";
 import { describeRun, type RunDescription } from "./description.js";
+import { type FindModelOptions, findRunModel } from "./find-model.js";
 
 /** A run whose weights are loaded. */
 export interface OpenRun extends RunDescription {
@@ -21,11 +21,16 @@ export interface OpenRun extends RunDescription {
  * @param checkpoint `"best"` by default, or `"last"` where no epoch is done yet
  * @throws CheckpointError if the folder holds no run, or the weights are damaged
  */
-export async function openRun(run: string, checkpoint?: CheckpointName): Promise<OpenRun> {
+export async function openRun(
+  run: string,
+  checkpoint?: CheckpointName,
+  options: FindModelOptions = {},
+): Promise<OpenRun> {
   const description = await describeRun(run);
   const { config, classes } = description;
-  const { imageSize } = modelEntry(config.model);
-  const model = createModel(config, classes);
+  const entry = await findRunModel(description, options);
+  const { imageSize } = entry;
+  const model = createModel(entry, config, classes);
   const chosen = checkpoint ?? (existsSync(checkpointPath(run, "best")) ? "best" : "last");
   const { state, position } = await readState(checkpointPath(run, chosen), modelShapes(model));
   return { ...description, model, state, imageSize, temperature: position?.temperature ?? 1 };

@@ -1,14 +1,30 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DyconvError } from "../errors/index.js";
 import type { ProfileFile } from "./backend.js";
 
 /** A folder for temporary files with nothing in it but the profile, whose name ONNX Runtime completes by the time. */
 export async function createProfileFile(): Promise<ProfileFile> {
-  const folder = await mkdtemp(join(tmpdir(), "dyconv-profile-"));
+  const folder = await mkdtemp(join(tmpdir(), "dyconv-profile-")).catch((cause: NodeJS.ErrnoException) => {
+    throw unusable(cause.code ?? cause.message, cause);
+  });
   return {
     prefix: join(folder, "operators"),
-    read: async () => readFile(join(folder, (await readdir(folder))[0]!), "utf8"),
+    read: async () => {
+      const [name] = await readdir(folder);
+      const text = name === undefined ? "" : await readFile(join(folder, name), "utf8");
+      // On a full disk ONNX Runtime stops writing, and says nothing.
+      if (!text.trimEnd().endsWith("]")) throw unusable("the profile was cut short");
+      return text;
+    },
     remove: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+function unusable(reason: string, cause?: unknown): DyconvError {
+  return new DyconvError(`the temporary folder ${tmpdir()} cannot hold a profile: ${reason}`, {
+    hint: "Free some space there, or set TMPDIR to another folder.",
+    cause,
+  });
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type DatasetPair, openData } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
 import { ensureFolder } from "../files/index.js";
-import { modelEntry } from "../models/index.js";
+import { type ModelEntry, modelEntry } from "../models/index.js";
 import { initialState } from "../nn/index.js";
 import {
   type Checkpoint,
@@ -24,6 +24,8 @@ import {
   resumeWarnings,
   writeDescription,
 } from "../runs/description.js";
+import { checkMemory } from "../runs/memory.js";
+import type { ModelFile } from "../runs/model-file.js";
 import { RunRecords } from "../runs/records.js";
 import { installedVersions } from "../runs/versions.js";
 import { loadRuntime } from "../runtime/index.js";
@@ -38,6 +40,10 @@ import { type Network, TrainingSession } from "./training-session.js";
 export interface TrainOptions extends TrainCallbacks {
   /** Folder of the run. */
   readonly out: string;
+  /** A model of one's own, which the configuration names; a registered one by default. */
+  readonly model?: ModelEntry;
+  /** The file it came from, which is kept in the run, so that commands find it again. */
+  readonly modelFile?: ModelFile;
   /** Continue the run in that folder, where there is one. */
   readonly resume?: boolean;
   /** Weights to begin with, a safetensors file. */
@@ -65,8 +71,9 @@ const START: Position = {
  * @throws CheckpointError if the folder holds a run already, or one of another model
  */
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
-  const { out, init } = options;
-  const { imageSize } = modelEntry(config.model);
+  const { out, init, modelFile } = options;
+  const entry = options.model ?? modelEntry(config.model);
+  const { imageSize } = entry;
   const optimizer = createOptimizer(config);
   const begun = await findBegun(config, options);
   const { seed, imageFit } = config;
@@ -74,8 +81,9 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
   const data =
     options.data ??
     (await openData(config.data, { imageSize, imageFit, seed, onProgress: options.onDownload }));
-  const description = describe(config, data);
-  const network = { model: createModel(config, description.classes), optimizer, imageSize };
+  const description = { ...describe(config, data), modelFile };
+  const network = { model: createModel(entry, config, description.classes), optimizer, imageSize };
+  checkMemory(network.model, { imageSize, batchSize: config.batchSize });
   const loaders = openLoaders(config, data, imageSize);
 
   const resumed = begun && (await findLast(out, network));

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeSafetensors } from "../../src/files/index.js";
 import type { LayerPlan } from "../../src/inspect/plans.js";
 import { run } from "./run.js";
@@ -87,6 +87,16 @@ describe("dyconv bench --profile", () => {
     expect(withoutRewrites.toSorted()).toEqual(["fused-activations", "keep-blocked", "pool-first"]);
     // Otherwise pooling comes first, and the activation after it.
     expect(operators.map(({ name }) => name)).toContain("features.2/Relu");
+  });
+
+  it("says what is wrong with the temporary folder", async () => {
+    vi.stubEnv("TMPDIR", "/nowhere");
+    const { code, stderr } = await run("bench", "alexnet", "--profile", "--batch-size", "1", "--steps", "1");
+    vi.unstubAllEnvs();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^error: the temporary folder \/nowhere cannot hold a profile: ENOENT\nhint: .*TMPDIR/,
+    );
   });
 
   it("says which device can do it", async () => {

@@ -39,7 +39,7 @@ describe("dyconv compare", () => {
     expect(stdout).toContain("7,526,794");
     const [first, second] = await Promise.all([describeRun(dynamic()), describeRun(join(folder, "alexnet"))]);
     expect(first.config.modelOptions.experts).toBe(3);
-    expect(second.config).toEqual({ ...first.config, model: "alexnet", modelOptions: {} });
+    expect(second.config).toEqual({ ...first.config, model: "alexnet", modelOptions: { dropout: 0.5 } });
     const report = await readFile(join(folder, "report.html"), "utf8");
     expect(report).toContain("alexnet-dy against alexnet");
     expect(report).toContain("onnxruntime-node");

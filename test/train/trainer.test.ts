@@ -177,15 +177,18 @@ describe("a configuration", () => {
     expect(() => config({ batchSize: 0, momentum: 2 })).toThrow(/batchSize[\s\S]*momentum/);
   });
 
-  it("holds every option of the dynamic convolutions, and none where there are none", () => {
+  it("holds every option of the model", () => {
     const { modelOptions } = config({ modelOptions: { experts: 4 } });
-    const others = { ratio: 4, routing: "softmax", init: "per-expert", plan: "auto" };
+    const others = { ratio: 4, routing: "softmax", init: "per-expert", plan: "auto", dropout: 0.5 };
     expect(modelOptions).toEqual({ experts: 4, ...others });
-    expect(config({ model: "alexnet" }).modelOptions).toEqual({});
+    expect(config({ model: "alexnet" }).modelOptions).toEqual({ dropout: 0.5 });
   });
 
-  it("refuses options of dynamic convolutions for a model without", () => {
+  it("refuses options that the model does not have, and values that they cannot have", () => {
     const alexnet = () => config({ model: "alexnet", modelOptions: { experts: 4, plan: "auto" } });
-    expect(alexnet).toThrow("alexnet has no dynamic convolutions to give options to: experts, plan");
+    expect(alexnet).toThrow("alexnet has no option modelOptions.experts, modelOptions.plan");
+    expect(() => config({ modelOptions: { routing: "hard" } })).toThrow(
+      'modelOptions.routing must be one of softmax, sigmoid, not "hard"',
+    );
   });
 });

@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import { addModelOptions, type ModelFlags, separateModelOptions } from "../model-options.js";
+import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../models.js";
 import {
+  batchSize,
   deviceOption,
-  findModel,
   findRewrites,
   JSON_OPTION,
   positiveInteger,
@@ -10,8 +12,9 @@ import {
   withoutRewritesOption,
 } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
+import { flagOf } from "../training-options.js";
 
-interface BenchFlags extends RuntimeFlags {
+interface BenchFlags extends RuntimeFlags, ModelFlags {
   readonly batchSize: number;
   readonly steps: number;
   readonly accumulate?: number;
@@ -21,13 +24,13 @@ interface BenchFlags extends RuntimeFlags {
 }
 
 /** `dyconv bench MODEL` */
-export function defineBench(program: Command, terminal: Terminal): void {
-  program
+export function defineBench(program: Command, terminal: Terminal, models: Models): void {
+  const command = program
     .command("bench")
     .summary("measure images a second, training and evaluating")
     .description("Measure images a second, training and evaluating, on random images held in memory.")
-    .argument("<model>", "alexnet or alexnet-dy")
-    .option("--batch-size <n>", "images a step", positiveInteger, 64)
+    .argument("<model>", MODEL_ARGUMENT)
+    .option("--batch-size <n>", "images a step", batchSize, 64)
     .option("--steps <n>", "steps that are timed, after 3 to warm up", positiveInteger, 10)
     .option("--accumulate <k>", "compute each training batch in so many parts", positiveInteger)
     .option("--profile", "list the operators of a training step by time instead")
@@ -35,26 +38,36 @@ export function defineBench(program: Command, terminal: Terminal): void {
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .action((model: string, { profile, ...flags }: BenchFlags) =>
-      profile ? printProfile(model, flags, terminal) : printBenchmark(model, flags, terminal),
-    );
+    .action((word: string, { profile, ...flags }: BenchFlags) => {
+      const print = profile ? printProfile : printBenchmark;
+      return print(findModel(models, word), flags, terminal);
+    });
+  addModelOptions(command, models);
 }
 
-/** The model of a name, and how it is to be measured. */
-async function findSubject(name: string, flags: BenchFlags) {
-  const { json: _, withoutRewrites: leftOut, ...others } = flags;
-  const { create, imageSize } = await findModel(name);
-  const options = { ...others, imageSize, withoutRewrites: await findRewrites(leftOut) };
-  return { model: create(), options };
+/** The model, and how it is to be measured. */
+async function findSubject({ entry }: NamedModel, flags: BenchFlags) {
+  const { modelOptions, others: own } = separateModelOptions(flags);
+  const { json: _, withoutRewrites: leftOut, ...others } = own;
+  const { imageSize } = entry;
+  const completed = entry.completeOptions(modelOptions, ([key]) => flagOf(["modelOptions", key!], entry));
+  const model = entry.create(completed);
+  const { checkMemory } = await import("../../runs/memory.js");
+  checkMemory(model, { imageSize, batchSize: own.batchSize });
+  return {
+    name: entry.name,
+    model,
+    options: { ...others, imageSize, withoutRewrites: await findRewrites(leftOut) },
+  };
 }
 
 function leftOutWords({ withoutRewrites = [] }: BenchFlags): string {
   return withoutRewrites.length === 0 ? "" : `, rewrites left out: ${withoutRewrites.join(", ")}`;
 }
 
-async function printBenchmark(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
+async function printBenchmark(subject: NamedModel, flags: BenchFlags, terminal: Terminal): Promise<void> {
   const { json, device } = flags;
-  const { model, options } = await findSubject(name, flags);
+  const { name, model, options } = await findSubject(subject, flags);
   const { benchmark } = await import("../../inspect/bench.js");
   const result = await benchmark(model, options);
   const { withoutRewrites } = options;
@@ -71,9 +84,9 @@ peak memory  ${formatBytes(result.peakMemoryBytes)}
 /** Seconds for each of the few measurements that make the machine's peak. */
 const PEAK_SECONDS = 0.5;
 
-async function printProfile(name: string, flags: BenchFlags, terminal: Terminal): Promise<void> {
+async function printProfile(subject: NamedModel, flags: BenchFlags, terminal: Terminal): Promise<void> {
   const { json, device, batchSize, threads } = flags;
-  const { model, options } = await findSubject(name, flags);
+  const { name, model, options } = await findSubject(subject, flags);
   const { profileTraining } = await import("../../inspect/profile.js");
   const { measureMachine } = await import("../../inspect/machine-rates.js");
   const profile = await profileTraining(model, options);

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { CheckpointError, UsageError } from "../../errors/index.js";
 import type { ReportRun } from "../../report/index.js";
-import { separateModelOptions } from "../model-options.js";
-import { findModel, folderPath, JSON_OPTION } from "../options.js";
+import { flagsFor, separateModelOptions } from "../model-options.js";
+import { findModel, type Models, type NamedModel } from "../models.js";
+import { folderPath, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 import { runTraining } from "../training.js";
 import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
@@ -14,10 +15,10 @@ Examples:
   $ dyconv compare alexnet-dy alexnet --out runs/compare --resume
   $ dyconv compare runs/dy runs/static --out runs
 
-Options of dynamic convolutions go to the models that have them.`;
+Options of models go to those that have them.`;
 
 /** `dyconv compare MODEL MODEL`, or two runs. */
-export function defineCompare(program: Command, terminal: Terminal): void {
+export function defineCompare(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("compare")
     .summary("train two models alike, or take two runs, and compare them")
@@ -29,9 +30,9 @@ export function defineCompare(program: Command, terminal: Terminal): void {
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((first: string, second: string, flags: CompareFlags) =>
-      compare([first, second], flags, terminal),
+      compare([first, second], flags, { terminal, models }),
     );
-  addTrainingOptions(command);
+  addTrainingOptions(command, models);
 }
 
 interface ComparePlace {
@@ -41,9 +42,18 @@ interface ComparePlace {
 
 type CompareFlags = TrainingFlags & ComparePlace & { readonly json?: true };
 
-async function compare(names: readonly string[], flags: CompareFlags, terminal: Terminal): Promise<void> {
+interface Context {
+  readonly terminal: Terminal;
+  readonly models: Models;
+}
+
+async function compare(
+  names: readonly string[],
+  flags: CompareFlags,
+  { terminal, models }: Context,
+): Promise<void> {
   const { out, resume = false, json, ...values } = flags;
-  const sides = await findSides(names, { out, resume });
+  const sides = await findSides(names, { out, resume }, models);
   if (!(await trainSides(sides, values, terminal))) return;
 
   const { compareRuns } = await import("../../compare/compare.js");
@@ -64,29 +74,33 @@ interface Side {
   /** Folder of its run. */
   readonly folder: string;
   /** What is to be trained there, unless the run was given. */
-  readonly training?: { readonly model: string; readonly dynamic: boolean; readonly resume: boolean };
+  readonly training?: { readonly model: NamedModel; readonly resume: boolean };
 }
 
 /** Finds what is compared, and refuses before anything is trained what would be refused after. */
-async function findSides(names: readonly string[], place: ComparePlace): Promise<readonly Side[]> {
+async function findSides(
+  names: readonly string[],
+  place: ComparePlace,
+  models: Models,
+): Promise<readonly Side[]> {
   if (new Set(names).size < names.length) throw new UsageError("compare two that differ");
   const sides: Side[] = [];
-  for (const name of names) sides.push(await findSide(name, place));
+  for (const name of names) sides.push(await findSide(name, place, models));
   return sides;
 }
 
-async function findSide(name: string, { out, resume = false }: ComparePlace): Promise<Side> {
+async function findSide(name: string, { out, resume = false }: ComparePlace, models: Models): Promise<Side> {
   const { isRun } = await import("../../runs/description.js");
   if (isRun(name)) return { folder: name };
-  const { dynamic } = await findModel(name);
-  const folder = join(out, name);
+  const model = findModel(models, name);
+  const folder = join(out, model.entry.name);
   const begun = isRun(folder);
   if (begun && !resume) {
     throw new CheckpointError(`${folder} holds a run already`, {
       hint: "continue the comparison with --resume, or give another --out",
     });
   }
-  return { folder, training: { model: name, dynamic: dynamic !== undefined, resume: begun } };
+  return { folder, training: { model, resume: begun } };
 }
 
 /** Trains the sides that are models; gives `false` where that was stopped. */
@@ -95,16 +109,19 @@ async function trainSides(
   flags: TrainingFlags,
   terminal: Terminal,
 ): Promise<boolean> {
-  const { others } = separateModelOptions(flags);
-  const anyDynamic = sides.some(({ training }) => training?.dynamic);
+  const { modelOptions, others } = separateModelOptions(flags);
+  const trained = sides.flatMap(({ training }) => training?.model.entry ?? []);
+  // An option that no model has is an error, which the first one gives.
+  const unknown = Object.keys(modelOptions).some(
+    (key) => !trained.some(({ options }) => options.some((option) => option.key === key)),
+  );
   // A comparison that was cut before its second run goes on with the configuration of the first.
   const begun = sides.find(({ training }) => training?.resume);
   for (const { folder, training } of sides) {
     if (training === undefined) continue;
-    const { model, dynamic, resume } = training;
-    terminal.err(`training ${model} in ${folder}\n`);
-    // Where no model has dynamic convolutions, their options are an error, which the first one gives.
-    const values = dynamic || !anyDynamic ? flags : others;
+    const { model, resume } = training;
+    terminal.err(`training ${model.entry.name} in ${folder}\n`);
+    const values = unknown ? flags : { ...others, ...flagsFor(model.entry, flags) };
     const place = { out: folder, resume, ...(begun === undefined ? {} : { like: begun.folder }) };
     const { finished } = await runTraining(model, values, place, terminal);
     if (!finished) return false;

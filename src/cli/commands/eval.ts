@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { EvaluateRunOptions } from "../../infer/evaluate-run.js";
 import type { CheckpointName } from "../../runs/checkpoint.js";
-import { deviceOption, JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
+import { batchSize, deviceOption, JSON_OPTION, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, noteTemperature } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
@@ -19,7 +19,7 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .argument("<run>", "folder of the run")
     .addOption(checkpointOption())
     .option("--data <source>", "another data source than the run's")
-    .option("--batch-size <n>", "images a step", positiveInteger, 64)
+    .option("--batch-size <n>", "images a step", batchSize, 64)
     .addOption(temperatureOption())
     .addOption(deviceOption())
     .addOption(threadsOption())

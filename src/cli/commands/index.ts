@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { Models } from "../models.js";
 import type { Terminal } from "../terminal.js";
 import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
@@ -11,7 +12,7 @@ import { defineSummary } from "./summary.js";
 import { defineTrain } from "./train.js";
 
 /** Adds a command to the program. What is slow to load, it imports in its action. */
-export type DefineCommand = (program: Command, terminal: Terminal) => void;
+export type DefineCommand = (program: Command, terminal: Terminal, models: Models) => void;
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly DefineCommand[] = [

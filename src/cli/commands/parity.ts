@@ -1,6 +1,6 @@
 import type { Command } from "commander";
+import { PLANS } from "../../models/index.js";
 import type { ParityOptions, ParityResult } from "../../parity/parity.js";
-import { PLANS } from "../../runs/choices.js";
 import { CommandFailed } from "../failed.js";
 import {
   choiceOption,

@@ -1,9 +1,14 @@
 import type { Command } from "commander";
+import { ShapeError, UsageError } from "../../errors/index.js";
+import type { ModelEntry, ModelOptions } from "../../models/index.js";
+import type { Module } from "../../nn/index.js";
 import type { Alignment } from "../../report/index.js";
 import type { Device } from "../../runtime/index.js";
 import { addModelOptions, type ModelFlags, separateModelOptions } from "../model-options.js";
-import { deviceOption, findModel, JSON_OPTION, positiveInteger } from "../options.js";
+import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../models.js";
+import { batchSize, deviceOption, imageSize, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
+import { flagOf } from "../training-options.js";
 
 interface SummaryFlags extends ModelFlags {
   readonly imageSize?: number;
@@ -33,35 +38,41 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** `dyconv summary MODEL` */
-export function defineSummary(program: Command, terminal: Terminal): void {
+export function defineSummary(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("summary")
     .summary("print the layers, parameters and multiply-adds of a model")
     .description(
       "Print the layers of a model with their shapes, parameters and multiply-adds, for one image.",
     )
-    .argument("<model>", "alexnet or alexnet-dy")
-    .option("--image-size <n>", "height and width of the image (default: the model's own)", positiveInteger)
+    .argument("<model>", MODEL_ARGUMENT)
+    .option("--image-size <n>", "height and width of the image (default: the model's own)", imageSize)
     .option("--plans", "show which plan computes each dynamic layer, and what each is predicted to take")
-    .option("--batch-size <n>", "images that plans are chosen for", positiveInteger, 64)
+    .option("--batch-size <n>", "images that plans are chosen for", batchSize, 64)
     .addOption(deviceOption())
     .option(...JSON_OPTION)
-    .action((model: string, flags: SummaryFlags) => printSummary(model, flags, terminal));
-  addModelOptions(command);
+    .action((word: string, flags: SummaryFlags) => printSummary(findModel(models, word), flags, terminal));
+  addModelOptions(command, models);
 }
 
-async function printSummary(name: string, flags: SummaryFlags, terminal: Terminal): Promise<void> {
+async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal: Terminal): Promise<void> {
   const { modelOptions, others } = separateModelOptions(flags);
-  const { create, imageSize } = await findModel(name);
-  const { completeDynamicOptions } = await import("../../models/index.js");
-  const { summarize } = await import("../../inspect/summary.js");
-  const model = create(completeDynamicOptions(name, modelOptions));
-  const sizes = { imageSize: others.imageSize ?? imageSize };
-  const summary = summarize(model, sizes);
+  const { name } = entry;
+  const completed = entry.completeOptions(modelOptions, ([key]) => flagOf(["modelOptions", key!], entry));
+  const model = entry.create(completed);
+  const sizes = { imageSize: others.imageSize ?? entry.imageSize };
+  const summary = await summarizeAt(model, entry, sizes.imageSize);
   const { json, batchSize, device: target } = others;
   const { layerPlans } = await import("../../inspect/plans.js");
   const plans = others.plans && layerPlans(model, { ...sizes, batchSize, target });
-  if (json) return writeJson(terminal, { model: name, ...summary, ...(plans && { batchSize, plans }) });
+  if (json)
+    return writeJson(terminal, {
+      model: name,
+      modelOptions: completed,
+      ...sizes,
+      ...summary,
+      ...(plans && { batchSize, plans }),
+    });
 
   const { formatBytes, formatCount, formatOperations, formatTable } = await import("../../report/index.js");
   const { width, colour } = terminal;
@@ -83,6 +94,7 @@ async function printSummary(name: string, flags: SummaryFlags, terminal: Termina
     { width, colour, align: columns.map(({ align = "right" }) => align) },
   );
   terminal.out(`${table}
+options      ${optionWords(completed)}
 parameters   ${formatCount(summary.parameters)} (${formatCount(summary.trainableParameters)} trainable)
 mult-adds    ${formatCount(summary.multiplyAdds)} an image
 size         ${formatBytes(summary.bytes)}
@@ -93,4 +105,23 @@ size         ${formatBytes(summary.bytes)}
 plans for batch ${batchSize} on ${target}, and the milliseconds that are predicted
 ${formatPlans(plans, terminal)}
 `);
+}
+
+function optionWords(options: ModelOptions): string {
+  const words = Object.entries(options).map(([key, value]) => `${key} ${value}`);
+  return words.length === 0 ? "none" : words.join(", ");
+}
+
+/** The layers for images of a size, which is refused where the model is not made for it. */
+async function summarizeAt(model: Module, { name, imageSize: own }: ModelEntry, imageSize: number) {
+  const { summarize } = await import("../../inspect/summary.js");
+  try {
+    return summarize(model, { imageSize });
+  } catch (cause) {
+    if (!(cause instanceof ShapeError) || imageSize === own) throw cause;
+    throw new UsageError(`${name} does not take images of ${imageSize}×${imageSize}: ${cause.message}`, {
+      hint: `It is made for images of ${own}×${own}.`,
+      cause,
+    });
+  }
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { findModel, folderPath, JSON_OPTION } from "../options.js";
+import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../models.js";
+import { folderPath, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 import { runTraining, type TrainingPlace } from "../training.js";
 import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
@@ -9,31 +10,31 @@ Examples:
   $ dyconv train alexnet-dy --data shapes --out runs/shapes --epochs 3 --batch-size 64
   $ dyconv train alexnet-dy --data cifar10 --out runs/dy
   $ dyconv train alexnet-dy --out runs/dy --resume
+  $ dyconv train ./my-model.js --data my-images --out runs/mine
   $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
 The defaults are the published recipe. Ctrl-C saves a checkpoint and stops.`;
 
 /** `dyconv train MODEL` */
-export function defineTrain(program: Command, terminal: Terminal): void {
+export function defineTrain(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("train")
     .summary("train a model")
     .description("Train a model. The run is a folder: config.json, metrics.jsonl, checkpoints, curves.")
-    .argument("<model>", "alexnet or alexnet-dy")
+    .argument("<model>", MODEL_ARGUMENT)
     .requiredOption("--out <folder>", "folder of the run", folderPath)
     .option("--resume", "continue the run in the folder")
     .option("--init <weights>", "safetensors file to take the first weights from")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
-    .action((model: string, flags: TrainFlags) => trainModel(model, flags, terminal));
-  addTrainingOptions(command);
+    .action((word: string, flags: TrainFlags) => trainModel(findModel(models, word), flags, terminal));
+  addTrainingOptions(command, models);
 }
 
 type TrainFlags = TrainingFlags & TrainingPlace & { readonly json?: true };
 
-async function trainModel(model: string, flags: TrainFlags, terminal: Terminal): Promise<void> {
+async function trainModel(model: NamedModel, flags: TrainFlags, terminal: Terminal): Promise<void> {
   const { out, resume, init, json, ...values } = flags;
-  await findModel(model);
   const place = { out, ...(resume ? { resume } : {}), ...(init === undefined ? {} : { init }) };
   const result = await runTraining(model, values, place, terminal);
   if (json) writeJson(terminal, { out, ...result });

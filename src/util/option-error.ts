@@ -1,15 +1,25 @@
 import type { z } from "zod";
 import { UsageError } from "../errors/index.js";
 
-/** Names a value of the configuration to the user, by its path: `["learningRate"]`. */
+/** Names a value of a configuration to the user, by its path: `["learningRate"]`. */
 export type NameOption = (path: readonly PropertyKey[]) => string;
 
 /** Names values as the library does: `modelOptions.experts`. */
 export const libraryName: NameOption = (path) => path.map(String).join(".");
 
-/** The error of values that cannot be, a line each. The schema has to be asked for the input of its issues. */
-export function configError({ issues }: z.ZodError, nameOf: NameOption): UsageError {
-  return new UsageError(issues.map((issue) => describeIssue(issue, nameOf)).join("\n"));
+/**
+ * Checks and completes values by a schema.
+ *
+ * @throws UsageError with a line for each value that cannot be
+ */
+export function parseOptions<Schema extends z.ZodType>(
+  schema: Schema,
+  values: unknown,
+  nameOf: NameOption = libraryName,
+): z.output<Schema> {
+  const { success, data, error } = schema.safeParse(values, { reportInput: true });
+  if (success) return data;
+  throw new UsageError(error.issues.map((issue) => describeIssue(issue, nameOf)).join("\n"));
 }
 
 function describeIssue(issue: z.core.$ZodIssue, nameOf: NameOption): string {

@@ -1,0 +1,52 @@
+import { UsageError } from "../errors/index.js";
+import { MODELS, type ModelEntry } from "../models/index.js";
+import { isModelPath, loadModelFile, type ModelFile } from "../runs/model-file.js";
+import { suggestion } from "./options.js";
+
+/** A model that a command was given by name or by path. */
+export interface NamedModel {
+  readonly entry: ModelEntry;
+  /** The file it came from, if it did. */
+  readonly file?: ModelFile;
+}
+
+/** The models that a command line may name, by the word that names them. */
+export type Models = ReadonlyMap<string, NamedModel>;
+
+/** Commands that take models, and so may be given files of them. */
+const TAKE_MODELS = ["train", "compare", "summary", "bench"];
+
+/** What the argument of such a command is, for its help. */
+export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(" or ")}, or a module of your own (./my-model.js)`;
+
+/** The models that are part of dyconv. */
+export const registeredModels: Models = new Map(
+  Object.entries(MODELS).map(([name, entry]) => [name, { entry }]),
+);
+
+/**
+ * The registered models, and those of the files that a command line names: their options are flags of it, so
+ * they are needed before it can be read.
+ *
+ * @throws UsageError if a file cannot be loaded or exports no model
+ */
+export async function modelsOf(args: readonly string[]): Promise<Models> {
+  const [command = "", ...words] = args;
+  if (!TAKE_MODELS.includes(command)) return registeredModels;
+  const paths = words.filter((word, i) => isModelPath(word) && !words[i - 1]?.startsWith("--"));
+  const loaded: [string, NamedModel][] = [];
+  for (const path of paths) loaded.push([path, await loadModelFile(path)]);
+  return new Map([...registeredModels, ...loaded]);
+}
+
+/**
+ * The model that a word names.
+ *
+ * @throws UsageError with the nearest name
+ */
+export function findModel(models: Models, word: string): NamedModel {
+  const found = models.get(word);
+  if (found !== undefined) return found;
+  const hint = `${suggestion(word, [...models.keys()])}; a file of your own is named by its path, such as ./my-model.js`;
+  throw new UsageError(`there is no model "${word}"`, { hint });
+}

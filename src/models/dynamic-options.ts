@@ -1,0 +1,33 @@
+import { z } from "zod";
+import type { DynamicConv2dOptions } from "../nn/index.js";
+
+/** Options that the dynamic convolutions of a network share. */
+export type DynamicOptions = Pick<DynamicConv2dOptions, "experts" | "ratio" | "routing" | "init" | "plan">;
+
+type Choice<Option extends keyof DynamicOptions> = NonNullable<DynamicOptions[Option]>;
+
+/** How a dynamic convolution is computed. */
+export const PLANS = [
+  "auto",
+  "aggregate",
+  "mix-outputs",
+  "mix-inputs",
+] as const satisfies readonly Choice<"plan">[];
+const ROUTINGS = ["softmax", "sigmoid"] as const satisfies readonly Choice<"routing">[];
+const EXPERT_INITS = ["per-expert", "notebook"] as const satisfies readonly Choice<"init">[];
+
+/**
+ * The options of dynamic convolutions, to be spread into those of a network that has some. The defaults are
+ * those of the published CIFAR-10 experiment.
+ */
+export const dynamicOptions = {
+  experts: z.int().min(1).max(64).default(2).describe("kernels that are mixed"),
+  ratio: z.number().min(0.0625).max(1024).default(4).describe("channels to hidden channels of the attention"),
+  routing: z.enum(ROUTINGS).default("softmax").describe("what makes attention of logits"),
+  init: z
+    .enum(EXPERT_INITS)
+    .default("per-expert")
+    .describe("first values of the kernels")
+    .meta({ flag: "expert-init" }),
+  plan: z.enum(PLANS).default("auto").describe("how dynamic convolutions are computed"),
+};

@@ -1,0 +1,88 @@
+import type { z } from "zod";
+import { UsageError } from "../errors/index.js";
+import type { Module } from "../nn/index.js";
+import { libraryName, type NameOption, parseOptions } from "../util/option-error.js";
+import { describeOptions, type ModelOption, type OptionsSchema } from "./options.js";
+
+/** Values of a network's options, by name. */
+export type ModelOptions = Readonly<Record<string, unknown>>;
+
+/** A network as {@link defineModel} takes it. */
+export interface ModelDefinition<Schema extends OptionsSchema> {
+  /** What the configuration of a run calls it. */
+  readonly name: string;
+  /** What it is, in a few words. */
+  readonly summary: string;
+  /** Height and width of the images it is trained on. */
+  readonly imageSize: number;
+  /** Its options; each needs a default, and a description, which is its help on the command line. */
+  readonly options: Schema;
+  /** Makes it, with an output for each class. */
+  readonly create: (options: z.output<Schema> & { readonly classes: number }) => Module;
+}
+
+/** A network that can be trained by name. Command-line flags, `config.json` and reports follow from it. */
+export interface ModelEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Height and width of the images it is trained on. */
+  readonly imageSize: number;
+  readonly options: readonly ModelOption[];
+  /**
+   * All options: those given, the others as they are by default.
+   *
+   * @throws UsageError if there is no such option, or a value cannot be
+   */
+  completeOptions(given: ModelOptions, nameOf?: NameOption): ModelOptions;
+  /**
+   * Makes the network.
+   *
+   * @param options its options, and the number of classes; 10 by default
+   * @throws UsageError if there is no such option, or a value cannot be
+   */
+  create(options?: ModelOptions & { readonly classes?: number }): Module;
+}
+
+/**
+ * Makes a network one that can be trained by name.
+ *
+ * @example
+ * export default defineModel({
+ *   name: "tiny",
+ *   summary: "one dynamic convolution",
+ *   imageSize: 32,
+ *   options: z.strictObject({ experts: z.int().min(1).max(64).default(4).describe("kernels that are mixed") }),
+ *   create: ({ classes, experts }) =>
+ *     new Sequential(
+ *       new DynamicConv2d(3, 16, 3, { experts }),
+ *       new AdaptiveAvgPool2d(),
+ *       new Flatten(),
+ *       new Linear(16, classes),
+ *     ),
+ * });
+ * @throws UsageError if the name or an option could not be given on the command line
+ */
+export function defineModel<Schema extends OptionsSchema>(definition: ModelDefinition<Schema>): ModelEntry {
+  const { name, summary, imageSize, options: schema, create } = definition;
+  if (!/^[\w][\w.-]*$/.test(name)) {
+    throw new UsageError(`a model's name is made of letters, digits, ".", "_" and "-", not "${name}"`);
+  }
+  const options = describeOptions(name, schema);
+  const strict = schema.strict();
+  const completeOptions = (given: ModelOptions, nameOf: NameOption = libraryName) => {
+    const unknown = Object.keys(given).filter((key) => !options.some((option) => option.key === key));
+    if (unknown.length > 0) {
+      throw new UsageError(`${name} has no option ${unknown.map((key) => nameOf([key])).join(", ")}`, {
+        hint:
+          options.length === 0
+            ? "It has none."
+            : `Its options: ${options.map(({ key }) => nameOf([key])).join(", ")}.`,
+      });
+    }
+    return parseOptions(strict, given, nameOf) as z.output<Schema> & ModelOptions;
+  };
+  return {
+    ...{ name, summary, imageSize, options, completeOptions },
+    create: ({ classes = 10, ...given } = {}) => create({ ...completeOptions(given), classes }),
+  };
+}
