@@ -36,6 +36,12 @@ export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
   return order;
 }
 
+/** How often two numbers are multiplied and added to a sum when a tensor is computed from its inputs. */
+export function multiplyAdds(node: Tensor): number {
+  const { operator, inputs, attributes } = node;
+  return operator.multiplyAdds?.(inputs, node, attributes) ?? 0;
+}
+
 /** All tensors of a graph, its inputs first, every one after its own inputs. */
 export function nodesOf(graph: Graph): Tensor[] {
   return topologicalOrder([...graph.inputs, ...graph.outputs].map(({ tensor }) => tensor));

@@ -25,8 +25,41 @@ export interface EmitContext<A> {
   readonly target: Target;
 }
 
-/** An operator: its shape rule, its gradient and its emission, in one place. */
-export interface Operator<A extends Attributes = Attributes> {
+/**
+ * What rewrites may rely on besides an operator's three rules. A fact that is left out does not hold; none of them
+ * changes what the operator computes.
+ */
+export interface OperatorFacts<A> {
+  /** Each element of the output is made from those of the inputs at its place; inputs broadcast. */
+  readonly elementwise?: boolean;
+  /** Its two inputs may be exchanged. */
+  readonly commutative?: boolean;
+  /** The output holds the elements of float inputs in other places, and nothing else. */
+  readonly rearranges?: boolean;
+  /** Inputs in each of which it is linear while the others stay the same; not with more inputs than these. */
+  readonly linearIn?: readonly number[];
+  /** It stands for a value that is fed when the graph runs. */
+  readonly isFed?: boolean;
+  /** The attributes with which ReLU is applied to the output in the same pass. */
+  withRelu?(attributes: A): A;
+  /** How often two numbers are multiplied and added to a sum; 0 where it is left out. */
+  multiplyAdds?(inputs: readonly TensorType[], output: TensorType, attributes: A): number;
+  /**
+   * The same where images lie in blocks, [B, C/b, H, W, b] in place of [B, C, H, W]; `undefined` where it cannot be
+   * done. It may give images in blocks, or another result as it was. Elementwise operators need no such form.
+   *
+   * @param context images among the inputs are in blocks; `output` is the tensor that is to be replaced
+   */
+  inBlocks?(context: GradientContext<A>): Tensor | undefined;
+  /** The values of a float32 output, from those of the inputs, for what depends on constants alone. */
+  evaluate?(
+    values: readonly Float32Array[],
+    context: { readonly inputs: readonly TensorType[]; readonly output: TensorType; readonly attributes: A },
+  ): Float32Array;
+}
+
+/** An operator: its shape rule, its gradient and its emission, and what rewrites may know of it, in one place. */
+export interface Operator<A extends Attributes = Attributes> extends OperatorFacts<A> {
   /** Unique, camelCase; the name in prints and errors. */
   readonly name: string;
   /** Checks the inputs and gives the type of the output; throws {@link ShapeError}. */
@@ -38,6 +71,17 @@ export interface Operator<A extends Attributes = Attributes> {
   gradient(outputGradient: Tensor, context: GradientContext<A>): readonly (Tensor | null)[];
   /** Writes ONNX nodes and returns the name of the value that holds the output. */
   emit(context: EmitContext<A>, onnx: OnnxBuilder): string;
+}
+
+/** What differs between two uses of an operator. */
+export interface Changes<A> {
+  readonly inputs?: readonly Tensor[];
+  readonly attributes?: Partial<A>;
+}
+
+/** A tensor made by an operator whose attributes are known to be `A`. */
+export interface TensorOf<A extends Attributes> extends Tensor {
+  readonly attributes: A;
 }
 
 /**
@@ -77,5 +121,14 @@ export class Tensor implements TensorType {
   ): Tensor {
     const { dtype, shape } = operator.infer(inputs, attributes);
     return new Tensor(operator as unknown as Operator, inputs, attributes, dtype, shape, scope);
+  }
+  /** Whether an operator made this tensor; its attributes then have the operator's type. */
+  is<A extends Attributes>(operator: Operator<A>): this is TensorOf<A> {
+    return this.operator === (operator as unknown as Operator);
+  }
+
+  /** The same operator, on other inputs or with some attributes changed. All else is carried over. */
+  with({ inputs = this.inputs, attributes }: Changes<this["attributes"]>): Tensor {
+    return Tensor.apply(this.operator, inputs, { ...this.attributes, ...attributes }, this.scope);
   }
 }

@@ -18,7 +18,7 @@ export function verify(graph: Graph): void {
   }
   const declared = new Set(graph.inputs.map(({ tensor }) => tensor));
   for (const node of nodesOf(graph)) {
-    if (node.operator.name === "input" && !declared.has(node)) {
+    if (node.operator.isFed && !declared.has(node)) {
       throw new GraphError(`the graph uses an input of type ${formatType(node)} that it does not declare`, {
         hint: "pass every tensor a traced function uses as an argument, or make it a constant",
       });

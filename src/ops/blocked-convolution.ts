@@ -43,6 +43,7 @@ interface BlockedConvolutionAttributes extends Attributes {
 
 const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   name: "blockedConv2d",
+  withRelu: (attributes) => ({ ...attributes, relu: true }),
   infer: ([x, weight], { stride, padding, dilation, groups }) => {
     const kernel = staticShape(weight!.shape, "blockedConv2d");
     const [batch, channels, ...rest] = staticShape(x!.shape, "blockedConv2d");

@@ -9,6 +9,7 @@ import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { staticShape } from "../util/shape.js";
+import { permuted } from "../util/strides.js";
 
 /** The domain of ONNX Runtime's blocked operators. */
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
@@ -17,8 +18,21 @@ interface BlockAttributes extends Attributes {
   readonly block: number;
 }
 
-const toBlockedOperator: Operator<BlockAttributes> = {
+/** The operator of {@link toBlocked}. */
+export const toBlockedOperator: Operator<BlockAttributes> = {
   name: "toBlocked",
+  rearranges: true,
+  inBlocks: ({ inputs: [x] }) => x,
+  evaluate: ([x], { output }) => {
+    const [batch, blocks, height, width, block] = output.shape as readonly [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    return permuted(x!, [batch, blocks, block, height * width], [0, 1, 3, 2]);
+  },
   infer: ([x], { block }) => {
     const [batch, channels, height, width] = staticShape(x!.shape, "toBlocked");
     if (x!.shape.length !== 4 || channels! % block !== 0) {
@@ -31,8 +45,10 @@ const toBlockedOperator: Operator<BlockAttributes> = {
     onnx.reshape(onnx.node("ReorderInput", inputs, {}, BLOCKED_DOMAIN), output.shape as readonly number[]),
 };
 
-const fromBlockedOperator: Operator<Record<string, never>> = {
+/** The operator of {@link fromBlocked}. */
+export const fromBlockedOperator: Operator<Record<string, never>> = {
   name: "fromBlocked",
+  rearranges: true,
   infer: ([x]) => ({ dtype: "float32", shape: plainShape(x!.shape as readonly number[]) }),
   gradient: (dy, { inputs: [x] }) => [toBlocked(dy, x!.shape[4] as number)],
   emit: ({ inputs, output }, onnx) => {

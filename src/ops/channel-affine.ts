@@ -10,8 +10,11 @@ interface ChannelAffineAttributes extends Attributes {
   readonly relu: boolean;
 }
 
-const channelAffineOperator: Operator<ChannelAffineAttributes> = {
+/** The operator of {@link channelAffine}. */
+export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
   name: "channelAffine",
+  withRelu: (attributes) => ({ ...attributes, relu: true }),
+  inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x, scale, shift, addend], { blocked }) => {
     const [, second, , , block] = x!.shape as readonly number[];
     const channels = blocked ? second! * block! : second;

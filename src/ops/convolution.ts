@@ -8,7 +8,7 @@
  */
 import { ShapeError, UsageError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
-import { staticShape } from "../util/shape.js";
+import { elementCount, staticShape } from "../util/shape.js";
 import { pad } from "./layout.js";
 import { sum } from "./reduce.js";
 import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
@@ -25,7 +25,8 @@ export interface ConvolutionOptions {
   readonly groups?: number;
 }
 
-interface ConvolutionAttributes extends Attributes {
+/** Attributes of a convolution, complete. */
+export interface ConvolutionAttributes extends Attributes {
   readonly stride: Pair;
   readonly padding: Pair;
   readonly dilation: Pair;
@@ -54,8 +55,11 @@ function onnxAttributes({ stride, padding, dilation, groups }: ConvolutionAttrib
   return { strides: stride, pads: symmetricPads(padding), dilations: dilation, group: groups };
 }
 
-const conv2dOperator: Operator<ConvolutionAttributes> = {
+/** The operator of {@link conv2d}. */
+export const conv2dOperator: Operator<ConvolutionAttributes> = {
   name: "conv2d",
+  linearIn: [0, 1],
+  multiplyAdds: ([, w], y) => elementCount(y.shape) * elementCount(w!.shape.slice(1)),
   infer: ([x, w, bias], { stride, padding, dilation, groups }) => {
     const [batch, channels] = x!.shape;
     const [out, perGroup] = w!.shape as readonly number[];
@@ -88,12 +92,16 @@ const conv2dOperator: Operator<ConvolutionAttributes> = {
   emit: ({ inputs, attributes }, onnx) => onnx.node("Conv", inputs, onnxAttributes(attributes)),
 };
 
-interface TransposeAttributes extends ConvolutionAttributes {
+/** Attributes of a transposed convolution, complete. */
+export interface TransposeAttributes extends ConvolutionAttributes {
   readonly outputPadding: Pair;
 }
 
-const convTranspose2dOperator: Operator<TransposeAttributes> = {
+/** The operator of {@link convTranspose2d}. */
+export const convTranspose2dOperator: Operator<TransposeAttributes> = {
   name: "convTranspose2d",
+  linearIn: [0, 1],
+  multiplyAdds: ([x, w]) => elementCount(x!.shape) * elementCount(w!.shape.slice(1)),
   infer: ([x, w], { stride, padding, dilation, groups, outputPadding }) => {
     const [batch, channels] = x!.shape;
     const [input, perGroup] = w!.shape as readonly number[];
@@ -129,12 +137,16 @@ const convTranspose2dOperator: Operator<TransposeAttributes> = {
     }),
 };
 
-interface WeightGradientAttributes extends ConvolutionAttributes {
+/** Attributes of the gradient of a convolution by its weight. */
+export interface WeightGradientAttributes extends ConvolutionAttributes {
   readonly kernel: Pair;
 }
 
-const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
+/** The gradient of {@link conv2d} by its weight, from x and the gradient of its output. */
+export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
   name: "conv2dWeightGradient",
+  linearIn: [0, 1],
+  multiplyAdds: ([, dy], dw) => elementCount(dy!.shape) * elementCount(dw.shape.slice(1)),
   infer: ([x, dy], { kernel, groups }) => ({
     dtype: "float32",
     shape: [dy!.shape[1]!, (x!.shape[1] as number) / groups, ...kernel],

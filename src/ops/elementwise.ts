@@ -9,6 +9,7 @@ import {
 } from "../ir/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { broadcastShapes } from "../util/shape.js";
+import { broadcast } from "../util/strides.js";
 import { scalar } from "./input.js";
 
 /** A tensor, or a number that is taken as a scalar of the other operand's dtype. */
@@ -33,9 +34,16 @@ function expectDType(operator: string, inputs: readonly TensorType[], ...allowed
   }
 }
 
-function unary(name: string, onnxType: string, gradient: UnaryGradient): Operator<NoAttributes> {
+function unary(
+  name: string,
+  onnxType: string,
+  gradient: UnaryGradient,
+  evaluate?: (x: number) => number,
+): Operator<NoAttributes> {
   return {
     name,
+    elementwise: true,
+    ...(evaluate && { evaluate: ([x]) => x!.map(evaluate) }),
     infer: (inputs) => {
       expectDType(name, inputs, "float32");
       return inputs[0]!;
@@ -45,9 +53,21 @@ function unary(name: string, onnxType: string, gradient: UnaryGradient): Operato
   };
 }
 
-function binary(name: string, onnxType: string, gradient: BinaryGradient): Operator<NoAttributes> {
+function binary(
+  name: string,
+  onnxType: string,
+  gradient: BinaryGradient,
+  evaluate?: (a: number, b: number) => number,
+): Operator<NoAttributes> {
   return {
     name,
+    elementwise: true,
+    ...(evaluate && {
+      evaluate: (values, { inputs, output }) => {
+        const shapes = inputs.map(({ shape }) => shape as readonly number[]);
+        return broadcast(evaluate, values, shapes, output.shape as readonly number[]);
+      },
+    }),
     infer: ([a, b]) => {
       expectDType(name, [a!, b!], "float32", "int64");
       expectDType(name, [b!], a!.dtype);
@@ -61,6 +81,7 @@ function binary(name: string, onnxType: string, gradient: BinaryGradient): Opera
 function comparison(name: string, onnxType: string): Operator<NoAttributes> {
   return {
     name,
+    elementwise: true,
     infer: ([a, b]) => {
       expectDType(name, [a!, b!], "float32", "int64");
       expectDType(name, [b!], a!.dtype);
@@ -83,10 +104,15 @@ function applyBinary(operator: Operator<NoAttributes>): (a: Operand, b: Operand)
   };
 }
 
-const negOperator = unary("neg", "Neg", (dy) => neg(dy));
+const negOperator = unary(
+  "neg",
+  "Neg",
+  (dy) => neg(dy),
+  (x) => -x,
+);
 const expOperator = unary("exp", "Exp", (dy, _, y) => mul(dy, y));
 const logOperator = unary("log", "Log", (dy, x) => div(dy, x));
-const sqrtOperator = unary("sqrt", "Sqrt", (dy, _, y) => div(mul(dy, 0.5), y));
+const sqrtOperator = unary("sqrt", "Sqrt", (dy, _, y) => div(mul(dy, 0.5), y), Math.sqrt);
 const absOperator = unary("abs", "Abs", (dy, x) => mul(dy, sign(x)));
 const signOperator: Operator<NoAttributes> = {
   ...unary("sign", "Sign", (dy) => mul(dy, 0)),
@@ -109,7 +135,8 @@ const nonzeroOperator: Operator<NoAttributes> = {
     return onnx.cast(isNonzero, "float32");
   },
 };
-const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, nonzero(y)));
+/** The operator of {@link relu}. */
+export const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, nonzero(y)));
 const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));
 /** log(1 + u) for u from 0 to 1; the rounding of 1 + u cancels out (Kahan). */
 function emitLog1p(u: string, onnx: OnnxBuilder): string {
@@ -130,10 +157,38 @@ const logSigmoidOperator: Operator<NoAttributes> = {
 };
 const tanhOperator = unary("tanh", "Tanh", (dy, _, y) => mul(dy, sub(1, mul(y, y))));
 
-const addOperator = binary("add", "Add", (dy) => [dy, dy]);
-const subOperator = binary("sub", "Sub", (dy) => [dy, neg(dy)]);
-const mulOperator = binary("mul", "Mul", (dy, a, b) => [mul(dy, b), mul(dy, a)]);
-const divOperator = binary("div", "Div", (dy, _, b, y) => [div(dy, b), neg(mul(dy, div(y, b)))]);
+/** The operator of {@link add}. */
+export const addOperator: Operator<NoAttributes> = {
+  ...binary(
+    "add",
+    "Add",
+    (dy) => [dy, dy],
+    (a, b) => a + b,
+  ),
+  commutative: true,
+};
+const subOperator = binary(
+  "sub",
+  "Sub",
+  (dy) => [dy, neg(dy)],
+  (a, b) => a - b,
+);
+/** The operator of {@link mul}. */
+export const mulOperator: Operator<NoAttributes> = {
+  ...binary(
+    "mul",
+    "Mul",
+    (dy, a, b) => [mul(dy, b), mul(dy, a)],
+    (a, b) => a * b,
+  ),
+  commutative: true,
+};
+const divOperator = binary(
+  "div",
+  "Div",
+  (dy, _, b, y) => [div(dy, b), neg(mul(dy, div(y, b)))],
+  (a, b) => a / b,
+);
 // 0⁰ is 1 whichever way a goes, and 0ᵇ is 0 for every b > 0: at a = 0 both derivatives would be 0 · ∞.
 const powOperator = binary("pow", "Pow", (dy, a, b, y) => {
   const isZero = equal(a, 0);
@@ -156,6 +211,7 @@ const lessOperator = comparison("less", "Less");
 
 const whereOperator: Operator<NoAttributes> = {
   name: "where",
+  elementwise: true,
   infer: ([condition, a, b]) => {
     expectDType("where", [condition!], "bool");
     expectDType("where", [b!], a!.dtype);
@@ -168,6 +224,7 @@ const whereOperator: Operator<NoAttributes> = {
 
 const castOperator: Operator<{ to: DType } & Attributes> = {
   name: "cast",
+  elementwise: true,
   infer: ([x], { to }) => ({ dtype: to, shape: x!.shape }),
   gradient: (dy, { inputs: [x] }) => [x!.dtype === "float32" ? dy : null],
   emit: ({ inputs, attributes }, onnx) => onnx.cast(inputs[0]!, attributes.to),

@@ -1,5 +1,5 @@
 export * from "./blocked-convolution.js";
-export { fromBlocked, toBlocked } from "./blocked-layout.js";
+export { fromBlocked, fromBlockedOperator, toBlocked, toBlockedOperator } from "./blocked-layout.js";
 export * from "./channel-affine.js";
 export * from "./convolution.js";
 export * from "./elementwise.js";

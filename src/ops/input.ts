@@ -5,6 +5,7 @@ import { elementCount, formatShape } from "../util/shape.js";
 /** A value fed at the graph's border. */
 export const inputOperator: Operator<{ dtype: DType; shape: Shape }> = {
   name: "input",
+  isFed: true,
   infer: (_, { dtype, shape }) => {
     if (shape.slice(1).includes("batch")) {
       throw new ShapeError("input", '"batch" as the leading dimension only', formatShape(shape));
@@ -17,7 +18,8 @@ export const inputOperator: Operator<{ dtype: DType; shape: Shape }> = {
   },
 };
 
-const constantOperator: Operator<{ dtype: DType; shape: readonly number[]; data: TensorData }> = {
+/** The operator of {@link constant}. */
+export const constantOperator: Operator<{ dtype: DType; shape: readonly number[]; data: TensorData }> = {
   name: "constant",
   infer: (_, { dtype, shape, data }) => {
     if (data.length !== elementCount(shape)) {
@@ -46,7 +48,7 @@ export function constant(data: TensorData, shape: readonly number[] = [data.leng
 
 /** The values of a constant; `undefined` for any other tensor. */
 export function constantData(x: Tensor): TensorData | undefined {
-  return x.operator.name === constantOperator.name ? (x.attributes.data as TensorData) : undefined;
+  return x.is(constantOperator) ? x.attributes.data : undefined;
 }
 
 /** A scalar constant. */

@@ -1,11 +1,31 @@
 import { ShapeError } from "../errors/index.js";
-import { type Attributes, type Dim, formatType, type Operator, type Shape, Tensor } from "../ir/index.js";
+import {
+  type Attributes,
+  type Dim,
+  formatType,
+  type GradientContext,
+  type Operator,
+  type Shape,
+  Tensor,
+} from "../ir/index.js";
 import { broadcastShapes, elementCount, formatShape, normalizeAxes, staticShape } from "../util/shape.js";
+import { permuted } from "../util/strides.js";
 import { zeros } from "./input.js";
 import { sum } from "./reduce.js";
 
-const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
+/** The operator of {@link reshape}. */
+export const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
   name: "reshape",
+  rearranges: true,
+  evaluate: ([x]) => x!,
+  // Samples become channels, or channels samples, by whole blocks.
+  inBlocks: ({ inputs: [x], output: { shape } }) => {
+    const [, , height, width, block] = x!.shape as readonly number[];
+    const sameImages = shape.length === 4 && shape[2] === height && shape[3] === width;
+    const blocks = (shape[1] as number) / block!;
+    if (!sameImages || !Number.isInteger(blocks)) return undefined;
+    return reshape(x!, [shape[0]!, blocks, height!, width!, block!]);
+  },
   infer: ([x], { shape }) => {
     const open = x!.shape[0] === "batch";
     const from = open ? x!.shape.slice(1) : x!.shape;
@@ -24,8 +44,12 @@ const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
     ),
 };
 
-const transposeOperator: Operator<{ permutation: readonly number[] } & Attributes> = {
+/** The operator of {@link transpose}. */
+export const transposeOperator: Operator<{ permutation: readonly number[] } & Attributes> = {
   name: "transpose",
+  rearranges: true,
+  evaluate: ([x], { inputs: [type], attributes: { permutation } }) =>
+    permuted(x!, type!.shape as readonly number[], permutation),
   infer: ([x], { permutation }) => {
     normalizeAxes("transpose", permutation, x!.shape.length);
     if (permutation.length !== x!.shape.length) {
@@ -42,7 +66,8 @@ const transposeOperator: Operator<{ permutation: readonly number[] } & Attribute
   emit: ({ inputs, attributes }, onnx) => onnx.node("Transpose", inputs, { perm: attributes.permutation }),
 };
 
-const expandOperator: Operator<{ shape: readonly number[] } & Attributes> = {
+/** The operator of {@link expand}. */
+export const expandOperator: Operator<{ shape: readonly number[] } & Attributes> = {
   name: "expand",
   infer: ([x], { shape }) => {
     const result = broadcastShapes("expand", x!.shape, shape);
@@ -61,8 +86,19 @@ interface SliceAttributes extends Attributes {
   readonly end: number;
 }
 
+/** Where height and width are axes 2 and 3, in blocks or not, what moves along them is the same operator. */
+function alongImage<A extends Attributes & { readonly axis: number }>({
+  inputs,
+  output,
+  attributes: { axis },
+}: GradientContext<A>): Tensor | undefined {
+  return axis === 2 || axis === 3 ? output.with({ inputs }) : undefined;
+}
+
 const sliceOperator: Operator<SliceAttributes> = {
   name: "slice",
+  rearranges: true,
+  inBlocks: alongImage,
   infer: ([x], { axis, start, end }) => {
     const size = x!.shape[axis];
     if (typeof size !== "number" || start < 0 || end > size || start >= end) {
@@ -86,6 +122,11 @@ interface PadAttributes extends Attributes {
 
 const padOperator: Operator<PadAttributes> = {
   name: "pad",
+  inBlocks: ({ inputs, output, attributes: { before, after, value } }) => {
+    const still = [0, 1].every((axis) => before[axis] === 0 && after[axis] === 0);
+    const attributes = { before: [...before, 0], after: [...after, 0], value };
+    return still ? output.with({ inputs, attributes }) : undefined;
+  },
   infer: ([x], { before, after }) => {
     const fits = before.every(
       (amount, axis) =>
@@ -115,6 +156,21 @@ const padOperator: Operator<PadAttributes> = {
 
 const concatOperator: Operator<{ axis: number }> = {
   name: "concat",
+  rearranges: true,
+  evaluate: (values, { inputs, output, attributes: { axis } }) => {
+    const shape = output.shape as readonly number[];
+    const rows = elementCount(shape.slice(0, axis));
+    const joined = new Float32Array(elementCount(shape));
+    let start = 0;
+    for (let row = 0; row < rows; row++) {
+      for (const [i, { shape }] of inputs.entries()) {
+        const length = elementCount(shape.slice(axis));
+        joined.set(values[i]!.subarray(row * length, (row + 1) * length), start);
+        start += length;
+      }
+    }
+    return joined;
+  },
   infer: (inputs, { axis }) => {
     const first = inputs[0]!;
     let total = 0;
@@ -157,6 +213,8 @@ interface TapAttributes extends Attributes {
 
 const takeTapOperator: Operator<TapAttributes> = {
   name: "takeTap",
+  rearranges: true,
+  inBlocks: alongImage,
   infer: ([x], { axis, start, step, count }) => {
     const size = x!.shape[axis];
     if (typeof size !== "number" || start + step * (count - 1) >= size) {
@@ -179,6 +237,8 @@ const takeTapOperator: Operator<TapAttributes> = {
 
 const interleaveOperator: Operator<{ axis: number }> = {
   name: "interleave",
+  rearranges: true,
+  inBlocks: alongImage,
   infer: (inputs, { axis }) => {
     const [first] = inputs;
     if (inputs.some((type) => formatType(type) !== formatType(first!))) {
@@ -243,7 +303,7 @@ function scatterRows(updates: Tensor, indices: Tensor, shape: readonly number[])
 
 /** The same elements in another shape; one size may be −1 and is worked out. Reshapes in a row become one. */
 export function reshape(tensor: Tensor, shape: Shape): Tensor {
-  const x = tensor.operator.name === reshapeOperator.name ? tensor.inputs[0]! : tensor;
+  const x = tensor.is(reshapeOperator) ? tensor.inputs[0]! : tensor;
   const known = shape.reduce<number>((n, size) => (size === -1 || size === "batch" ? n : n * size), 1);
   const total = elementCount(x.shape[0] === "batch" ? x.shape.slice(1) : x.shape, "reshape");
   const resolved = shape.map((size) => (size === -1 ? total / known : size));
@@ -304,9 +364,9 @@ export function pad(
   const [axis] = normalizeAxes("pad", [options.axis], x.shape.length);
   const { value = 0 } = options;
   if (options.before === 0 && options.after === 0) return x;
-  const inner = x.operator.name === padOperator.name && x.attributes.value === value;
   const none = x.shape.map(() => 0);
-  const known = (inner ? x.attributes : { before: none, after: none }) as PadAttributes;
+  const inner = x.is(padOperator) && x.attributes.value === value;
+  const known = inner ? x.attributes : { before: none, after: none };
   const grown = (side: readonly number[], amount: number) => side.with(axis!, side[axis!]! + amount);
   return Tensor.apply(padOperator, [inner ? x.inputs[0]! : x], {
     before: grown(known.before, options.before),

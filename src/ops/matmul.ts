@@ -1,10 +1,13 @@
 import { ShapeError } from "../errors/index.js";
 import { formatType, type Operator, Tensor } from "../ir/index.js";
-import { broadcastShapes } from "../util/shape.js";
+import { broadcastShapes, elementCount } from "../util/shape.js";
 import { transpose } from "./layout.js";
 
-const matmulOperator: Operator<Record<string, never>> = {
+/** The operator of {@link matmul}. */
+export const matmulOperator: Operator<Record<string, never>> = {
   name: "matmul",
+  linearIn: [0, 1],
+  multiplyAdds: ([a], output) => elementCount(output.shape) * (a!.shape.at(-1) as number),
   infer: ([a, b]) => {
     const inner = a!.shape[a!.shape.length - 1];
     if (

@@ -5,7 +5,14 @@
  * matter, so blocked tensors mix as plain ones do.
  */
 import { ShapeError } from "../errors/index.js";
-import { formatType, type Operator, type Shape, Tensor, type TensorType } from "../ir/index.js";
+import {
+  formatType,
+  type GradientContext,
+  type Operator,
+  type Shape,
+  Tensor,
+  type TensorType,
+} from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 
 /** Groups of channels that are mixed apart; 1 by default. */
@@ -32,8 +39,22 @@ function share(shape: Shape, parts: number): number {
   return elementCount(shape.slice(1)) / parts;
 }
 
-const mixExpertsOperator: Operator<MixtureAttributes> = {
+/** Blocks of channels are mixed as channels are, where each expert has whole ones. */
+function byChannelBlocks({
+  inputs,
+  output,
+  attributes: { groups },
+}: GradientContext<MixtureAttributes>): Tensor | undefined {
+  const block = inputs[0]!.shape[4] as number;
+  const whole = output.shape.length !== 4 || (output.shape[1] as number) % block === 0;
+  return groups === 1 && whole ? output.with({ inputs }) : undefined;
+}
+
+/** The operator of {@link mixExperts}. */
+export const mixExpertsOperator: Operator<MixtureAttributes> = {
   name: "mixExperts",
+  linearIn: [0, 1],
+  inBlocks: byChannelBlocks,
   infer: ([y, attention], { groups }) => {
     const experts = expectExperts("mixExperts", y!, attention!);
     const [batch, channels, ...rest] = y!.shape as readonly number[];
@@ -55,8 +76,11 @@ const mixExpertsOperator: Operator<MixtureAttributes> = {
   },
 };
 
-const spreadExpertsOperator: Operator<MixtureAttributes> = {
+/** The operator of {@link spreadExperts}. */
+export const spreadExpertsOperator: Operator<MixtureAttributes> = {
   name: "spreadExperts",
+  linearIn: [0, 1],
+  inBlocks: byChannelBlocks,
   infer: ([y, attention]) => {
     const experts = expectExperts("spreadExperts", y!, attention!);
     const [batch, channels, ...rest] = y!.shape as readonly number[];
@@ -76,6 +100,8 @@ const spreadExpertsOperator: Operator<MixtureAttributes> = {
 
 const expertProductsOperator: Operator<MixtureAttributes> = {
   name: "expertProducts",
+  linearIn: [0, 1],
+  inBlocks: byChannelBlocks,
   infer: ([many, y]) => {
     const experts = (many!.shape[1] as number) / (y!.shape[1] as number);
     return { dtype: "float32", shape: [y!.shape[0]!, experts] };

@@ -17,8 +17,10 @@ interface StatisticsAttributes extends Attributes {
   readonly blocked: boolean;
 }
 
-const channelStatisticsOperator: Operator<StatisticsAttributes> = {
+/** The operator of {@link channelStatistics}. */
+export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
   name: "channelStatistics",
+  inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x], { blocked }) => {
     const [, second, , , block] = x!.shape as readonly number[];
     return { dtype: "float32", shape: [2, blocked ? second! * block! : second!] };
@@ -97,8 +99,14 @@ function expectChannels(inputs: readonly TensorType[]): TensorType {
   return x!;
 }
 
-const batchNormOperator: Operator<{ epsilon: number }> = {
+/** The operator of {@link batchNorm}. */
+export const batchNormOperator: Operator<{ epsilon: number }> = {
   name: "batchNorm",
+  inBlocks: ({ inputs: [x, scale, bias, mean, variance], attributes: { epsilon } }) => {
+    const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
+    const affine = batchNormAffine(parameters, epsilon);
+    return channelAffine(x!, affine.scale, affine.shift, undefined, { blocked: true });
+  },
   infer: expectChannels,
   gradient: (dy, { inputs: [x, scale, bias, mean, variance], attributes: { epsilon } }) => {
     const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };

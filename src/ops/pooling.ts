@@ -1,6 +1,6 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
-import { staticShape } from "../util/shape.js";
+import { broadcastShapes, staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
 import { convTranspose2d } from "./convolution.js";
 import { add, sub } from "./elementwise.js";
@@ -57,8 +57,10 @@ function onnxAttributes({ kernel, stride, padding }: PoolingAttributes) {
   return { kernel_shape: kernel, strides: stride, pads: symmetricPads(padding) };
 }
 
-const maxPool2dOperator: Operator<MaxPoolAttributes> = {
+/** The operator of {@link maxPool2d}. */
+export const maxPool2dOperator: Operator<MaxPoolAttributes> = {
   name: "maxPool2d",
+  inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x], attributes) => pooledType("maxPool2d", x!, attributes, attributes.blocked ? 5 : 4),
   // Without indices, which WebGPU lacks and the CPU computes slowly: first the row of the maximum is found,
   // then its column, each by comparing what the taps see with the maximum.
@@ -79,7 +81,11 @@ const maxPool2dOperator: Operator<MaxPoolAttributes> = {
 
 const takeEqualOperator: Operator<Record<string, never>> = {
   name: "takeEqual",
-  infer: ([value]) => value!,
+  elementwise: true,
+  infer: ([value, a, b]) => {
+    const compared = broadcastShapes("takeEqual", a!.shape, b!.shape);
+    return { dtype: value!.dtype, shape: broadcastShapes("takeEqual", value!.shape, compared) };
+  },
   gradient: (dy, { inputs: [, a, b] }) => [takeEqual(dy, a!, b!), null, null],
   emit: ({ inputs: [value, a, b] }, onnx) =>
     onnx.node("Mul", [value!, onnx.cast(onnx.node("Equal", [a!, b!]), "float32")]),

@@ -1,11 +1,15 @@
 /**
  * Convolutions, their input gradients and their weight gradients become convolutions in ONNX Runtime's
  * blocked layout, which run at two to five times the speed. Each is wrapped in conversions from and to the
- * plain layout; `keepBlocked` takes out those that meet.
+ * plain layout; `keep-blocked` takes out those that meet.
  */
-import type { Graph, Machine, Tensor } from "../ir/index.js";
+import type { Tensor } from "../ir/index.js";
 import {
   blockedConv2d,
+  type ConvolutionAttributes,
+  conv2dOperator,
+  conv2dWeightGradientOperator,
+  convTranspose2dOperator,
   fromBlocked,
   type Pair,
   pad,
@@ -15,14 +19,8 @@ import {
   transpose,
 } from "../ops/index.js";
 import { blockOrder, convolve, turnedOrder } from "./blocked-kernels.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
-
-interface Geometry {
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly dilation: Pair;
-  readonly groups: number;
-}
 
 type Sizes = readonly [number, number, number, number];
 
@@ -32,7 +30,11 @@ function readable(x: Tensor, block: number, widthPadding: number): Tensor {
   return pad(blocked, { axis: 3, before: widthPadding, after: widthPadding });
 }
 
-function forward([x, weight, bias]: readonly Tensor[], geometry: Geometry, block: number): Tensor {
+function forward(
+  [x, weight, bias]: readonly Tensor[],
+  geometry: ConvolutionAttributes,
+  block: number,
+): Tensor {
   const { stride, padding, dilation, groups } = geometry;
   const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
   const image = readable(x!, block, padding[1]);
@@ -40,7 +42,11 @@ function forward([x, weight, bias]: readonly Tensor[], geometry: Geometry, block
 }
 
 /** By the input: dy with the kernels turned round and input and output exchanged; stride 1 only. */
-function inputGradient([dy, weight]: readonly Tensor[], geometry: Geometry, block: number): Tensor {
+function inputGradient(
+  [dy, weight]: readonly Tensor[],
+  geometry: ConvolutionAttributes,
+  block: number,
+): Tensor {
   const { padding, dilation, groups } = geometry;
   const [, , height, width] = weight!.shape as Sizes;
   const reach = [height, width].map((taps, i) => dilation[i]! * (taps - 1) - padding[i]!) as unknown as Pair;
@@ -58,7 +64,7 @@ function inputGradient([dy, weight]: readonly Tensor[], geometry: Geometry, bloc
  */
 function weightGradient(
   [x, dy]: readonly Tensor[],
-  { stride, padding, dilation }: Geometry,
+  { stride, padding, dilation }: ConvolutionAttributes,
   kernel: Pair,
   block: number,
 ): Tensor {
@@ -113,43 +119,42 @@ function padBatch(x: Tensor, block: number): Tensor {
 
 /** Replaces a convolution, or returns `undefined` where the blocked layout cannot hold it. */
 function replacement(node: Tensor, block: number): Tensor | undefined {
-  const { operator, inputs, attributes } = node;
-  const geometry = attributes as unknown as Geometry;
-  const { groups } = geometry;
+  const { inputs, shape } = node;
   const divisible = (size: unknown) => typeof size === "number" && size % block === 0;
-  const closed = (node.shape[0] as unknown) !== "batch";
-  if (!closed) return undefined;
-  // Over a single pixel a convolution is a matrix product, which is quick as it is.
-  if (operator.name === "conv2d" && node.shape[2] === 1 && node.shape[3] === 1) return undefined;
-  switch (operator.name) {
-    case "conv2d": {
-      const [out, channels] = inputs[1]!.shape as Sizes;
-      const fits = divisible(out / groups) && (divisible(channels) || (groups === 1 && channels < block));
-      return fits ? forward(inputs, geometry, block) : undefined;
-    }
-    case "convTranspose2d": {
-      const [out, channels, height, width] = inputs[1]!.shape as Sizes;
-      const { stride, padding, dilation } = geometry;
-      const inside = [height, width].every((taps, i) => dilation[i]! * (taps - 1) >= padding[i]!);
-      const fits = divisible(out / groups) && divisible(channels) && inside;
-      return fits && stride.every((step) => step === 1) ? inputGradient(inputs, geometry, block) : undefined;
-    }
-    case "conv2dWeightGradient": {
-      const [out] = node.shape as Sizes;
-      // The batch is filled up with zeros to whole blocks; for a few images the plain way does less.
-      const filled = (inputs[0]!.shape[0] as number) > block / 2;
-      const { kernel } = attributes as unknown as { readonly kernel: Pair };
-      const dense = geometry.dilation[1] === 1;
-      const fits = groups === 1 && divisible(out) && dense && filled;
-      return fits ? weightGradient(inputs, geometry, kernel, block) : undefined;
-    }
-    default:
-      return undefined;
+  if (shape[0] === "batch") return undefined;
+  if (node.is(conv2dOperator)) {
+    const { groups } = node.attributes;
+    const [out, channels] = inputs[1]!.shape as Sizes;
+    // Over a single pixel a convolution is a matrix product, which is quick as it is.
+    const isPixel = shape[2] === 1 && shape[3] === 1;
+    const fits = divisible(out / groups) && (divisible(channels) || (groups === 1 && channels < block));
+    return fits && !isPixel ? forward(inputs, node.attributes, block) : undefined;
   }
+  if (node.is(convTranspose2dOperator)) {
+    const [out, channels, height, width] = inputs[1]!.shape as Sizes;
+    const { stride, padding, dilation, groups } = node.attributes;
+    const inside = [height, width].every((taps, i) => dilation[i]! * (taps - 1) >= padding[i]!);
+    const fits = divisible(out / groups) && divisible(channels) && inside;
+    return fits && stride.every((step) => step === 1)
+      ? inputGradient(inputs, node.attributes, block)
+      : undefined;
+  }
+  if (node.is(conv2dWeightGradientOperator)) {
+    const { groups, dilation, kernel } = node.attributes;
+    // The batch is filled up with zeros to whole blocks; for a few images the plain way does less.
+    const filled = (inputs[0]!.shape[0] as number) > block / 2;
+    const fits = groups === 1 && divisible(shape[0]) && dilation[1] === 1 && filled;
+    return fits ? weightGradient(inputs, node.attributes, kernel, block) : undefined;
+  }
+  return undefined;
 }
 
-/** Puts convolutions into the blocked layout, where the machine has one. */
-export function blockConvolutions(graph: Graph, { block }: Machine): Graph {
-  if (block === 0) return graph;
-  return transformGraph(graph, (node) => replacement(node, block) ?? node);
-}
+/** Puts convolutions into the blocked layout. */
+export const blockedConvolutions = {
+  name: "blocked-convolutions",
+  sentence: "convolves in ONNX Runtime's blocked layout",
+  stage: "machine",
+  blockedLayout: true,
+  graphs: ["training", "evaluation"],
+  apply: (graph, { machine: { block } }) => transformGraph(graph, (node) => replacement(node, block)),
+} as const satisfies MachineRewrite;

@@ -2,7 +2,7 @@
  * Blocked convolutions by kernels that are given in plain order: one set of them for all samples, or one that is mixed
  * from experts for each.
  */
-import type { Tensor } from "../ir/index.js";
+import { any, behind, pattern, type Tensor } from "../ir/index.js";
 import {
   type BlockedConvolutionOptions,
   blockedConv2d,
@@ -11,7 +11,9 @@ import {
   constant,
   gather,
   matmul,
+  matmulOperator,
   reshape,
+  reshapeOperator,
   slice,
   toBlocked,
   transpose,
@@ -70,16 +72,24 @@ interface Mixture {
   readonly groupsPerSample: number;
 }
 
+const isMatrix = ({ shape }: Tensor) => shape.length === 2;
+
+/** π · W, where the product may lie in another shape. */
+const MIXTURE = behind(
+  reshapeOperator,
+  pattern(matmulOperator, any("attention", isMatrix), any("experts", isMatrix)),
+);
+
 /** Recognises weights that are π · W. */
 function findMixture(weight: Tensor, groups: number): Mixture | undefined {
-  const product = weight.operator.name === "reshape" ? weight.inputs[0]! : weight;
-  const [attention, experts] = product.inputs;
-  if (product.operator.name !== "matmul" || experts!.shape.length !== 2) return undefined;
-  const samples = attention!.shape[0] as number;
+  const found = MIXTURE.match(weight);
+  if (found === undefined) return undefined;
+  const { attention, experts } = found;
+  const samples = attention.shape[0] as number;
   if (groups % samples !== 0) return undefined;
   const [rows, ...inner] = weight.shape as Sizes;
-  const shape = [experts!.shape[0] as number, rows / samples, ...inner];
-  return { attention: attention!, experts: reshape(experts!, shape), groupsPerSample: groups / samples };
+  const shape = [experts.shape[0] as number, rows / samples, ...inner];
+  return { attention, experts: reshape(experts, shape), groupsPerSample: groups / samples };
 }
 
 /** Kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */

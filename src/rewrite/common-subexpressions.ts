@@ -1,4 +1,5 @@
 import type { AttributeValue, Graph, Tensor } from "../ir/index.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
 /** Larger arrays are told apart by identity, so that no weight is hashed. */
@@ -20,11 +21,20 @@ export function mergeCommonSubexpressions(graph: Graph): Graph {
   };
   const merged = new Map<string, Tensor>();
   return transformGraph(graph, (node) => {
-    if (node.operator.name === "input") return node;
+    if (node.operator.isFed) return node;
     const attributes = Object.entries(node.attributes).map(([key, value]) => `${key}=${attributeKey(value)}`);
-    const key = [node.operator.name, ...node.inputs.map(identify), ...attributes].join("|");
+    const key = [...[node.operator, ...node.inputs].map(identify), ...attributes].join("|");
     const first = merged.get(key);
     if (first === undefined) merged.set(key, node);
     return first ?? node;
   });
 }
+
+/** {@link mergeCommonSubexpressions} as a rule. */
+export const commonSubexpressions = {
+  name: "common-subexpressions",
+  sentence: "computes once what is computed alike several times",
+  stage: "machine",
+  graphs: ["training", "evaluation"],
+  apply: mergeCommonSubexpressions,
+} as const satisfies MachineRewrite;

@@ -1,92 +1,101 @@
 import { type Graph, type Machine, type NamedTensor, Tensor } from "../ir/index.js";
 import { mapTree, type Tree } from "../util/tree.js";
-import { fuseAffineSums } from "./affine-sums.js";
-import { aggregateGradients } from "./aggregated-gradients.js";
-import { blockConvolutions } from "./blocked-convolutions.js";
-import { mergeCommonSubexpressions } from "./common-subexpressions.js";
-import { foldBatchNorms } from "./folded-batch-norms.js";
-import { foldConstants } from "./folded-constants.js";
-import { fuseActivations } from "./fused-activations.js";
-import { keepBlocked } from "./keep-blocked.js";
-import { dropExpansions } from "./needless-expansions.js";
-import { multiplyPixels } from "./pixel-products.js";
+import { affineSums } from "./affine-sums.js";
+import { aggregatedGradients } from "./aggregated-gradients.js";
+import { blockedConvolutions } from "./blocked-convolutions.js";
+import { commonSubexpressions } from "./common-subexpressions.js";
+import { foldedBatchNorms } from "./folded-batch-norms.js";
+import { foldedConstants } from "./folded-constants.js";
+import { fusedActivations } from "./fused-activations.js";
+import { keptBlocked } from "./keep-blocked.js";
+import { needlessExpansions } from "./needless-expansions.js";
+import { pixelProducts } from "./pixel-products.js";
 import { poolFirst } from "./pool-first.js";
-import { scaleFactors } from "./scaled-products.js";
-import { transposeFactors } from "./transposed-products.js";
+import { asRule, type MachineRewrite, type Rewrite, suits } from "./rewrite.js";
+import { scaledProducts } from "./scaled-products.js";
+import { transposedProducts } from "./transposed-products.js";
 import { adaptToWebGpu } from "./webgpu.js";
-import { filterAtPoints } from "./winograd.js";
+import { winograd } from "./winograd.js";
 
-/** A rule that gives a graph which computes the same, faster on a machine. */
-export type Rewrite = (graph: Graph, machine: Machine) => Graph;
+export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./rewrite.js";
 
-/** Every rewrite by name, so that each can be left out to find a fault. */
-export const REWRITE_NAMES = [
-  "pool-first",
-  "pixel-products",
-  "transposed-products",
-  "scaled-products",
-  "needless-expansions",
-  "folded-batch-norms",
-  "winograd",
-  "aggregated-gradients",
-  "blocked-convolutions",
-  "keep-blocked",
-  "affine-sums",
-  "fused-activations",
-  "folded-constants",
-  "common-subexpressions",
+/** Every rule, in the order in which they are applied; each can be left out by its name to find a fault. */
+export const REWRITES = [
+  poolFirst,
+  pixelProducts,
+  transposedProducts,
+  scaledProducts,
+  needlessExpansions,
+  foldedBatchNorms,
+  winograd,
+  aggregatedGradients,
+  blockedConvolutions,
+  keptBlocked,
+  affineSums,
+  fusedActivations,
+  foldedConstants,
+  commonSubexpressions,
 ] as const;
 
 /** The name of a rewrite. */
-export type RewriteName = (typeof REWRITE_NAMES)[number];
+export type RewriteName = (typeof REWRITES)[number]["name"];
 
-/** Rules for a forward pass that has yet to be differentiated, so that its gradient gains as well. */
-const FORWARD_REWRITES = {
-  "pool-first": poolFirst,
-};
+/** The names of all rewrites. */
+export const REWRITE_NAMES: readonly RewriteName[] = REWRITES.map(({ name }) => name);
 
-/** Rules for a whole graph on its way to a machine, in the order in which they are applied. */
-const MACHINE_REWRITES: Readonly<Record<Exclude<RewriteName, keyof typeof FORWARD_REWRITES>, Rewrite>> = {
-  "pixel-products": multiplyPixels,
-  "transposed-products": transposeFactors,
-  "scaled-products": scaleFactors,
-  "needless-expansions": dropExpansions,
-  "folded-batch-norms": foldBatchNorms,
-  winograd: filterAtPoints,
-  "aggregated-gradients": aggregateGradients,
-  "blocked-convolutions": blockConvolutions,
-  "keep-blocked": keepBlocked,
-  "affine-sums": fuseAffineSums,
-  "fused-activations": fuseActivations,
-  "folded-constants": foldConstants,
-  "common-subexpressions": mergeCommonSubexpressions,
-};
-
-function without<R>(rules: Readonly<Record<string, R>>, names: readonly RewriteName[]): readonly R[] {
-  return Object.entries(rules)
-    .filter(([name]) => !names.includes(name as RewriteName))
-    .map(([, rule]) => rule);
+/** What a machine needs in any case, before the rules, which can be left out. */
+function adapted(graph: Graph, { target }: Machine): Graph {
+  return target === "webgpu" ? adaptToWebGpu(graph) : graph;
 }
 
-/** Applies the rewrites for a machine, save those that are left out; and in any case what WebGPU needs. */
-export function rewrite(graph: Graph, machine: Machine, leftOut: readonly RewriteName[] = []): Graph {
-  const adapted = machine.target === "webgpu" ? adaptToWebGpu(graph) : graph;
-  return without<Rewrite>(MACHINE_REWRITES, leftOut).reduce(
-    (current, rule) => rule(current, machine),
-    adapted,
+/**
+ * Applies the rewrites for a machine, except those that are left out; and in any case what WebGPU needs.
+ *
+ * @param inspect is told the graph after each rule
+ * @throws GraphError naming the rule that went wrong
+ */
+export function rewrite(
+  graph: Graph,
+  machine: Machine,
+  leftOut: readonly RewriteName[] = [],
+  inspect: (graph: Graph, rule: Rewrite) => void = () => {},
+): Graph {
+  const rules = REWRITES.filter((rule) => rule.stage === "machine").filter(
+    (rule) => suits(rule, machine) && !leftOut.includes(rule.name),
   );
+  return applyInTurn(rules, adapted(graph, machine), machine, inspect);
+}
+
+function applyInTurn(
+  rules: readonly MachineRewrite[],
+  graph: Graph,
+  machine: Machine,
+  inspect: (graph: Graph, rule: Rewrite) => void,
+): Graph {
+  return rules.reduce((current, rule, i) => {
+    const later = (graph: Graph) => applyInTurn(rules.slice(i + 1), graph, machine, () => {});
+    const result = asRule(rule, () => rule.apply(current, { machine, later }));
+    inspect(result, rule);
+    return result;
+  }, graph);
 }
 
 /**
  * Applies the rewrites for a forward pass, before it is differentiated.
  *
  * @param results what the pass gives, a tree of tensors
+ * @throws GraphError naming the rule that went wrong
  */
 export function rewriteForward<T extends Tree<Tensor>>(results: T, leftOut: readonly RewriteName[] = []): T {
   const outputs: NamedTensor[] = [];
   mapTree(results as Tree<Tensor>, isTensor, (tensor) => outputs.push({ name: `${outputs.length}`, tensor }));
-  const rules = without<(graph: Graph) => Graph>(FORWARD_REWRITES, leftOut);
-  const rewritten = rules.reduce<Graph>((graph, rule) => rule(graph), { inputs: [], outputs });
+  const rules = REWRITES.filter((rule) => rule.stage === "forward").filter(
+    ({ name }) => !leftOut.includes(name),
+  );
+  const rewritten = rules.reduce<Graph>((graph, rule) => asRule(rule, () => rule.apply(graph)), {
+    inputs: [],
+    outputs,
+  });
   let next = 0;
   return mapTree(results as Tree<Tensor>, isTensor, () => rewritten.outputs[next++]!.tensor) as T;
 }

@@ -1,18 +1,20 @@
-import type { Graph } from "../ir/index.js";
-import { Tensor } from "../ir/index.js";
+import { expandOperator } from "../ops/index.js";
 import { broadcastShapes, formatShape } from "../util/shape.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
-const ELEMENTWISE = new Set(["add", "sub", "mul", "div", "where", "maximum", "minimum"]);
-
 /** An expanded operand of an elementwise operator stays small where the operator broadcasts it anyway. */
-export function dropExpansions(graph: Graph): Graph {
-  return transformGraph(graph, (node) => {
-    if (!ELEMENTWISE.has(node.operator.name)) return node;
-    const small = node.inputs.map((input) => (input.operator.name === "expand" ? input.inputs[0]! : input));
-    const shape = small.map((input) => input.shape).reduce((a, b) => broadcastShapes("broadcast", a, b));
-    if (small.every((input, i) => input === node.inputs[i])) return node;
-    if (formatShape(shape) !== formatShape(node.shape)) return node;
-    return Tensor.apply(node.operator, small, node.attributes, node.scope);
-  });
-}
+export const needlessExpansions = {
+  name: "needless-expansions",
+  sentence: "leaves broadcasting to elementwise operators",
+  stage: "machine",
+  graphs: ["training"],
+  apply: (graph) =>
+    transformGraph(graph, (node) => {
+      if (!node.operator.elementwise || !node.inputs.some((input) => input.is(expandOperator)))
+        return undefined;
+      const inputs = node.inputs.map((input) => (input.is(expandOperator) ? input.inputs[0]! : input));
+      const shape = inputs.map((input) => input.shape).reduce((a, b) => broadcastShapes("broadcast", a, b));
+      return formatShape(shape) === formatShape(node.shape) ? node.with({ inputs }) : undefined;
+    }),
+} as const satisfies MachineRewrite;

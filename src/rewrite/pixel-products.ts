@@ -1,41 +1,67 @@
-import type { Graph, Tensor } from "../ir/index.js";
-import { add, matmul, type Pair, relu, reshape, transposeLast } from "../ops/index.js";
+import { any, pattern, type Tensor, type TensorOf } from "../ir/index.js";
+import {
+  add,
+  type ConvolutionAttributes,
+  conv2dOperator,
+  conv2dWeightGradientOperator,
+  convTranspose2dOperator,
+  matmul,
+  relu,
+  reluOperator,
+  reshape,
+  reshapeOperator,
+  transposeLast,
+} from "../ops/index.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
 /**
  * Over a single pixel a convolution is a matrix product, and so are its gradients: the attention branch of a
  * dynamic convolution then takes fewer and quicker operators.
  */
-export function multiplyPixels(graph: Graph): Graph {
-  return transformGraph(graph, (node) => {
-    const [x] = node.inputs;
-    // So that the runtime finds ReLU right behind the product, and applies it there.
-    if (node.operator.name === "relu" && isPixelColumn(x!)) return reshape(relu(x!.inputs[0]!), node.shape);
-    const product = PRODUCTS[node.operator.name];
-    if (product === undefined) return node;
-    const { groups, padding } = node.attributes as { readonly groups: number; readonly padding: Pair };
-    const isPixel = [node, ...node.inputs].every(({ shape }) => shape.slice(2).every((size) => size === 1));
-    // With padding, the one tap may lie beside the pixel.
-    const meets = padding.every((cells) => cells === 0);
-    return isPixel && meets && groups === 1 ? reshape(product(node.inputs.map(asMatrix)), node.shape) : node;
-  });
+export const pixelProducts = {
+  name: "pixel-products",
+  sentence: "multiplies matrices where a convolution sees a single pixel",
+  stage: "machine",
+  graphs: ["training", "evaluation"],
+  apply: (graph) => transformGraph(graph, (node) => product(node) ?? activatedMatrix(node)),
+} as const satisfies MachineRewrite;
+
+/** The product that a convolution or one of its gradients comes down to. */
+function product(node: Tensor): Tensor | undefined {
+  const [a, b, bias] = node.inputs.map(asMatrix) as readonly Tensor[] as readonly [Tensor, Tensor, Tensor?];
+  if (node.is(conv2dOperator) && meetsOnePixel(node)) {
+    const y = matmul(a, transposeLast(b));
+    return reshape(bias ? add(y, bias) : y, node.shape);
+  }
+  if (node.is(convTranspose2dOperator) && meetsOnePixel(node)) return reshape(matmul(a, b), node.shape);
+  if (node.is(conv2dWeightGradientOperator) && meetsOnePixel(node)) {
+    return reshape(matmul(transposeLast(b), a), node.shape);
+  }
+  return undefined;
 }
 
-const PRODUCTS: Readonly<Record<string, (inputs: readonly Tensor[]) => Tensor>> = {
-  conv2d: ([x, weight, bias]) => {
-    const y = matmul(x!, transposeLast(weight!));
-    return bias ? add(y, bias) : y;
-  },
-  convTranspose2d: ([dy, weight]) => matmul(dy!, weight!),
-  conv2dWeightGradient: ([x, dy]) => matmul(transposeLast(dy!), x!),
-};
+/** Whether image, kernel and result are one pixel each; with padding, the one tap may lie beside it. */
+function meetsOnePixel({ inputs, shape, attributes }: TensorOf<ConvolutionAttributes>): boolean {
+  const { groups, padding } = attributes;
+  const shapes = [shape, ...inputs.map((input) => input.shape)];
+  const pixels = shapes.every((sizes) => sizes.slice(2).every((size) => size === 1));
+  return pixels && groups === 1 && padding.every((cells) => cells === 0);
+}
 
-/** Whether a tensor [N, M, 1, 1] was made from a matrix. */
-function isPixelColumn({ operator, inputs: [x], shape }: Tensor): boolean {
-  return operator.name === "reshape" && x!.shape.length === 2 && shape.slice(2).join() === "1,1";
+/** relu of a matrix that lies as [N, M, 1, 1]. */
+const ACTIVATED = pattern(reluOperator, pattern(reshapeOperator, any("matrix")));
+
+/** ReLU goes right behind the product, where the runtime finds it, and applies it there. */
+function activatedMatrix(node: Tensor): Tensor | undefined {
+  const found = ACTIVATED.match(node);
+  const isColumn = node.shape.slice(2).join() === "1,1";
+  return found && isColumn && found.matrix.shape.length === 2
+    ? reshape(relu(found.matrix), node.shape)
+    : undefined;
 }
 
 /** [N, M, 1, 1] → [N, M]; what has fewer axes stays. */
 function asMatrix(x: Tensor): Tensor {
-  return reshape(x, x.shape.slice(0, 2));
+  return x.shape.slice(2).every((size) => size === 1) ? reshape(x, x.shape.slice(0, 2)) : x;
 }

@@ -1,27 +1,40 @@
-import type { Graph, Tensor } from "../ir/index.js";
+import { any, named, type Tensor, type TensorOf } from "../ir/index.js";
 import {
-  batchNorm,
-  type ConvolutionOptions,
+  batchNormOperator,
+  type ConvolutionAttributes,
+  channelStatisticsOperator,
   concat,
   constant,
-  conv2d,
+  conv2dOperator,
   less,
-  maxPool2d,
+  maxPool2dOperator,
   mul,
-  type Pair,
   relu,
+  reluOperator,
   reshape,
   where,
 } from "../ops/index.js";
+import type { ForwardRewrite } from "./rewrite.js";
 import { readersOf, transformGraph } from "./transform.js";
 
-/** A convolution whose output goes through batch normalisation, ReLU and max pooling, and nowhere else. */
-interface Chain {
-  readonly convolution: Tensor;
-  /** γ of the batch normalisation. */
-  readonly scale: Tensor;
-  readonly pool: Tensor;
-}
+/** maxPool(relu(γ · (y − m) / σ + β)) of a convolution y. */
+const CHAIN = named(
+  "pool",
+  maxPool2dOperator,
+  named(
+    "activation",
+    reluOperator,
+    named(
+      "norm",
+      batchNormOperator,
+      named("convolution", conv2dOperator),
+      any("scale", ({ inputs }) => inputs.length === 0),
+      any("bias"),
+      any("mean"),
+      any("variance"),
+    ),
+  ),
+);
 
 /**
  * Pools before batch normalisation and ReLU: a rising function may follow the maximum as well as precede it,
@@ -29,38 +42,43 @@ interface Chain {
  * convolution computes the channel with the opposite sign. With s = the sign of γ:
  *
  * maxPool(relu(γ·(y − m)/σ + β)) = relu(|γ|·(maxPool(s·y) − s·m)/σ + β)
+ *
+ * Nothing else may read what lies between, other than the statistics of y.
  */
-export function poolFirst(graph: Graph): Graph {
-  const chains = findChains(graph);
-  const signs = new Map(chains.map(({ convolution, scale }) => [convolution, signOf(scale)]));
-  const pools = new Map(chains.map(({ pool, convolution }) => [pool, signs.get(convolution)!]));
-  return transformGraph(graph, (node, original) => {
-    if (signs.has(original)) return withSign(node, signs.get(original)!);
-    if (pools.has(original)) return pooledFirst(node, pools.get(original)!);
-    const sign = node.operator.name === "channelStatistics" && signs.get(original.inputs[0]!);
-    return sign ? mul(node, meanSigns(sign)) : node;
-  });
-}
+export const poolFirst = {
+  name: "pool-first",
+  sentence: "pools before batch normalisation and ReLU",
+  stage: "forward",
+  graphs: ["training"],
+  apply: (graph) => {
+    const readers = readersOf(graph);
+    const onlyReadBy = (node: Tensor, allowed: (reader: Tensor) => boolean) =>
+      readers.get(node)!.every((reader) => reader !== undefined && allowed(reader));
 
-function findChains(graph: Graph): readonly Chain[] {
-  const readers = readersOf(graph);
-  const onlyFor = (node: Tensor, ...names: readonly string[]) =>
-    readers.get(node)!.every((reader) => reader !== undefined && names.includes(reader.operator.name));
-
-  return [...readers.keys()].flatMap((pool): readonly Chain[] => {
-    const activation = pool.inputs[0];
-    const norm = activation?.inputs[0];
-    const convolution = norm?.inputs[0];
-    const names = [pool, activation, norm, convolution].map((node) => node?.operator.name);
-    if (names.join() !== "maxPool2d,relu,batchNorm,conv2d") return [];
-    const alone =
-      onlyFor(activation!, "maxPool2d") &&
-      onlyFor(norm!, "relu") &&
-      onlyFor(convolution!, "batchNorm", "channelStatistics");
-    const scale = norm!.inputs[1]!;
-    return alone && scale.inputs.length === 0 ? [{ convolution: convolution!, scale, pool }] : [];
-  });
-}
+    const signs = new Map<Tensor, Tensor>();
+    const pools = new Map<Tensor, Tensor>();
+    for (const tensor of readers.keys()) {
+      const chain = CHAIN.match(tensor);
+      if (chain === undefined) continue;
+      const { pool, activation, norm, convolution, scale } = chain;
+      const alone =
+        onlyReadBy(activation, (reader) => reader.is(maxPool2dOperator)) &&
+        onlyReadBy(norm, (reader) => reader === activation) &&
+        onlyReadBy(convolution, (reader) => reader === norm || reader.is(channelStatisticsOperator));
+      if (!alone) continue;
+      const sign = signs.get(convolution) ?? signOf(scale);
+      signs.set(convolution, sign);
+      pools.set(pool, sign);
+    }
+    return transformGraph(graph, (node, original) => {
+      const sign = signs.get(original) ?? pools.get(original) ?? signs.get(original.inputs[0]!);
+      if (sign === undefined) return undefined;
+      if (node.is(conv2dOperator)) return withSign(node, sign);
+      if (node.is(channelStatisticsOperator)) return mul(node, meanSigns(sign));
+      return node.is(maxPool2dOperator) ? pooledFirst(node, sign) : undefined;
+    });
+  },
+} as const satisfies ForwardRewrite;
 
 /** 1 or −1 for each channel; 1 for 0. */
 function signOf(scale: Tensor): Tensor {
@@ -77,16 +95,14 @@ function meanSigns(sign: Tensor): Tensor {
 }
 
 /** The convolution with the signs of its outputs in its weights. */
-function withSign({ inputs: [x, weight, bias], attributes }: Tensor, sign: Tensor): Tensor {
-  const signed = mul(weight!, reshape(sign, [sign.shape[0]!, 1, 1, 1]));
-  return conv2d(x!, signed, bias && mul(bias, sign), attributes as ConvolutionOptions);
+function withSign(convolution: TensorOf<ConvolutionAttributes>, sign: Tensor): Tensor {
+  const [x, weight, bias] = convolution.inputs as readonly [Tensor, Tensor, Tensor?];
+  const signed = mul(weight, reshape(sign, [sign.shape[0]!, 1, 1, 1]));
+  return convolution.with({ inputs: bias ? [x, signed, mul(bias, sign)] : [x, signed] });
 }
 
-function pooledFirst(pool: Tensor, sign: Tensor): Tensor {
-  const norm = pool.inputs[0]!.inputs[0]!;
-  const [y, scale, bias, mean, variance] = norm.inputs;
-  const { kernel, stride, padding } = pool.attributes as { kernel: Pair; stride: Pair; padding: Pair };
-  const parameters = { scale: mul(scale!, sign), bias: bias!, mean: mul(mean!, sign), variance: variance! };
-  const pooled = maxPool2d(y!, { kernelSize: kernel, stride, padding });
-  return relu(batchNorm(pooled, parameters, norm.attributes.epsilon as number));
+function pooledFirst(node: Tensor, sign: Tensor): Tensor {
+  const { pool, norm, scale, bias, mean, variance } = CHAIN.match(node)!;
+  const pooled = pool.with({ inputs: [norm.inputs[0]!] });
+  return relu(norm.with({ inputs: [pooled, mul(scale, sign), bias, mul(mean, sign), variance] }));
 }

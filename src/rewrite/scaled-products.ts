@@ -1,6 +1,7 @@
-import type { Graph, Tensor } from "../ir/index.js";
-import { matmul, mul, reshape } from "../ops/index.js";
+import { any, behind, named, pattern, type Tensor } from "../ir/index.js";
+import { matmul, matmulOperator, mul, mulOperator, reshape, reshapeOperator } from "../ops/index.js";
 import { elementCount } from "../util/shape.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { isConstant, transformGraph } from "./transform.js";
 
 /**
@@ -10,23 +11,27 @@ import { isConstant, transformGraph } from "./transform.js";
  * scales what it is made from, and ONNX Runtime adds the product to the weight in one operator. (s · A) · B with a
  * constant B becomes A · (s · B), which is computed beforehand.
  */
-export function scaleFactors(graph: Graph): Graph {
-  return transformGraph(graph, (node) => {
-    const [x, y] = node.inputs;
-    switch (node.operator.name) {
-      case "mul":
-        return scaledFactor(x!, y!) ?? scaledFactor(y!, x!) ?? node;
-      case "matmul":
-        return scaledConstant(x!, y!) ?? node;
-      default:
-        return node;
-    }
-  });
-}
+export const scaledProducts = {
+  name: "scaled-products",
+  sentence: "scales the smaller factor in place of the product",
+  stage: "machine",
+  graphs: ["training", "evaluation"],
+  apply: (graph) => transformGraph(graph, (node) => scaledFactor(node) ?? scaledConstant(node)),
+} as const satisfies MachineRewrite;
 
-function scaledFactor(product: Tensor, scalar: Tensor): Tensor | undefined {
-  if (product.operator.name !== "matmul" || scalar.shape.length > 0) return undefined;
-  const [a, b] = product.inputs as readonly [Tensor, Tensor];
+const isScalar = ({ shape }: Tensor) => shape.length === 0;
+
+/** s · (A · B) */
+const SCALED_PRODUCT = pattern(
+  mulOperator,
+  named("product", matmulOperator, any("a"), any("b")),
+  any("s", isScalar),
+);
+
+function scaledFactor(node: Tensor): Tensor | undefined {
+  const found = SCALED_PRODUCT.match(node);
+  if (found === undefined) return undefined;
+  const { product, a, b, s } = found;
   if ([product, a, b].some(({ shape }) => shape.includes("batch"))) return undefined;
   const [whole, left, right] = [product, a, b].map(({ shape }) => elementCount(shape)) as [
     number,
@@ -34,13 +39,24 @@ function scaledFactor(product: Tensor, scalar: Tensor): Tensor | undefined {
     number,
   ];
   if (Math.min(left, right) >= whole) return undefined;
-  return left < right ? matmul(mul(a, scalar), b) : matmul(a, mul(b, scalar));
+  return left < right ? matmul(mul(a, s), b) : matmul(a, mul(b, s));
 }
 
-function scaledConstant(a: Tensor, b: Tensor): Tensor | undefined {
-  const product = a.operator.name === "reshape" ? a.inputs[0]! : a;
-  const [x, scalar] = product.inputs;
-  const folds = product.operator.name === "mul" && scalar!.shape.length === 0 && isConstant(scalar!);
-  if (!folds || !isConstant(b)) return undefined;
-  return matmul(reshape(x!, a.shape), mul(b, scalar!));
+/** (s · X) · B of constants s and B, where s · X may lie in another shape. */
+const PRODUCT_OF_SCALED = pattern(
+  matmulOperator,
+  behind(
+    reshapeOperator,
+    pattern(
+      mulOperator,
+      any("x"),
+      any("s", (s) => isScalar(s) && isConstant(s)),
+    ),
+  ),
+  any("b", isConstant),
+);
+
+function scaledConstant(node: Tensor): Tensor | undefined {
+  const found = PRODUCT_OF_SCALED.match(node);
+  return found && matmul(reshape(found.x, node.inputs[0]!.shape), mul(found.b, found.s));
 }

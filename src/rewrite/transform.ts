@@ -1,26 +1,39 @@
-import { atScope, type Graph, nodesOf, Tensor } from "../ir/index.js";
+import { GraphError } from "../errors/index.js";
+import { atScope, formatType, type Graph, nodesOf, type Tensor } from "../ir/index.js";
+import { constantOperator, reshapeOperator, transposeOperator } from "../ops/index.js";
+
+/**
+ * What is to stand for `node`, whose inputs have been rebuilt already; `undefined` or itself where it stays. New
+ * tensors get its scope. `original` is the node in the graph that is being rebuilt.
+ */
+export type Replace = (node: Tensor, original: Tensor) => Tensor | undefined;
 
 /**
  * Rebuilds a graph node by node, inputs first.
  *
- * @param replace gives the tensor to stand for `node`, whose inputs have been rebuilt already, or `node`
- *   itself to keep it; new tensors get its scope; `original` is the node in the graph that is being rebuilt
+ * @throws GraphError where a tensor is replaced by one of another dtype or shape
  */
-export function transformGraph(graph: Graph, replace: (node: Tensor, original: Tensor) => Tensor): Graph {
+export function transformGraph(graph: Graph, replace: Replace): Graph {
   const rebuilt = new Map<Tensor, Tensor>();
   for (const node of nodesOf(graph)) {
     const inputs = node.inputs.map((input) => rebuilt.get(input)!);
     const unchanged = inputs.every((input, i) => input === node.inputs[i]);
-    const copy = unchanged ? node : Tensor.apply(node.operator, inputs, node.attributes, node.scope);
-    rebuilt.set(
-      node,
-      atScope(node.scope, () => replace(copy, node)),
-    );
+    const copy = unchanged ? node : node.with({ inputs });
+    const replacement = atScope(node.scope, () => replace(copy, node)) ?? copy;
+    expectSameType(replacement, node);
+    rebuilt.set(node, replacement);
   }
   return {
     inputs: graph.inputs,
     outputs: graph.outputs.map(({ name, tensor }) => ({ name, tensor: rebuilt.get(tensor)! })),
   };
+}
+
+function expectSameType(replacement: Tensor, node: Tensor): void {
+  const [given, wanted] = [formatType(replacement), formatType(node)];
+  if (given === wanted) return;
+  const place = node.scope === "" ? "" : ` in ${node.scope}`;
+  throw new GraphError(`${node.operator.name}${place}, ${wanted}, was replaced by ${given}`);
 }
 
 /** Who reads each tensor of a graph, once for each time; `undefined` stands for whoever runs the graph. */
@@ -33,7 +46,7 @@ export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | 
 }
 
 /** Whether a tensor is a constant, perhaps in another order. */
-export function isConstant({ operator, inputs }: Tensor): boolean {
-  const reorders = operator.name === "reshape" || operator.name === "transpose";
-  return operator.name === "constant" || (reorders && isConstant(inputs[0]!));
+export function isConstant(x: Tensor): boolean {
+  const reorders = x.is(reshapeOperator) || x.is(transposeOperator);
+  return x.is(constantOperator) || (reorders && isConstant(x.inputs[0]!));
 }

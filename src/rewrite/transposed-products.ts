@@ -1,23 +1,30 @@
-import type { Graph } from "../ir/index.js";
-import { matmul, transposeLast } from "../ops/index.js";
+import { any, named, pattern } from "../ir/index.js";
+import { matmul, matmulOperator, transposeLast, transposeOperator } from "../ops/index.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { readersOf, transformGraph } from "./transform.js";
+
+/** (A · B)ᵀ, where the transposition may be another. */
+const TRANSPOSED = named("product", transposeOperator, pattern(matmulOperator, any("a"), any("b")));
 
 /**
  * (A · B)ᵀ becomes Bᵀ · Aᵀ: the gradient of a linear layer's weight comes out transposed, and turning the two
  * small factors round costs less than turning the product.
  */
-export function transposeFactors(graph: Graph): Graph {
-  const readers = readersOf(graph);
-  return transformGraph(graph, (node, original) => {
-    const [product] = node.inputs;
-    const swaps =
-      node.operator.name === "transpose" && isSwap(node.attributes.permutation as readonly number[]);
-    if (!swaps || product!.operator.name !== "matmul") return node;
-    if (readers.get(original.inputs[0]!)!.length > 1) return node;
-    const [a, b] = product!.inputs;
-    return matmul(transposeLast(b!), transposeLast(a!));
-  });
-}
+export const transposedProducts = {
+  name: "transposed-products",
+  sentence: "transposes two small factors in place of their product",
+  stage: "machine",
+  graphs: ["training"],
+  apply: (graph) => {
+    const readers = readersOf(graph);
+    return transformGraph(graph, (node, original) => {
+      const found = TRANSPOSED.match(node);
+      const readOnce = found && readers.get(original.inputs[0]!)!.length === 1;
+      if (!readOnce || !isSwap(found.product.attributes.permutation)) return undefined;
+      return matmul(transposeLast(found.b), transposeLast(found.a));
+    });
+  },
+} as const satisfies MachineRewrite;
 
 /** Whether a permutation exchanges the last two axes and nothing else. */
 function isSwap(permutation: readonly number[]): boolean {

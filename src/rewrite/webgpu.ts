@@ -1,23 +1,17 @@
-import type { Graph, Tensor } from "../ir/index.js";
+import type { Graph, Tensor, TensorOf } from "../ir/index.js";
 import {
   add,
-  type ConvolutionOptions,
+  type ConvolutionAttributes,
   conv2d,
-  convTranspose2d,
-  type Pair,
+  conv2dOperator,
+  conv2dWeightGradientOperator,
+  convTranspose2dOperator,
   pad,
   reshape,
   slice,
   transpose,
 } from "../ops/index.js";
 import { transformGraph } from "./transform.js";
-
-interface Geometry extends ConvolutionOptions {
-  readonly stride: Pair;
-  readonly padding: Pair;
-  readonly dilation: Pair;
-  readonly groups: number;
-}
 
 type Sizes = readonly number[];
 
@@ -28,22 +22,16 @@ type Sizes = readonly number[];
  */
 export function adaptToWebGpu(graph: Graph): Graph {
   return transformGraph(graph, (node) => {
-    const adapt = ADAPTATIONS[node.operator.name];
-    return adapt === undefined ? node : adapt(node);
+    if (node.is(convTranspose2dOperator)) return transposedConvolution(node);
+    return node.is(conv2dWeightGradientOperator) ? weightGradient(node) : convolution(node);
   });
 }
 
-const ADAPTATIONS: Readonly<Record<string, (node: Tensor) => Tensor>> = {
-  conv2d: convolution,
-  convTranspose2d: transposedConvolution,
-  conv2dWeightGradient: weightGradient,
-};
-
 /** Outputs of a group are read across its border, unless there are less than four or the lanes divide them. */
 function convolution(node: Tensor): Tensor {
-  const [x, weight, bias] = node.inputs as readonly [Tensor, Tensor, Tensor | undefined];
-  const geometry = node.attributes as unknown as Geometry;
-  const { groups } = geometry;
+  if (!node.is(conv2dOperator)) return node;
+  const [x, weight, bias] = node.inputs as readonly [Tensor, Tensor, Tensor?];
+  const { groups } = node.attributes;
   const [out, ...inner] = weight.shape as Sizes;
   const perGroup = out! / groups;
   const lanes = [4, 2, 1].find((count) => out! % count === 0)!;
@@ -52,19 +40,18 @@ function convolution(node: Tensor): Tensor {
   const padded = Math.ceil(perGroup / 4) * 4;
   const byGroup = reshape(weight, [groups, perGroup, ...inner]);
   const wide = pad(byGroup, { axis: 1, before: 0, after: padded - perGroup });
-  const y = conv2d(x, reshape(wide, [groups * padded, ...inner]), undefined, geometry);
+  const y = node.with({ inputs: [x, reshape(wide, [groups * padded, ...inner])] });
   const cut = cutChannels(y, { groups, from: padded, to: perGroup });
   return bias === undefined ? cut : add(cut, reshape(bias, [1, out!, 1, 1]));
 }
 
 /** Inputs of a group are read across its border where it has a single output. */
-function transposedConvolution(node: Tensor): Tensor {
+function transposedConvolution(node: TensorOf<ConvolutionAttributes>): Tensor {
   const [x, weight] = node.inputs as readonly [Tensor, Tensor];
-  const geometry = node.attributes as unknown as Geometry & { readonly outputPadding: Pair };
-  const { groups } = geometry;
+  const { groups } = node.attributes;
   const [channels, perGroup] = weight.shape as Sizes;
   if (groups === 1 || perGroup !== 1 || (channels! / groups) % 2 !== 0) return node;
-  const y = convTranspose2d(x, pad(weight, { axis: 1, before: 0, after: 1 }), geometry);
+  const y = node.with({ inputs: [x, pad(weight, { axis: 1, before: 0, after: 1 })] });
   return cutChannels(y, { groups, from: 2, to: 1 });
 }
 
@@ -73,9 +60,9 @@ function transposedConvolution(node: Tensor): Tensor {
  * grouped wrongly: the batch takes the place of the input channels, dy that of the kernel, and stride and
  * dilation change places.
  */
-function weightGradient(node: Tensor): Tensor {
+function weightGradient(node: TensorOf<ConvolutionAttributes>): Tensor {
   const [x, dy] = node.inputs as readonly [Tensor, Tensor];
-  const { stride, padding, dilation, groups } = node.attributes as unknown as Geometry;
+  const { stride, padding, dilation, groups } = node.attributes;
   const [batch, channels, height, width] = x.shape as Sizes;
   const perGroup = channels! / groups;
   const byGroup = reshape(x, [batch!, groups, perGroup, height! * width!]);

@@ -1,8 +1,12 @@
-import { type Graph, type Machine, nodesOf, type Tensor } from "../ir/index.js";
+import { multiplyAdds, nodesOf, type Tensor } from "../ir/index.js";
 import {
   add,
+  type ConvolutionAttributes,
   concat,
   constant,
+  conv2dOperator,
+  conv2dWeightGradientOperator,
+  convTranspose2dOperator,
   fromBlocked,
   matmul,
   type Pair,
@@ -12,6 +16,8 @@ import {
   transpose,
   transposeLast,
 } from "../ops/index.js";
+import { SUM_OF_GRADIENTS } from "./aggregated-gradients.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 import { type Matrix, winogradMatrices } from "./winograd-matrices.js";
 
@@ -38,76 +44,100 @@ const IMAGES_AT_ONCE = 64;
  * matrix. The points of x and dy serve two passes each, save in large batches. A forward pass by itself gains
  * little, and is left as it is.
  */
-export function filterAtPoints(graph: Graph, { block }: Machine): Graph {
-  if (block === 0) return graph;
-  const gradients = nodesOf(graph).filter(({ operator }) => operator.name === "conv2dWeightGradient");
-  const sharing = new Set(gradients.flatMap(({ inputs }) => inputs));
-  // Passes that share a filter share points as well, since these are seen to be the same.
-  const filters = new Map<string, Filter>();
-  return transformGraph(graph, (node, original) => {
-    const pass = PASSES[node.operator.name];
-    if (pass === undefined || !sharing.has(original.inputs[0]!)) return node;
-    const roles = pass.roles(node);
-    if (mixingPays(node) || !pays(roles, node, block)) return node;
-    const size = roles.image.shape.slice(2) as unknown as Pair;
-    const padding = node.attributes.padding as Pair;
-    // In a large batch, points that wait for another pass take more memory than their time is worth.
-    const large = (roles.image.shape[0] as number) > IMAGES_AT_ONCE;
-    const key = [size, padding, large && node.operator.name].join("|");
-    const filter = filters.get(key) ?? filterFor(size, padding, block);
-    filters.set(key, filter);
-    return pass.atPoints(node, filter);
-  });
-}
+export const winograd = {
+  name: "winograd",
+  sentence: "multiplies at points where a 3×3 convolution is trained on small images",
+  stage: "machine",
+  blockedLayout: true,
+  graphs: ["training"],
+  apply: (graph, { machine: { block } }) => {
+    const gradients = nodesOf(graph).filter((node) => node.is(conv2dWeightGradientOperator));
+    const sharing = new Set(gradients.flatMap(({ inputs }) => inputs));
+    // Passes that share a filter share points as well, since these are seen to be the same.
+    const filters = new Map<string, Filter>();
+    return transformGraph(graph, (node, original) => {
+      const pass = sharing.has(original.inputs[0]!) && passOf(node);
+      if (!pass || mixingPays(node) || !pays(pass, node, block)) return undefined;
+      const size = pass.image.shape.slice(2) as unknown as Pair;
+      const { padding } = pass.attributes;
+      // In a large batch, points that wait for another pass take more memory than their time is worth.
+      const large = (pass.image.shape[0] as number) > IMAGES_AT_ONCE;
+      const key = [size, padding, large && node.operator.name].join("|");
+      const filter = filters.get(key) ?? filterFor(size, padding, block);
+      filters.set(key, filter);
+      return pass.atPoints(filter);
+    });
+  },
+} as const satisfies MachineRewrite;
 
-/** Who takes part in a convolution; one of them is the node itself. */
-interface Roles {
+/** A convolution or one of its gradients, and who takes part in it; one of them is the node itself. */
+interface Pass {
   /** x or dx */
   readonly image: Tensor;
   /** y or dy */
   readonly result: Tensor;
   readonly weight: Tensor;
+  readonly attributes: ConvolutionAttributes;
+  /** The same at Winograd's points. */
+  readonly atPoints: (filter: Filter) => Tensor;
 }
 
-/** A convolution or one of its gradients. */
-interface Pass {
-  readonly roles: (node: Tensor) => Roles;
-  readonly atPoints: (node: Tensor, filter: Filter) => Tensor;
+function passOf(node: Tensor): Pass | undefined {
+  const [a, b, bias] = node.inputs as readonly [Tensor, Tensor, Tensor?];
+  if (node.is(conv2dOperator)) {
+    const { attributes } = node;
+    return {
+      image: a,
+      result: node,
+      weight: b,
+      attributes,
+      atPoints: (filter) => forward(node, a, b, bias, filter),
+    };
+  }
+  if (node.is(convTranspose2dOperator)) {
+    const { attributes } = node;
+    return {
+      image: node,
+      result: a,
+      weight: b,
+      attributes,
+      atPoints: (filter) => inputGradient(node, a, b, filter),
+    };
+  }
+  if (node.is(conv2dWeightGradientOperator)) {
+    const { attributes } = node;
+    return {
+      image: a,
+      result: b,
+      weight: node,
+      attributes,
+      atPoints: (filter) => weightGradient(node, a, b, filter),
+    };
+  }
+  return undefined;
 }
 
-const PASSES: Readonly<Record<string, Pass>> = {
-  conv2d: {
-    roles: (y) => ({ image: y.inputs[0]!, result: y, weight: y.inputs[1]! }),
-    atPoints: (y, filter) => {
-      const [x, weight, bias] = y.inputs;
-      const kernels = transposeLast(kernelPoints(weight!, filter));
-      const products = toPoints(filter.image, x!, filter).map((points) => matmul(points, kernels));
-      const sums = fromPoints(filter.result, products, y.shape as Sizes, filter);
-      return bias ? add(sums, reshape(bias, [1, -1, 1, 1])) : sums;
-    },
-  },
-  convTranspose2d: {
-    roles: (dx) => ({ image: dx, result: dx.inputs[0]!, weight: dx.inputs[1]! }),
-    atPoints: (dx, filter) => {
-      const [dy, weight] = dx.inputs;
-      const kernels = kernelPoints(weight!, filter);
-      const products = toPoints(filter.result, dy!, filter).map((points) => matmul(points, kernels));
-      return fromPoints(filter.image, products, dx.shape as Sizes, filter);
-    },
-  },
-  conv2dWeightGradient: {
-    roles: (dw) => ({ image: dw.inputs[0]!, result: dw.inputs[1]!, weight: dw }),
-    atPoints: (dw, filter) => {
-      const [x, dy] = dw.inputs;
-      const ofResult = toPoints(filter.result, dy!, filter);
-      const products = toPoints(filter.image, x!, filter).map((points, i) =>
-        matmul(transposeLast(ofResult[i]!), points),
-      );
-      const sums = reshape(products.reduce(add), [POINTS, -1]);
-      return reshape(matmul(transposeLast(sums), filter.weight), dw.shape);
-    },
-  },
-};
+function forward(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | undefined, filter: Filter): Tensor {
+  const kernels = transposeLast(kernelPoints(weight, filter));
+  const products = toPoints(filter.image, x, filter).map((points) => matmul(points, kernels));
+  const sums = fromPoints(filter.result, products, y.shape as Sizes, filter);
+  return bias ? add(sums, reshape(bias, [1, -1, 1, 1])) : sums;
+}
+
+function inputGradient(dx: Tensor, dy: Tensor, weight: Tensor, filter: Filter): Tensor {
+  const kernels = kernelPoints(weight, filter);
+  const products = toPoints(filter.result, dy, filter).map((points) => matmul(points, kernels));
+  return fromPoints(filter.image, products, dx.shape as Sizes, filter);
+}
+
+function weightGradient(dw: Tensor, x: Tensor, dy: Tensor, filter: Filter): Tensor {
+  const ofResult = toPoints(filter.result, dy, filter);
+  const products = toPoints(filter.image, x, filter).map((points, i) =>
+    matmul(transposeLast(ofResult[i]!), points),
+  );
+  const sums = reshape(products.reduce(add), [POINTS, -1]);
+  return reshape(matmul(transposeLast(sums), filter.weight), dw.shape);
+}
 
 /** The constant matrices of a convolution: each leads to the points, its transpose back. */
 interface Filter {
@@ -121,26 +151,25 @@ interface Filter {
 }
 
 /** Whether the gradient by the input of a dynamic convolution is better left to `aggregated-gradients`. */
-function mixingPays({ operator, inputs: [dy] }: Tensor): boolean {
-  if (operator.name !== "convTranspose2d" || dy!.operator.name !== "spreadExperts") return false;
-  const experts = dy!.inputs[1]!.shape[1] as number;
-  return experts > MOST_EXPERTS;
+function mixingPays(node: Tensor): boolean {
+  const found = SUM_OF_GRADIENTS.match(node);
+  return found !== undefined && (found.attention.shape[1] as number) > MOST_EXPERTS;
 }
 
 /** Whether minimal filtering can be used, and saves enough. */
-function pays({ image, result, weight }: Roles, { attributes }: Tensor, block: number): boolean {
+function pays({ image, result, weight, attributes }: Pass, node: Tensor, block: number): boolean {
   if (image.shape.includes("batch")) return false;
   const [batch, channels, ...size] = image.shape as Sizes;
   const [, out, ...resultSize] = result.shape as Sizes;
-  const { stride, dilation, groups } = attributes as unknown as Record<string, Pair>;
-  const plain = [stride, dilation, groups].flat().every((n) => n === 1);
+  const { stride, dilation, groups } = attributes;
+  const plain = [...stride, ...dilation, groups].every((n) => n === 1);
   const divisible = channels % block === 0 && out % block === 0;
   if (!plain || !divisible || weight.shape.slice(2).some((taps) => taps !== TAPS)) return false;
 
   const tiles = resultSize.reduce((n, length) => n * Math.ceil(length / TILE), 1);
   const [pixels, results] = [size, resultSize].map(([height, width]) => height * width) as [number, number];
-  const direct = TAPS ** 2 * results * channels * out;
-  const filtered = POINTS * tiles * (channels * out + channels * pixels + out * results);
+  const direct = multiplyAdds(node);
+  const filtered = batch * POINTS * tiles * (channels * out + channels * pixels + out * results);
   return batch * tiles >= LEAST_ROWS && direct >= WORTH * filtered;
 }
 

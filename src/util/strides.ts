@@ -1,0 +1,53 @@
+/** Where the elements of a row-major array lie that is broadcast or has its axes exchanged. */
+import { elementCount } from "./shape.js";
+
+/** Computes an element of each pair of two arrays that broadcast to `shape`. */
+export function broadcast(
+  apply: (a: number, b: number) => number,
+  [a, b]: readonly Float32Array[],
+  [left, right]: readonly (readonly number[])[],
+  shape: readonly number[],
+): Float32Array {
+  const [inLeft, inRight] = [broadcastIndices(left!, shape), broadcastIndices(right!, shape)];
+  return Float32Array.from({ length: elementCount(shape) }, (_, i) => apply(a![inLeft(i)]!, b![inRight(i)]!));
+}
+
+/** An array of a shape with its axes in another order. */
+export function permuted(
+  data: Float32Array,
+  shape: readonly number[],
+  permutation: readonly number[],
+): Float32Array {
+  const strides = rowMajorStrides(shape);
+  const source = strided(
+    permutation.map((axis) => shape[axis]!),
+    permutation.map((axis) => strides[axis]!),
+  );
+  return data.map((_, i) => data[source(i)]!);
+}
+
+/** For each element of a shape, the element of a smaller one that broadcasts to it. */
+function broadcastIndices(from: readonly number[], to: readonly number[]): (index: number) => number {
+  if (from.length === to.length && from.every((size, axis) => size === to[axis])) return (index) => index;
+  const strides = rowMajorStrides(from);
+  const lead = to.length - from.length;
+  const steps = to.map((_, axis) => (axis < lead || from[axis - lead] === 1 ? 0 : strides[axis - lead]!));
+  return strided(to, steps);
+}
+
+/** Where the n-th element of a shape lies, for given steps along its axes. */
+function strided(shape: readonly number[], steps: readonly number[]): (index: number) => number {
+  return (index) => {
+    let offset = 0;
+    let rest = index;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      offset += (rest % shape[axis]!) * steps[axis]!;
+      rest = Math.floor(rest / shape[axis]!);
+    }
+    return offset;
+  };
+}
+
+function rowMajorStrides(shape: readonly number[]): readonly number[] {
+  return shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+}
