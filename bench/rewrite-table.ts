@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import { descending } from "d3-array";
-import { REWRITE_NAMES } from "dyconv";
+import { REWRITES } from "dyconv";
 import { formatMarkdownTable } from "dyconv/node";
 import type { Duel } from "./alternate.js";
 import { type Machine, readMachines } from "./machine.js";
 import { writeBetweenMarks } from "./marks.js";
 import { readRows } from "./results.js";
-import { REWRITE_PHRASES } from "./rewrite-phrases.js";
 import { ROOT } from "./settings.js";
 import type { RewriteRow } from "./suites/rewrites.js";
 
@@ -30,11 +29,11 @@ export async function updateRewriteTable(): Promise<void> {
 export function rewriteTable(rows: readonly RewriteRow[]): string {
   const find = (rewrite: RewriteRow["rewrite"], kind: Duel["kind"]) =>
     rows.find((row) => row.rewrite === rewrite && row.kind === kind);
-  const measured = REWRITE_NAMES.map((rewrite) => ({
-    name: `\`${rewrite}\``,
-    phrase: REWRITE_PHRASES[rewrite],
-    train: find(rewrite, "train"),
-    evaluate: find(rewrite, "evaluate"),
+  const measured = REWRITES.map(({ name, sentence }) => ({
+    name: `\`${name}\``,
+    phrase: sentence,
+    train: find(name, "train"),
+    evaluate: find(name, "evaluate"),
   })).filter(({ train, evaluate }) => train ?? evaluate);
   const sorted = measured.sort((a, b) => descending(a.train?.ratio ?? 0, b.train?.ratio ?? 0));
   const all = {

@@ -24,6 +24,7 @@ export {
   type ArrayOf,
   type Attributes,
   type AttributeValue,
+  type Changes,
   currentTarget,
   type Dim,
   type DType,
@@ -34,11 +35,13 @@ export {
   type NamedTensor,
   nodesOf,
   type Operator,
+  type OperatorFacts,
   printGraph,
   type Shape,
   type Target,
   Tensor,
   type TensorData,
+  type TensorOf,
   type TensorType,
   verify,
   withScope,
@@ -185,7 +188,16 @@ export {
   type UpdateContext,
   warmUp,
 } from "./optim/index.js";
-export { REWRITE_NAMES, type RewriteName, rewriteForward } from "./rewrite/index.js";
+export {
+  type ForwardRewrite,
+  type MachineRewrite,
+  REWRITE_NAMES,
+  REWRITES,
+  type Rewrite,
+  type RewriteContext,
+  type RewriteName,
+  rewriteForward,
+} from "./rewrite/index.js";
 export {
   type ArrayArguments,
   type Arrays,
