@@ -82,6 +82,7 @@ export {
   type DynamicConv2dOptions,
   Flatten,
   type ForwardContext,
+  freeze,
   type Initializer,
   initialState,
   kaimingNormal,
@@ -107,7 +108,14 @@ export {
   xavierUniform,
   zerosInit,
 } from "./nn/index.js";
-export type { ElementName, InitializerData, OnnxAttribute, OnnxBuilder, OnnxValue } from "./onnx/builder.js";
+export type {
+  ElementName,
+  InitializerData,
+  OnnxAttribute,
+  OnnxBuilder,
+  OnnxValue,
+  Opset,
+} from "./onnx/builder.js";
 export {
   abs,
   add,
@@ -218,6 +226,7 @@ export {
   threadsOf,
   type WasmPaths,
 } from "./runtime/index.js";
+export { type ExportModelOptions, exportModel } from "./ship/index.js";
 export { type Arguments, spec, TensorSpec, type Traced, type TraceOptions, trace } from "./trace/index.js";
 export type { NameOption } from "./util/option-error.js";
 export { RandomStream } from "./util/random.js";

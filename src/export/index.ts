@@ -1,5 +1,6 @@
+import { GraphError, UsageError } from "../errors/index.js";
 import { type Graph, nodesOf, type Target, type Tensor, type TensorType, verify } from "../ir/index.js";
-import { OnnxBuilder } from "../onnx/builder.js";
+import { OLDEST_IR, OnnxBuilder, OPSETS, type Opset } from "../onnx/builder.js";
 import { type RewriteName, rewrite } from "../rewrite/index.js";
 
 /** How a graph is written as ONNX. */
@@ -17,23 +18,56 @@ export interface ExportOptions {
   readonly name?: string;
   /** Key and value pairs stored in the model. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Version of the standard operators, 17 to 21; 21 by default. */
+  readonly opset?: Opset;
+  /** Version of the file format; by default the one that came with the opset: 8 with 17, 10 with 21. */
+  readonly irVersion?: number;
+  /** Size that an open batch is declared with; left open by default. */
+  readonly batch?: number;
+  /**
+   * `"constant"` refuses a model with a convolution whose weight is computed when it runs, as Core ML, TensorRT
+   * and TFLite do; `"any"` by default.
+   */
+  readonly convolutionWeights?: "constant" | "any";
 }
 
-function border(name: string, { dtype, shape }: TensorType) {
-  return { name, dtype, shape };
+function border(name: string, { dtype, shape }: TensorType, batch: number | "batch" = "batch") {
+  return { name, dtype, shape: shape.map((size) => (size === "batch" ? batch : size)) };
+}
+
+function checkVersions({ opset, irVersion }: ExportOptions): void {
+  if (opset !== undefined && !OPSETS.includes(opset)) {
+    throw new UsageError(`opset must be one of ${OPSETS.join(", ")}, not ${opset}`);
+  }
+  if (irVersion !== undefined && (!Number.isInteger(irVersion) || irVersion < OLDEST_IR)) {
+    throw new UsageError(`irVersion must be a whole number of at least ${OLDEST_IR}, not ${irVersion}`);
+  }
+}
+
+function checkConvolutions(builder: OnnxBuilder): void {
+  const computed = builder.computedConvolutions();
+  if (computed.length === 0) return;
+  throw new GraphError(`the weights of ${computed.join(", ")} are computed when the model runs`, {
+    hint:
+      'trace with an open batch ("batch"), and without the plan "aggregate", so that kernels are not mixed; ' +
+      'or take convolutionWeights: "any"',
+  });
 }
 
 /**
  * Writes a graph as an ONNX model, after rewriting it for the target and verifying it.
  *
- * @throws GraphError if a rewrite or gradient rule broke the graph
+ * @throws GraphError if a rewrite or gradient rule broke the graph, or a weight is computed that must not be
+ * @throws UsageError for an opset that there is not
  */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
+  checkVersions(options);
   const target = options.target ?? "cpu";
   const rewritten = rewrite(graph, { target, block: options.block ?? 0 }, options.withoutRewrites);
   verify(rewritten);
 
-  const builder = new OnnxBuilder();
+  const named = [...rewritten.inputs, ...rewritten.outputs].map(({ name }) => name);
+  const builder = new OnnxBuilder(named, options.opset);
   const names = new Map<Tensor, string>(rewritten.inputs.map(({ name, tensor }) => [tensor, name]));
   for (const node of nodesOf(rewritten)) {
     if (names.has(node)) continue;
@@ -48,10 +82,16 @@ export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Arra
     };
     names.set(node, operator.emit(context, builder));
   }
+  if (options.convolutionWeights === "constant") checkConvolutions(builder);
+  const { batch } = options;
   return builder.build(
     options.name ?? "dyconv",
-    rewritten.inputs.map(({ name, tensor }) => border(name, tensor)),
-    rewritten.outputs.map(({ name, tensor }) => ({ ...border(name, tensor), value: names.get(tensor)! })),
+    rewritten.inputs.map(({ name, tensor }) => border(name, tensor, batch)),
+    rewritten.outputs.map(({ name, tensor }) => ({
+      ...border(name, tensor, batch),
+      value: names.get(tensor)!,
+    })),
     options.metadata,
+    options.irVersion,
   );
 }

@@ -1,9 +1,15 @@
 import { type BatchLoader, type ImageDataset, prepareImages } from "../data/index.js";
-import { applyModel, crossEntropyPerSample, type ModelState, type Module, topKHits } from "../nn/index.js";
+import {
+  applyModel,
+  crossEntropyPerSample,
+  freeze,
+  type ModelState,
+  type Module,
+  topKHits,
+} from "../nn/index.js";
 import { scalar } from "../ops/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
-import { freeze } from "./freeze.js";
 
 /** How a model did on a data set. */
 export interface Evaluation {

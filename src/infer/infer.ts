@@ -1,12 +1,11 @@
 import { imageBytes, prepareImages, resizeMatrix } from "../data/index.js";
 import type { Tensor } from "../ir/index.js";
-import { type Applied, applyModel } from "../nn/index.js";
+import { type Applied, applyModel, freeze } from "../nn/index.js";
 import { constant, scalar } from "../ops/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 import { assertFinite } from "./finite.js";
-import { freeze } from "./freeze.js";
 import type { Pixels } from "./samples.js";
 import { temperatureFor } from "./temperature.js";
 

@@ -1,6 +1,5 @@
-import { freeze } from "../infer/freeze.js";
 import type { Tensor, TensorData } from "../ir/index.js";
-import { applyModel, initialState, type Module } from "../nn/index.js";
+import { applyModel, freeze, initialState, type Module } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";

@@ -19,9 +19,25 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "onnx-buf";
+import manifest from "../../package.json" with { type: "json" };
 
-/** The versions every model of ours declares: the one place where they are stated. */
-export const ONNX_VERSIONS = { ir: 10, opset: 21, microsoft: 1 } as const;
+/** Versions of the standard operators that a model can be written for. */
+export type Opset = 17 | 18 | 19 | 20 | 21;
+
+/** The versions that a model declares unless told otherwise. */
+export const ONNX_VERSIONS = { opset: 21, microsoft: 1 } as const satisfies {
+  opset: Opset;
+  microsoft: number;
+};
+
+/** The version of the file format that came with each opset: whoever knows the one reads the other. */
+const IR_VERSIONS: Readonly<Record<Opset, number>> = { 17: 8, 18: 8, 19: 9, 20: 9, 21: 10 };
+
+/** The oldest version of the file format that holds what we write. */
+export const OLDEST_IR = 8;
+
+/** The opsets that a model can be written for. */
+export const OPSETS: readonly number[] = Object.keys(IR_VERSIONS).map(Number);
 
 /** The element types a model can hold. */
 export type ElementName = "float32" | "int64" | "uint8" | "bool";
@@ -90,7 +106,14 @@ export class OnnxBuilder {
   readonly #constants = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #domains = new Set<string>([""]);
+  readonly #opset: Opset;
   #scope = "";
+
+  /** @param border names of inputs and outputs, which nothing else may have */
+  constructor(border: readonly string[] = [], opset: Opset = ONNX_VERSIONS.opset) {
+    for (const name of border) this.#counts.set(name, 1);
+    this.#opset = opset;
+  }
 
   /** Nodes and values made from here on are named under this module path. */
   setScope(scope: string): void {
@@ -100,12 +123,12 @@ export class OnnxBuilder {
   /**
    * Adds a node with one output.
    *
-   * @param type ONNX operator, such as `Conv`; for `Pad` there is {@link pad}
+   * @param type ONNX operator, such as `Conv`; for `Pad` there is {@link pad}, for `Reduce…` {@link reduce}
    * @param inputs value names; `""` leaves an optional input out
    * @returns the name of the output
    */
   node<Type extends string>(
-    type: Type extends "Pad" ? never : Type,
+    type: Type extends "Pad" | `Reduce${string}` ? never : Type,
     inputs: readonly string[],
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     domain = "",
@@ -134,13 +157,14 @@ export class OnnxBuilder {
     return output;
   }
 
-  /** Adds a constant tensor and returns its name; small equal ones are shared. */
-  constant(dtype: ElementName, shape: readonly number[], data: InitializerData): string {
+  /** Adds a constant tensor and returns its name; small equal ones without a name of their own are shared. */
+  constant(dtype: ElementName, shape: readonly number[], data: InitializerData, given?: string): string {
     const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-    const key = data.length <= 64 ? `${dtype}[${shape}]:${rawData.join()}` : undefined;
+    const shared = given === undefined && data.length <= 64;
+    const key = shared ? `${dtype}[${shape}]:${rawData.join()}` : undefined;
     const known = key === undefined ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
-    const name = this.#unique("Constant");
+    const name = given === undefined ? this.#unique("Constant") : this.#uniqueOf(given);
     this.#initializers.push(
       create(TensorProtoSchema, { name, dataType: ELEMENT_TYPES[dtype], dims: shape.map(BigInt), rawData }),
     );
@@ -175,9 +199,24 @@ export class OnnxBuilder {
     return this.#node("Pad", [input, this.integers([...before, ...after]), ...cells], {}, "");
   }
 
+  /** Reduces over axes, which older opsets take as an attribute (save for sums). */
+  reduce(type: `Reduce${string}`, input: string, axes: readonly number[], keepDims: boolean): string {
+    const keepdims = keepDims ? 1 : 0;
+    if (this.#opset < 18 && type !== "ReduceSum") return this.#node(type, [input], { axes, keepdims }, "");
+    return this.#node(type, [input, this.integers(axes)], { keepdims }, "");
+  }
+
   /** Casts to `dtype`. */
   cast(input: string, dtype: ElementName): string {
     return this.node("Cast", [input], { to: ELEMENT_TYPES[dtype] });
+  }
+
+  /** Names of the convolutions whose weight is no initializer. */
+  computedConvolutions(): readonly string[] {
+    const constant = new Set(this.#initializers.map(({ name }) => name));
+    return this.#nodes
+      .filter(({ opType, input }) => /^Conv/.test(opType) && !constant.has(input[1]!))
+      .map(({ name }) => name);
   }
 
   /** Writes the model. `outputs` maps each declared output to the value that holds it. */
@@ -186,6 +225,7 @@ export class OnnxBuilder {
     inputs: readonly OnnxValue[],
     outputs: readonly (OnnxValue & { readonly value: string })[],
     metadata: Readonly<Record<string, string>> = {},
+    irVersion = IR_VERSIONS[this.#opset],
   ): Uint8Array {
     const identities = outputs.map((output) =>
       create(NodeProtoSchema, {
@@ -198,12 +238,13 @@ export class OnnxBuilder {
     const opsetImport = [...this.#domains].map((domain) =>
       create(OperatorSetIdProtoSchema, {
         domain,
-        version: BigInt(domain === "" ? ONNX_VERSIONS.opset : ONNX_VERSIONS.microsoft),
+        version: BigInt(domain === "" ? this.#opset : ONNX_VERSIONS.microsoft),
       }),
     );
     const model = create(ModelProtoSchema, {
-      irVersion: BigInt(ONNX_VERSIONS.ir),
+      irVersion: BigInt(irVersion),
       producerName: "dyconv",
+      producerVersion: manifest.version,
       opsetImport,
       graph: create(GraphProtoSchema, {
         name,
@@ -220,7 +261,10 @@ export class OnnxBuilder {
   }
 
   #unique(type: string): string {
-    const stem = this.#scope === "" ? type : `${this.#scope}/${type}`;
+    return this.#uniqueOf(this.#scope === "" ? type : `${this.#scope}/${type}`);
+  }
+
+  #uniqueOf(stem: string): string {
     const count = this.#counts.get(stem) ?? 0;
     this.#counts.set(stem, count + 1);
     return count === 0 ? stem : `${stem}_${count}`;

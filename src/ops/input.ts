@@ -1,5 +1,13 @@
 import { ShapeError } from "../errors/index.js";
-import { allocate, type DType, type Operator, type Shape, Tensor, type TensorData } from "../ir/index.js";
+import {
+  type Attributes,
+  allocate,
+  type DType,
+  type Operator,
+  type Shape,
+  Tensor,
+  type TensorData,
+} from "../ir/index.js";
 import { elementCount, formatShape } from "../util/shape.js";
 
 /** A value fed at the graph's border. */
@@ -18,8 +26,15 @@ export const inputOperator: Operator<{ dtype: DType; shape: Shape }> = {
   },
 };
 
+interface ConstantAttributes extends Attributes {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+  readonly name?: string | undefined;
+}
+
 /** The operator of {@link constant}. */
-export const constantOperator: Operator<{ dtype: DType; shape: readonly number[]; data: TensorData }> = {
+export const constantOperator: Operator<ConstantAttributes> = {
   name: "constant",
   infer: (_, { dtype, shape, data }) => {
     if (data.length !== elementCount(shape)) {
@@ -32,7 +47,7 @@ export const constantOperator: Operator<{ dtype: DType; shape: readonly number[]
     return { dtype, shape };
   },
   gradient: () => [],
-  emit: ({ attributes: { dtype, shape, data } }, onnx) => onnx.constant(dtype, shape, data),
+  emit: ({ attributes: { dtype, shape, data, name } }, onnx) => onnx.constant(dtype, shape, data, name),
 };
 
 /** A tensor that is fed when the graph runs; `trace` makes these from its specs. */
@@ -40,10 +55,21 @@ export function input(dtype: DType, shape: Shape): Tensor {
   return Tensor.apply(inputOperator, [], { dtype, shape });
 }
 
-/** A tensor with fixed values; `shape` defaults to one dimension. The array is not copied. */
-export function constant(data: TensorData, shape: readonly number[] = [data.length], dtype?: DType): Tensor {
+/**
+ * A tensor with fixed values; the array is not copied.
+ *
+ * @param shape one dimension by default
+ * @param dtype by default what the array holds; uint8 for bytes
+ * @param name in an exported model; by default one that tells where the constant was made
+ */
+export function constant(
+  data: TensorData,
+  shape: readonly number[] = [data.length],
+  dtype?: DType,
+  name?: string,
+): Tensor {
   const natural = data instanceof Float32Array ? "float32" : data instanceof Uint8Array ? "uint8" : "int64";
-  return Tensor.apply(constantOperator, [], { dtype: dtype ?? natural, shape, data });
+  return Tensor.apply(constantOperator, [], { dtype: dtype ?? natural, shape, data, name });
 }
 
 /** The values of a constant; `undefined` for any other tensor. */

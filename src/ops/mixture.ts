@@ -71,7 +71,7 @@ export const mixExpertsOperator: Operator<MixtureAttributes> = {
     const experts = types[1]!.shape[1] as number;
     const byExpert = onnx.reshape(y!, [0, groups, experts, share(types[0]!.shape, groups * experts)]);
     const weighted = onnx.node("Mul", [byExpert, onnx.reshape(attention!, [0, 1, experts, 1])]);
-    const sum = onnx.node("ReduceSum", [weighted, onnx.integers([2])], { keepdims: 0 });
+    const sum = onnx.reduce("ReduceSum", weighted, [2], false);
     return onnx.reshape(sum, [0, ...(output.shape.slice(1) as readonly number[])]);
   },
 };
@@ -115,7 +115,7 @@ const expertProductsOperator: Operator<MixtureAttributes> = {
     const size = share(types[1]!.shape, groups);
     const left = onnx.reshape(many!, [0, groups, experts, size]);
     const products = onnx.node("MatMul", [left, onnx.reshape(y!, [0, groups, size, 1])]);
-    return onnx.node("ReduceSum", [products, onnx.integers([1, 3])], { keepdims: 0 });
+    return onnx.reduce("ReduceSum", products, [1, 3], false);
   },
 };
 

@@ -41,8 +41,8 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     // Within images first: the runtime does that fastest, and short sums round little.
     const average = (value: string) => {
       const within = shape.flatMap((_, axis) => (axis > 1 && axis < 4 ? [axis] : []));
-      const images = onnx.node("ReduceSum", [value, onnx.integers(within)], { keepdims: 1 });
-      const total = onnx.node("ReduceSum", [images, onnx.integers([0])], { keepdims: 1 });
+      const images = onnx.reduce("ReduceSum", value, within, true);
+      const total = onnx.reduce("ReduceSum", images, [0], true);
       return onnx.node("Mul", [total, onnx.float(1 / count)]);
     };
     // Two passes, since E[x²] − m² cancels where the mean is large beside the deviation; the second also

@@ -36,7 +36,7 @@ function keepDims(reduced: Tensor, x: Tensor, attributes: ReduceAttributes): Ten
 
 function reduction(
   name: string,
-  onnxType: string,
+  onnxType: `Reduce${string}`,
   gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor,
 ): Operator<ReduceAttributes> {
   return {
@@ -53,9 +53,7 @@ function reduction(
       gradient(keepDims(dy, x!, attributes), x!, keepDims(output, x!, attributes)),
     ],
     emit: ({ inputs, attributes }, onnx) =>
-      onnx.node(onnxType, [inputs[0]!, onnx.integers(attributes.axes)], {
-        keepdims: attributes.keepDims ? 1 : 0,
-      }),
+      onnx.reduce(onnxType, inputs[0]!, attributes.axes, attributes.keepDims),
   };
 }
 
@@ -89,9 +87,7 @@ const maxOperator: typeof largestOperator = {
     const { inputs, attributes, output } = context;
     if (output.dtype !== "float32") return largest;
     const isNumber = onnx.cast(onnx.node("Equal", [inputs[0]!, inputs[0]!]), "float32");
-    const allNumbers = onnx.node("ReduceMin", [isNumber, onnx.integers(attributes.axes)], {
-      keepdims: attributes.keepDims ? 1 : 0,
-    });
+    const allNumbers = onnx.reduce("ReduceMin", isNumber, attributes.axes, attributes.keepDims);
     return onnx.node("Where", [onnx.cast(allNumbers, "bool"), largest, onnx.float(Number.NaN)]);
   },
 };
@@ -139,8 +135,8 @@ const logSoftmaxOperator: Operator<{ axis: number }> = {
   // WebGPU has no LogSoftmax: a tensor would travel to the CPU and back.
   emit: ({ inputs: [x], attributes: { axis }, target }, onnx) => {
     if (target !== "webgpu") return onnx.node("LogSoftmax", [x!], { axis });
-    const shifted = onnx.node("Sub", [x!, onnx.node("ReduceMax", [x!, onnx.integers([axis])])]);
-    const total = onnx.node("ReduceSum", [onnx.node("Exp", [shifted]), onnx.integers([axis])]);
+    const shifted = onnx.node("Sub", [x!, onnx.reduce("ReduceMax", x!, [axis], true)]);
+    const total = onnx.reduce("ReduceSum", onnx.node("Exp", [shifted]), [axis], true);
     return onnx.node("Sub", [shifted, onnx.node("Log", [total])]);
   },
 };

@@ -1,6 +1,15 @@
+import type { Tensor } from "../ir/index.js";
 import { constant, constantData } from "../ops/index.js";
+import { elementCount } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
+
+/** The name of the weights that a constant is made from: of those that it has the size of, where there are any. */
+function nameOfFolded({ inputs, shape }: Tensor): string | undefined {
+  const named = inputs.filter(({ attributes }) => attributes.name !== undefined);
+  const whole = named.find((input) => elementCount(input.shape) === elementCount(shape));
+  return (whole ?? named[0])?.attributes.name as string | undefined;
+}
 
 /** Computes what depends on constants alone: the weights of a network that is not trained any more. */
 export const foldedConstants = {
@@ -15,6 +24,6 @@ export const foldedConstants = {
       const values = inputs.map(constantData).filter((data) => data instanceof Float32Array);
       if (values.length < inputs.length) return undefined;
       const data = operator.evaluate(values, { inputs, output: node, attributes });
-      return constant(data, node.shape as readonly number[]);
+      return constant(data, node.shape as readonly number[], "float32", nameOfFolded(node));
     }),
 } as const satisfies MachineRewrite;

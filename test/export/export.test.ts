@@ -1,12 +1,13 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { exportOnnx } from "../../src/export/index.js";
 import { nodesOf, type Tensor } from "../../src/ir/index.js";
 import { alexnetDy } from "../../src/models/index.js";
 import { applyModel } from "../../src/nn/index.js";
 import { ONNX_VERSIONS } from "../../src/onnx/builder.js";
-import { add, exp, mul } from "../../src/ops/index.js";
+import { add, conv2d, exp, max, mul, sum, sumSquares } from "../../src/ops/index.js";
 import { rewrite } from "../../src/rewrite/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
@@ -24,7 +25,7 @@ describe("exportOnnx", () => {
   );
 
   it("writes a model that decodes, with its versions and metadata", () => {
-    expect(Number(proto.irVersion)).toBe(ONNX_VERSIONS.ir);
+    expect(Number(proto.irVersion)).toBe(10);
     expect(proto.opsetImport.find(({ domain }) => domain === "")?.version).toBe(BigInt(ONNX_VERSIONS.opset));
     expect(proto.producerName).toBe("dyconv");
     expect(proto.graph?.name).toBe("alexnet-dy");
@@ -47,6 +48,42 @@ describe("exportOnnx", () => {
       for (const name of used) if (name !== "") expect(made.has(name), name).toBe(true);
       for (const name of output) made.add(name);
     }
+  });
+});
+
+describe("an older opset", () => {
+  const x = Float32Array.from({ length: 6 }, (_, i) => i - 2);
+  const { graph } = trace(
+    (x) => ({
+      largest: max(x, { axes: [1] }),
+      squares: sumSquares(x, { axes: [0], keepDims: true }),
+      all: sum(x),
+    }),
+    [spec([2, 3])],
+  );
+
+  it.each([17, 18, 19, 20, 21] as const)(
+    "%i takes reductions in its own form, which computes the same",
+    async (opset) => {
+      const session = await InferenceSession.create(exportOnnx(graph, { opset }));
+      const results = await session.run({ arg0: new OrtTensor("float32", x, [2, 3]) });
+      await session.release();
+      const values = ["largest", "squares", "all"].map((name) =>
+        Array.from(results[`out.${name}`]!.data as Float32Array),
+      );
+      expect(values).toEqual([[0, 3], [5, 5, 9], [3]]);
+      const proto = fromBinary(ModelProtoSchema, exportOnnx(graph, { opset }));
+      const largest = proto.graph!.node.find(({ opType }) => opType === "ReduceMax")!;
+      expect(largest.input.length).toBe(opset === 17 ? 1 : 2);
+      expect(Number(proto.irVersion)).toBe(opset < 19 ? 8 : opset < 21 ? 9 : 10);
+    },
+  );
+
+  it("refuses convolutions with a computed weight where they are not wanted, naming them", () => {
+    const own = trace((x, w) => conv2d(x, w), [spec([1, 2, 4, 4]), spec([3, 2, 3, 3])]);
+    expect(() => exportOnnx(own.graph, { convolutionWeights: "constant" })).toThrow(
+      "the weights of Conv are computed",
+    );
   });
 });
 

@@ -1,0 +1,27 @@
+import { CheckpointError } from "../errors/index.js";
+import type { Tensor } from "../ir/index.js";
+import { constant } from "../ops/index.js";
+import { elementCount } from "../util/shape.js";
+import type { ModelState } from "./apply.js";
+import type { Module } from "./module.js";
+
+/**
+ * Weights as constants of a graph, under their state names, so that batch norms fold into kernels and layouts are
+ * settled once.
+ *
+ * @throws CheckpointError where the state lacks a value, or has it in another size
+ */
+export function freeze(model: Module, state: ModelState): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    model.namedParameters().map(([name, { shape }]) => {
+      const values = state[name];
+      if (values?.length !== elementCount(shape)) {
+        throw new CheckpointError(
+          `the model has ${elementCount(shape)} values in "${name}", the state ${values?.length ?? "none"}`,
+          { hint: "give the state of a model with the same options" },
+        );
+      }
+      return [name, constant(values, shape, "float32", name)];
+    }),
+  );
+}
