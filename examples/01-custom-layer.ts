@@ -18,10 +18,13 @@ import {
   RandomStream,
   ReLU,
   Sequential,
+  sgd,
   sigmoid,
   spec,
-  sub,
+  stateSpecs,
   type Tensor,
+  trainable,
+  updateState,
 } from "dyconv";
 
 /** Scales each channel by a weight computed from the whole image. */
@@ -40,7 +43,7 @@ class SqueezeExcite extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    return mul(x, sigmoid(this.call("net", this.net, x, context)));
+    return mul(x, sigmoid(this.net.call(x, context)));
   }
 }
 
@@ -56,18 +59,14 @@ const model = new Sequential(
 const BATCH = 16;
 const state = initialState(model, 1);
 const step = await compileStep(
-  (parameters, { images, targets }) => {
-    const { output } = applyModel(model, parameters, images, { training: true });
+  (state, { images, targets }) => {
+    const { output } = applyModel(model, state, images, { training: true });
     const loss = crossEntropy(output, targets);
-    const gradient = gradients(loss, parameters);
-    const moved = Object.entries(parameters).map(([name, parameter]) => [
-      name,
-      sub(parameter, mul(gradient[name]!, 0.5)),
-    ]);
-    return { state: Object.fromEntries(moved), results: { loss } };
+    const gradient = gradients(loss, trainable(model, state));
+    return { state: updateState(sgd(), state, gradient, { learningRate: 0.5 }), results: { loss } };
   },
   {
-    state: Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)])),
+    state: stateSpecs(model),
     inputs: { images: spec([BATCH, 3, 8, 8]), targets: spec([BATCH], "int64") },
   },
   state,

@@ -2,18 +2,19 @@
  * How each sample mixes the kernels of AlexNet-DY, before training, at a high temperature and at 1: run with
  * `npx tsx examples/02-attention.ts`.
  */
-import { alexnetDy, applyModel, compile, initialState, RandomStream, spec, type Tensor } from "dyconv";
+import { alexnetDy, applyModel, compile, initialState, RandomStream, spec, stateSpecs } from "dyconv";
 
 const BATCH = 3;
 const model = alexnetDy({ experts: 4 });
 const attention = await compile(
-  (state: Readonly<Record<string, Tensor>>, x, temperature) =>
-    applyModel(model, state, x, { temperature }).attention,
-  [
-    Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)])),
-    spec([BATCH, 3, 128, 128]),
-    spec([]),
-  ],
+  (state, x, temperature) => {
+    const { attention } = applyModel(model, state, x, { annealed: { temperature } });
+    // By layer and kind; a dynamic convolution has one kind, that of its kernels.
+    return Object.fromEntries(
+      Object.entries(attention).map(([layer, { kernel }]) => [layer, kernel!.values]),
+    );
+  },
+  [stateSpecs(model), spec([BATCH, 3, 128, 128]), spec([])],
 );
 
 const state = initialState(model, 1);

@@ -2,14 +2,15 @@
 import {
   applyModel,
   compile,
-  constant,
   DynamicConv2d,
+  freeze,
   gradients,
   initialState,
   type MixingPlan,
   mul,
   type RewriteName,
   spec,
+  stateSpecs,
   sum,
   type Tensor,
 } from "dyconv";
@@ -42,12 +43,7 @@ async function openForward(layer: DynamicConv2d, { batch, inChannels, size, thre
   const weights = initialState(layer, 0);
   const x = [batch, inChannels, size, size];
   const forward = await compile(
-    (x: Tensor) => {
-      const frozen = layer
-        .namedParameters()
-        .map(([name, { shape }]) => [name, constant(weights[name]!, shape)] as const);
-      return firstElement(applyModel(layer, Object.fromEntries(frozen), x).output);
-    },
+    (x: Tensor) => firstElement(applyModel(layer, freeze(layer, weights), x).output),
     [spec(x)],
     { threads },
   );
@@ -65,11 +61,7 @@ async function openBackward(layer: DynamicConv2d, task: LayerTask): Promise<Open
       const gradient = gradients(sum(mul(output, dy)), { ...state, x });
       return { y: firstElement(output), gradients: Object.values(gradient).map(firstElement) };
     },
-    [
-      Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, spec(shape)])),
-      spec(x),
-      spec(dy),
-    ],
+    [stateSpecs(layer), spec(x), spec(dy)],
     { threads },
   );
   const [state, xData, dyData] = [initialState(layer, 0), randomArray(x), randomArray(dy)];

@@ -1,7 +1,6 @@
 import type { Option } from "commander";
 import { DataError, UsageError } from "../errors/index.js";
 import type { Samples } from "../infer/samples.js";
-import type { Module } from "../nn/index.js";
 import type { CheckpointName } from "../runs/checkpoint.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { choiceOption } from "./options.js";
@@ -18,18 +17,20 @@ export function checkpointOption(): Option {
   return choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]);
 }
 
-/** Says at which temperature a run's dynamic convolutions are used, and why. */
-export async function noteTemperature(
-  { model, temperature: trained }: OpenRun,
-  given: number | undefined,
+/** The values of annealed scalars that a run is used at: its checkpoint's, the temperature as given. Says which. */
+export async function chooseAnnealed(
+  run: OpenRun,
+  temperature: number | undefined,
   terminal: Terminal,
-): Promise<void> {
-  const { DynamicConv2d } = await import("../nn/index.js");
-  const mixes = (module: Module): boolean =>
-    module instanceof DynamicConv2d || module.children().some(([, child]) => mixes(child));
-  if (!mixes(model)) return;
-  const whose = given === undefined ? "the checkpoint's" : `the checkpoint's is ${trained}`;
-  terminal.err(`temperature ${given ?? trained} (${whose})\n`);
+): Promise<Readonly<Record<string, number>>> {
+  const { annealedFor } = await import("../infer/annealed.js");
+  const given: Readonly<Record<string, number>> = temperature === undefined ? {} : { temperature };
+  const values = annealedFor(run, given);
+  for (const [name, value] of Object.entries(values)) {
+    const whose = name in given ? `the checkpoint's is ${run.annealed[name]}` : "the checkpoint's";
+    terminal.err(`${name} ${value} (${whose})\n`);
+  }
+  return values;
 }
 
 /**

@@ -48,7 +48,7 @@ export function epochLine(m: EpochMetrics, epochs: number, width: number): strin
   const parts = [
     `epoch ${m.epoch}/${epochs}`,
     `lr ${m.learningRate.toPrecision(3)}`,
-    `T ${Number(m.temperature.toFixed(2))}`,
+    ...Object.entries(m.annealed).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`),
     `train loss ${m.trainLoss.toFixed(4)} acc ${m.trainAccuracy.toFixed(4)}`,
     `val loss ${m.valLoss.toFixed(4)} acc ${m.valAccuracy.toFixed(4)}`,
     `${m.imagesPerSecond.toFixed(0)} images/s`,

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { MODELS, type ModelEntry } from "../models/index.js";
+import { MODELS, type ModelEntry, type ModelOptions } from "../models/index.js";
 import { IMAGE_FITS, OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
 import type { TrainConfigInput } from "../runs/config.js";
 import { addModelOptions, type ModelFlags } from "./model-options.js";
@@ -80,6 +80,24 @@ export function flagOf([name, key, ...rest]: readonly PropertyKey[], entry: Mode
   const flag = known.find((option) => option.attributeName() === name)?.long;
   return flag ?? [name, key, ...rest].filter((part) => part !== undefined).join(".");
 }
+
+/** Whether a model, made with some options, has a routing temperature. */
+export function hasTemperature(entry: ModelEntry, options: ModelOptions): boolean {
+  return entry
+    .create(options)
+    .annealedScalars()
+    .some(({ name }) => name === "temperature");
+}
+
+/** Values of a configuration but for the temperature's, for a model that has none. */
+export function withoutTemperature<T extends Partial<Pick<TrainConfigInput, TemperatureKey>>>(
+  values: T,
+): Omit<T, TemperatureKey> {
+  const { temperature: _, temperatureDecrement: __, temperatureEvery: ___, ...others } = values;
+  return others;
+}
+
+type TemperatureKey = "temperature" | "temperatureDecrement" | "temperatureEvery";
 
 /** An option with another name in the configuration than on the command line. */
 function renamed(name: string, flags: string, description: string): Option {

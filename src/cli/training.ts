@@ -6,7 +6,7 @@ import type { NamedModel } from "./models.js";
 import { progressDisplay } from "./progress.js";
 import type { Terminal } from "./terminal.js";
 import { closingLine, epochLine, startLines } from "./training-lines.js";
-import { flagOf, type TrainingFlags } from "./training-options.js";
+import { flagOf, hasTemperature, type TrainingFlags, withoutTemperature } from "./training-options.js";
 
 /** Where a run goes, and how it begins. */
 export interface TrainingPlace {
@@ -83,7 +83,8 @@ async function configure(
   // Where to stop is a word to one process, not a property of the run.
   const { modelOptions: known, maxSteps: _, ...config } = (await describeRun(source)).config;
   const completed = { ...optionsOf(entry, known), ...modelOptions };
-  return parseTrainConfig({ ...config, ...others, modelOptions: completed, model }, options);
+  const values = hasTemperature(entry, completed) ? config : withoutTemperature(config);
+  return parseTrainConfig({ ...values, ...others, modelOptions: completed, model }, options);
 }
 
 /** Milestones are always part of a configuration; only those that are given can be given in vain. */

@@ -28,7 +28,7 @@ const GRID_IMAGES = 18;
 /** Test images with the classes that a run predicts. */
 async function predictionGrid(run: OpenRun): Promise<Uint8Array> {
   const samples = await testSamples(run, GRID_IMAGES);
-  const ranked = await predict(run, samples, { top: 1, temperature: run.temperature });
+  const ranked = await predict(run, samples, { top: 1 });
   return renderPredictionGrid(predictedSamples(samples, ranked), { columns: 9 });
 }
 

@@ -1,18 +1,16 @@
 import { allIndices, BatchLoader, openData } from "../data/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import type { RuntimeOptions } from "../runtime/index.js";
+import { type AnnealedOption, annealedFor } from "./annealed.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { assertFinite } from "./finite.js";
-import { temperatureFor } from "./temperature.js";
 
 /** How a run is evaluated. */
-export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads"> {
+export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads">, AnnealedOption {
   /** Data source; the run's own by default. */
   readonly data?: string;
   /** 64 by default. */
   readonly batchSize?: number;
-  /** Routing temperature; by default that of the checkpoint. */
-  readonly temperature?: number;
 }
 
 /**
@@ -22,8 +20,8 @@ export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "thr
  */
 export async function evaluateRun(run: OpenRun, options: EvaluateRunOptions = {}): Promise<Evaluation> {
   const { config, model, state, imageSize } = run;
-  const { batchSize = 64, data, temperature: given, ...runtime } = options;
-  const temperature = temperatureFor(run, given);
+  const { batchSize = 64, data, annealed: given, ...runtime } = options;
+  const annealed = annealedFor(run, given);
   const { test } = await openData(data ?? config.data, {
     imageSize,
     seed: config.seed,
@@ -42,7 +40,7 @@ export async function evaluateRun(run: OpenRun, options: EvaluateRunOptions = {}
     imageSize,
     batchSize,
     labelSmoothing,
-    temperature,
+    annealed,
     ...runtime,
   });
   assertFinite("the loss on the test images", [result.loss]);

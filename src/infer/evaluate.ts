@@ -7,7 +7,6 @@ import {
   type Module,
   topKHits,
 } from "../nn/index.js";
-import { scalar } from "../ops/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 
@@ -27,8 +26,8 @@ export interface EvaluateOptions extends RuntimeOptions {
   readonly batchSize: number;
   /** ε; 0 by default. */
   readonly labelSmoothing?: number;
-  /** Routing temperature; 1 by default. */
-  readonly temperature?: number;
+  /** Values of the model's annealed scalars by name; those that are left out are at rest. */
+  readonly annealed?: Readonly<Record<string, number>>;
 }
 
 /** Evaluates weights on a loader's images. The weights are frozen into the graph. */
@@ -39,13 +38,13 @@ export async function evaluate(
   loader: BatchLoader,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { imageSize, batchSize, labelSmoothing = 0, temperature = 1, ...runtime } = options;
+  const { imageSize, batchSize, labelSmoothing = 0, annealed = {}, ...runtime } = options;
   const { height, width } = dataset;
   const frozen = freeze(model, state);
   const run = await compile(
     (images, rows, columns, targets) => {
       const x = prepareImages(images, rows, columns);
-      const logits = applyModel(model, frozen, x, { temperature: scalar(temperature) }).output;
+      const logits = applyModel(model, frozen, x, { annealed }).output;
       return {
         loss: crossEntropyPerSample(logits, targets, { labelSmoothing }),
         hits: topKHits(logits, targets),

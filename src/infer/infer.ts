@@ -1,19 +1,16 @@
 import { imageBytes, prepareImages, resizeMatrix } from "../data/index.js";
 import type { Tensor } from "../ir/index.js";
 import { type Applied, applyModel, freeze } from "../nn/index.js";
-import { constant, scalar } from "../ops/index.js";
+import { constant } from "../ops/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
+import { type AnnealedOption, annealedFor } from "./annealed.js";
 import { assertFinite } from "./finite.js";
 import type { Pixels } from "./samples.js";
-import { temperatureFor } from "./temperature.js";
 
 /** How a run's model is applied to images. */
-export interface InferOptions extends Pick<RuntimeOptions, "device" | "threads"> {
-  /** Routing temperature; by default that of the checkpoint. */
-  readonly temperature?: number;
-}
+export interface InferOptions extends Pick<RuntimeOptions, "device" | "threads">, AnnealedOption {}
 
 /** Images that are computed at once, at most. */
 const BATCH = 64;
@@ -60,17 +57,17 @@ function compileForward(
   run: OpenRun,
   { batch, height, width }: Pick<Pixels, "height" | "width"> & { readonly batch: number },
   read: (applied: Applied) => Readonly<Record<string, Tensor>>,
-  { temperature: given, ...runtime }: InferOptions,
+  { annealed: given, ...runtime }: InferOptions,
 ) {
   const { model, state, imageSize } = run;
-  const temperature = scalar(temperatureFor(run, given));
+  const annealed = annealedFor(run, given);
   const weights = freeze(model, state);
   const rows = constant(resizeMatrix(height, imageSize), [1, imageSize, height]);
   const columns = constant(resizeMatrix(width, imageSize), [1, imageSize, width]);
   return compile(
     (bytes) => {
       const images = prepareImages(bytes, rows, columns);
-      return read(applyModel(model, weights, images, { temperature }));
+      return read(applyModel(model, weights, images, { annealed }));
     },
     [spec([batch, 3, height, width], "uint8")],
     runtime,

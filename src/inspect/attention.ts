@@ -1,9 +1,11 @@
 import { UsageError } from "../errors/index.js";
 import { type InferOptions, infer } from "../infer/infer.js";
 import type { Pixels } from "../infer/samples.js";
-import type { Applied } from "../nn/index.js";
+import type { Tensor } from "../ir/index.js";
+import type { AttentionActivation, RecordedAttention } from "../nn/index.js";
 import type { LayerAttention } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
+import { elementCount, staticShape } from "../util/shape.js";
 
 /**
  * How even the attention of a layer is. At `"uniform"` the routing has not begun to choose, at `"one-hot"`
@@ -11,16 +13,29 @@ import type { OpenRun } from "../runs/open-run.js";
  */
 export type AttentionState = "uniform" | "mixed" | "one-hot";
 
+/** Attention of one kind that a layer recorded for some images. */
+export interface AttentionValues {
+  /** Path of the layer, such as `features.8`. */
+  readonly layer: string;
+  /** What is weighed, such as `"kernel"`. */
+  readonly kind: string;
+  readonly activation: AttentionActivation;
+  /** Shape of one image's attention. */
+  readonly shape: readonly number[];
+  /** Axis of that shape along which the experts lie. */
+  readonly axis: number;
+  /** The attention of each image in row-major order: [images][elements]. */
+  readonly samples: readonly (readonly number[])[];
+}
+
 /** How one dynamic layer spreads its attention over its experts, image by image. */
-export interface LayerReading extends LayerAttention {
+export interface LayerReading extends LayerAttention, AttentionValues {
   readonly state: AttentionState;
   /**
    * Standard deviation of an expert's share over the images, the mean over experts. At 0 every image gets
    * the same kernel, as by a plain convolution.
    */
   readonly deviation: number;
-  /** π of each image: [images][experts] */
-  readonly samples: readonly (readonly number[])[];
 }
 
 /** Mean entropies from which on attention is called uniform: shares of 0.52 and 0.48, where there are two. */
@@ -29,37 +44,75 @@ const UNIFORM = 0.999;
 const ONE_HOT = 0.08;
 
 /**
- * Reads how each dynamic layer of a run mixes its experts for images.
+ * Reads how each dynamic layer of a run mixes its experts for images, one reading for each kind of attention
+ * that a layer recorded.
  *
- * @throws UsageError if the model has no dynamic convolutions
+ * @throws UsageError if no layer of the model records attention
  */
 export async function readAttention(
   run: OpenRun,
   pixels: Pixels,
   options: InferOptions = {},
 ): Promise<LayerReading[]> {
-  const read = ({ attention }: Applied) => {
-    if (Object.keys(attention).length > 0) return attention;
-    throw new UsageError(`${run.config.model} has no dynamic convolutions, so there is no attention to read`);
-  };
-  const attention = await infer(run, pixels, read, options);
-  return Object.entries(attention).map(([name, rows]) =>
-    describeAttention(
-      name,
-      rows.map((row) => Array.from(row)),
-    ),
+  const recorded: { layer: string; kind: string; attention: RecordedAttention }[] = [];
+  const rows = await infer(
+    run,
+    pixels,
+    (applied) => {
+      const tensors: Record<string, Tensor> = {};
+      for (const [layer, kinds] of Object.entries(applied.attention)) {
+        for (const [kind, attention] of Object.entries(kinds)) {
+          tensors[labelOf(layer, kind)] = attention.values;
+          recorded.push({ layer, kind, attention });
+        }
+      }
+      if (recorded.length > 0) return tensors;
+      throw new UsageError(
+        `${run.config.model} has no dynamic convolutions, so there is no attention to read`,
+      );
+    },
+    options,
+  );
+  return recorded.map(({ layer, kind, attention: { values, activation, axis } }) =>
+    describeAttention({
+      ...{ layer, kind, activation, axis: axis - 1 },
+      shape: staticShape(values.shape, "readAttention").slice(1),
+      samples: rows[labelOf(layer, kind)]!.map((row) => Array.from(row)),
+    }),
   );
 }
 
-/** Sums up the attention of one layer. Sigmoid routing, which does not add up to 1, is taken in parts. */
-export function describeAttention(name: string, samples: readonly (readonly number[])[]): LayerReading {
-  const shares = samples.map(toShares);
-  const experts = columnsOf(shares);
+/**
+ * Sums up attention of a layer. What does not add up to 1, as after a sigmoid, is taken in parts of its sum, negative
+ * weights by their size. Where an image has several sets of weights, means are over all of them.
+ */
+export function describeAttention(attention: AttentionValues): LayerReading {
+  const { layer, kind, samples } = attention;
+  const sets = samples.flatMap((row) => setsOf(row, attention));
+  const shares = sets.map(toShares);
+  const perImage = sets.length / samples.length;
+  const deviations = Array.from({ length: perImage }, (_, n) =>
+    meanOf(columnsOf(shares.filter((_, i) => i % perImage === n)).map(deviationOf)),
+  );
   const entropy = meanOf(shares.map(relativeEntropy));
-  const deviation = meanOf(experts.map(deviationOf));
-  const mean = columnsOf(samples).map(meanOf);
   const state = entropy >= UNIFORM ? "uniform" : entropy <= ONE_HOT ? "one-hot" : "mixed";
-  return { name, mean, entropy, deviation, state, samples };
+  const mean = columnsOf(sets).map(meanOf);
+  return { ...attention, name: labelOf(layer, kind), mean, entropy, deviation: meanOf(deviations), state };
+}
+
+/** What a reader calls attention: the layer, with the kind where it is not the usual one. */
+function labelOf(layer: string, kind: string): string {
+  return kind === "kernel" ? layer : `${layer} ${kind}`;
+}
+
+/** The weights of one image, cut along the experts' axis: [sets][experts]. */
+function setsOf(row: readonly number[], { shape, axis }: AttentionValues): number[][] {
+  const experts = shape[axis]!;
+  const inner = elementCount(shape.slice(axis + 1));
+  return Array.from({ length: row.length / experts }, (_, set) => {
+    const start = Math.floor(set / inner) * experts * inner + (set % inner);
+    return Array.from({ length: experts }, (_, k) => row[start + k * inner]!);
+  });
 }
 
 /** Entropy in parts of its maximum; 1 for a single expert, which is all there can be. */
@@ -70,8 +123,9 @@ function relativeEntropy(shares: readonly number[]): number {
 }
 
 function toShares(attention: readonly number[]): number[] {
-  const total = attention.reduce((sum, value) => sum + value, 0);
-  return attention.map((value) => value / total);
+  const sizes = attention.map(Math.abs);
+  const total = sizes.reduce((sum, value) => sum + value, 0);
+  return sizes.map((value) => value / total);
 }
 
 function columnsOf(rows: readonly (readonly number[])[]): number[][] {

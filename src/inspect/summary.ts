@@ -1,5 +1,5 @@
 import { nodesOf, type Tensor, type TensorType } from "../ir/index.js";
-import { applyModel, type Module, Parameter } from "../nn/index.js";
+import { applyModel, type Module, type ModuleCall, type Parameter, stateSpecs } from "../nn/index.js";
 import { spec, trace } from "../trace/index.js";
 import { staticShape } from "../util/shape.js";
 
@@ -11,7 +11,7 @@ export interface LayerSummary {
   readonly name: string;
   /** Class of the layer. */
   readonly type: string;
-  /** Shapes without the batch. */
+  /** Shapes without the batch; empty where the layer is not called. */
   readonly inputShape: readonly number[];
   readonly outputShape: readonly number[];
   /** Parameters and buffers. */
@@ -41,6 +41,8 @@ export interface SummaryOptions {
 
 const product = (sizes: readonly number[]) => sizes.reduce((total, size) => total * size, 1);
 const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
+const countOf = (parameters: readonly (readonly [string, Parameter])[]) =>
+  total(parameters.map(([, { shape }]) => product(shape)));
 const sizesOf = ({ shape }: TensorType) => staticShape(shape, "summary");
 
 /** Multiply-adds of a node: of each output element, as many as it sums products. */
@@ -51,65 +53,63 @@ function multiplyAdds({ operator, inputs, shape }: Tensor): number {
   return 0;
 }
 
-/** Layers by path. A layer is a module with parameters of its own, or with no modules below; what is below belongs to it. */
-export function layersOf(module: Module, path = ""): [path: string, layer: Module][] {
-  const children = module.children();
-  const ownsParameters = Object.values(module).some((value) => value instanceof Parameter);
-  if (ownsParameters || children.length === 0) return [[path, module]];
-  return children.flatMap(([name, child]) => layersOf(child, path === "" ? name : `${path}.${name}`));
+/**
+ * Layers by path, each once. A layer is a module with parameters of its own, or with no modules below; what is below
+ * belongs to it.
+ */
+export function layersOf(model: Module): [path: string, layer: Module][] {
+  const seen = new Set<Module>();
+  const visit = (path: string, module: Module): [string, Module][] => {
+    if (seen.has(module)) return [];
+    seen.add(module);
+    const children = module.children();
+    if (children.length === 0 || module.namedParameters({ recurse: false }).length > 0)
+      return [[path, module]];
+    return children.flatMap(([name, child]) => visit(path === "" ? name : `${path}.${name}`, child));
+  };
+  return visit("", model);
 }
 
 /**
  * Parameters, shapes and multiply-adds of a model at inference, found by tracing it with one image.
  * A dynamic convolution counts its attention and what its plan does, for one image as a rule the mixing of its
- * kernels and one convolution.
+ * kernels and one convolution. A layer that is called several times has the shapes of its first call and the
+ * multiply-adds of all; parameters that several layers share are counted with the first.
  */
 export function summarize(model: Module, { imageSize }: SummaryOptions): ModelSummary {
-  const parameters = model.namedParameters();
-  const state = Object.fromEntries(parameters.map(([name, { shape }]) => [name, spec(shape)]));
+  const calls = new Map<Module, ModuleCall>();
+  const onCall = (call: ModuleCall) => {
+    if (!calls.has(call.module)) calls.set(call.module, call);
+  };
   const { graph } = trace(
-    (tensors: Readonly<Record<string, Tensor>>, x: Tensor) => applyModel(model, tensors, x).output,
-    [state, spec([1, 3, imageSize, imageSize])],
+    (tensors: Readonly<Record<string, Tensor>>, x: Tensor) =>
+      applyModel(model, tensors, x, { onCall }).output,
+    [stateSpecs(model), spec([1, 3, imageSize, imageSize])],
   );
   const nodes = nodesOf(graph);
-  const image = graph.inputs.at(-1)!.tensor;
-  const fromImage = new Set([image]);
-  for (const node of nodes) if (node.inputs.some((input) => fromImage.has(input))) fromImage.add(node);
-
-  let last = image;
+  const counted = new Set<Parameter>();
   const layers = layersOf(model).map(([name, layer]): LayerSummary => {
-    const inside = new Set(
-      nodes.filter(
-        ({ scope, operator }) =>
-          operator.name !== "input" && (name === "" || scope === name || scope.startsWith(`${name}.`)),
-      ),
-    );
-    const path = [...inside].filter((node) => fromImage.has(node));
-    const input = path
-      .flatMap((node) => node.inputs)
-      .find((node) => fromImage.has(node) && !inside.has(node));
-    // A layer without nodes, such as dropout at inference, hands on what it is given.
-    const output = path.at(-1) ?? last;
-    const inputShape = sizesOf(input ?? last).slice(1);
-    const parameters = total(layer.namedParameters().map(([, { shape }]) => product(shape)));
-    last = output;
+    const call = calls.get(layer);
+    const inside = nodes.filter(({ scope }) => name === "" || scope === name || scope.startsWith(`${name}.`));
+    const own = layer.namedParameters().filter(([, parameter]) => !counted.has(parameter));
+    for (const [, parameter] of own) counted.add(parameter);
+    const parameters = countOf(own);
     return {
       name,
       type: layer.constructor.name,
-      inputShape,
-      outputShape: sizesOf(output).slice(1),
+      inputShape: call === undefined ? [] : sizesOf(call.input).slice(1),
+      outputShape: call === undefined ? [] : sizesOf(call.output).slice(1),
       parameters,
       bytes: parameters * BYTES_PER_PARAMETER,
-      multiplyAdds: total([...inside].map(multiplyAdds)),
+      multiplyAdds: total(inside.map(multiplyAdds)),
     };
   });
-  const count = total(parameters.map(([, { shape }]) => product(shape)));
+  const parameters = model.namedParameters();
+  const count = countOf(parameters);
   return {
     layers,
     parameters: count,
-    trainableParameters: total(
-      parameters.map(([, { shape, trainable }]) => (trainable ? product(shape) : 0)),
-    ),
+    trainableParameters: countOf(parameters.filter(([, { trainable }]) => trainable)),
     multiplyAdds: total(nodes.map(multiplyAdds)),
     bytes: count * BYTES_PER_PARAMETER,
   };

@@ -1,5 +1,5 @@
 import type { Tensor, TensorData } from "../ir/index.js";
-import { applyModel, freeze, initialState, type Module } from "../nn/index.js";
+import { applyModel, freeze, initialState, type Module, stateSpecs } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
@@ -48,13 +48,12 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
   const { imageSize, batchSize, accumulate, ...runtime } = options;
   const { withoutRewrites = [] } = runtime;
   const { images } = randomImages(options);
-  const parameters = model.namedParameters();
   const training = await compileTraining(
     {
       ...{ model, withoutRewrites, batchSize, imageSize, labelSmoothing: LABEL_SMOOTHING, seed: SEED },
       ...(accumulate !== undefined && { accumulate }),
       optimizer: sgd({ weightDecay: WEIGHT_DECAY }),
-      state: Object.fromEntries(parameters.map(([name, { shape }]) => [name, spec(shape)])),
+      state: stateSpecs(model),
       rows: { images: spec([3, imageSize, imageSize]) },
       prepare: ({ images }) => images!,
     },
@@ -65,7 +64,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
   let step = 0;
   return {
     run: async () => {
-      const settings = { learningRate: LEARNING_RATE, temperature: 1, step: step++ };
+      const settings = { learningRate: LEARNING_RATE, annealed: {}, step: step++ };
       const { loss } = await training.run({ images, targets }, settings);
       return Float32Array.of(loss);
     },

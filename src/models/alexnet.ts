@@ -75,8 +75,8 @@ export class AlexNet extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const features = this.call("features", this.features, x, context);
-    return this.call("classifier", this.classifier, new Flatten().forward(features), context);
+    const features = this.features.call(x, context);
+    return this.classifier.call(new Flatten().forward(features), context);
   }
 }
 

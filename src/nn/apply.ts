@@ -1,110 +1,142 @@
 import { GraphError } from "../errors/index.js";
-import { currentScope, type Tensor } from "../ir/index.js";
-import { input, scalar } from "../ops/index.js";
-import { RandomStream } from "../util/random.js";
-import type { ForwardContext, Module, Parameter } from "./module.js";
+import { atScope, currentScope, type Tensor } from "../ir/index.js";
+import { scalar } from "../ops/index.js";
+import { Ambient } from "../util/ambient.js";
+import type { AnnealedScalar } from "./annealed-scalar.js";
+import type { ForwardContext, RecordedAttention } from "./context.js";
+import { below, type Module } from "./module.js";
+import type { Parameter } from "./parameter.js";
 
-/** Values of a model's parameters and buffers, by state name. */
-export type ModelState = Readonly<Record<string, Float32Array>>;
-
-/**
- * First values of all parameters and buffers. Each depends on the seed and its own name alone.
- *
- * @param seed non-negative integer
- */
-export function initialState(model: Module, seed: number): ModelState {
-  return Object.fromEntries(
-    model
-      .namedParameters()
-      .map(([name, { initializer, shape }]) => [
-        name,
-        initializer(shape, new RandomStream(seed, `init ${name}`)),
-      ]),
-  );
+/** One call of a module. */
+export interface ModuleCall {
+  readonly module: Module;
+  /** Path of the module, `""` for the model itself. */
+  readonly path: string;
+  readonly input: Tensor;
+  readonly output: Tensor;
 }
 
 /** How a model is applied. */
 export interface ApplyOptions {
   /** `false` by default. */
   readonly training?: boolean;
-  /** Routing temperature, a scalar; 1 by default, as at inference. */
-  readonly temperature?: Tensor;
+  /** Values of the model's annealed scalars by name; those that are left out are at rest, as at inference. */
+  readonly annealed?: Readonly<Record<string, Tensor | number>>;
   /** Gives dropout masks; without it, a model with dropout cannot be applied in training. */
   readonly mask?: ForwardContext["mask"];
+  /** Told of each call of a module, inner ones first: for reading what is inside a network. */
+  readonly onCall?: (call: ModuleCall) => void;
 }
 
-/** What applying a model gives beside its output. */
+/** What applying a model gives. */
 export interface Applied {
   readonly output: Tensor;
   /** The state after the call: new running statistics, all else unchanged. */
   readonly state: Readonly<Record<string, Tensor>>;
-  /** Attention [B, K] of each dynamic layer, by the layer's path. */
-  readonly attention: Readonly<Record<string, Tensor>>;
+  /**
+   * Attention by the path of the layer that recorded it, then by kind. A layer that is called again is there
+   * again, as `path#2`, `path#3`, ….
+   */
+  readonly attention: Readonly<Record<string, Readonly<Record<string, RecordedAttention>>>>;
 }
 
-/** Applies a model to `x`, its parameters and buffers given by state name. */
+/**
+ * Applies a model to `x`.
+ *
+ * @param state parameters and buffers by state name; other names are handed on
+ * @throws GraphError if the state lacks a parameter, or the model has no annealed scalar of a name that is given
+ */
 export function applyModel(
   model: Module,
   state: Readonly<Record<string, Tensor>>,
   x: Tensor,
   options: ApplyOptions = {},
 ): Applied {
-  const tensors = new Map<Parameter, Tensor>();
-  const names = new Map<Parameter, string>();
-  for (const [name, parameter] of model.namedParameters()) {
-    const tensor = state[name];
-    if (tensor === undefined) throw new GraphError(`the state has no "${name}"`);
-    tensors.set(parameter, tensor);
-    names.set(parameter, name);
+  const pass = new ForwardPass(model, state, options);
+  return { output: pass.call(model, x), state: pass.state, attention: pass.attention };
+}
+
+/** One application of a model: knows the path of each module and the tensor of each parameter. */
+class ForwardPass implements ForwardContext {
+  readonly training: boolean;
+  readonly state: Record<string, Tensor>;
+  readonly attention: Record<string, Record<string, RecordedAttention>> = {};
+  readonly #names: ReadonlyMap<Parameter, string>;
+  readonly #paths: ReadonlyMap<Module, string>;
+  readonly #options: ApplyOptions;
+  /** Where the model as a whole is called. */
+  readonly #scope = currentScope();
+  /** Path of the module that is being called. */
+  readonly #caller = new Ambient("");
+
+  constructor(model: Module, state: Readonly<Record<string, Tensor>>, options: ApplyOptions) {
+    const parameters = model.namedParameters();
+    for (const [name] of parameters) {
+      if (state[name] === undefined) throw new GraphError(`the state has no "${name}"`);
+    }
+    checkAnnealed(model, options);
+    this.#names = new Map(parameters.map(([name, parameter]) => [parameter, name]));
+    this.#paths = new Map(model.namedModules().map(([path, module]) => [module, path]));
+    this.#options = options;
+    this.state = { ...state };
+    this.training = options.training ?? false;
   }
-  const nextState: Record<string, Tensor> = { ...state };
-  const attention: Record<string, Tensor> = {};
-  const context: ForwardContext = {
-    training: options.training ?? false,
-    temperature: options.temperature ?? scalar(1),
-    read: (parameter) => {
-      const tensor = tensors.get(parameter);
-      if (tensor !== undefined) return tensor;
-      throw new GraphError(`${currentScope() || "a module"} reads a parameter that is not a property of it`);
-    },
-    update: (buffer, value) => {
-      nextState[names.get(buffer)!] = value;
-    },
-    mask:
-      options.mask ??
-      (() => {
-        throw new GraphError("dropout in training needs masks", { hint: "pass the option `mask`" });
-      }),
-    recordAttention: (pi) => {
-      attention[currentScope().replace(/\.?routing$/, "")] = pi;
-    },
-  };
-  return { output: model.forward(x, context), state: nextState, attention };
+
+  read(parameter: Parameter): Tensor {
+    return this.state[this.#nameOf(parameter)]!;
+  }
+
+  update(buffer: Parameter, value: Tensor): void {
+    this.state[this.#nameOf(buffer)] = value;
+  }
+
+  annealed({ name, rest }: AnnealedScalar): Tensor {
+    const value = this.#options.annealed?.[name] ?? rest;
+    return typeof value === "number" ? scalar(value) : value;
+  }
+
+  mask(shape: readonly number[], keep: number): Tensor {
+    const { mask } = this.#options;
+    if (mask !== undefined) return mask(shape, keep);
+    throw new GraphError("dropout in training needs masks", { hint: "pass the option `mask`" });
+  }
+
+  recordAttention(kind: string, attention: RecordedAttention): void {
+    const path = this.#caller.current;
+    let name = path;
+    for (let n = 2; this.attention[name]?.[kind] !== undefined; n++) name = `${path}#${n}`;
+    this.attention[name] = { ...this.attention[name], [kind]: attention };
+  }
+
+  call(module: Module, x: Tensor): Tensor {
+    const path = this.#paths.get(module);
+    // A module that was made within `forward` works for the one that made it.
+    if (path === undefined) return module.forward(x, this);
+    const output = this.#caller.run(path, () =>
+      atScope(below(this.#scope, path), () => module.forward(x, this)),
+    );
+    this.#options.onCall?.({ module, path, input: x, output });
+    return output;
+  }
+
+  #nameOf(parameter: Parameter): string {
+    const name = this.#names.get(parameter);
+    if (name !== undefined) return name;
+    throw new GraphError(
+      `${this.#caller.current || "the model"} reads a parameter that is not a property of it`,
+      {
+        hint: "keep parameters and modules as properties that are not #private, in arrays and plain objects if you like",
+      },
+    );
+  }
 }
 
-/** A mask the step has to be fed with. */
-export interface MaskRequest {
-  readonly shape: readonly number[];
-  readonly keep: number;
-}
-
-/** Collects the masks that a model asks for while it is applied, as further inputs of the graph. */
-export function collectMasks(model: Module, inputShape: readonly number[]): readonly MaskRequest[] {
-  const requests: MaskRequest[] = [];
-  const state = Object.fromEntries(
-    model.namedParameters().map(([name, { shape }]) => [name, input("float32", shape)]),
-  );
-  applyModel(model, state, input("float32", inputShape), {
-    training: true,
-    mask: (shape, keep) => {
-      requests.push({ shape, keep });
-      return input("uint8", shape);
-    },
-  });
-  return requests;
-}
-
-/** Names of a model's trainable parameters. */
-export function trainableNames(model: Module): readonly string[] {
-  return model.namedParameters().flatMap(([name, { trainable }]) => (trainable ? [name] : []));
+function checkAnnealed(model: Module, { annealed = {} }: ApplyOptions): void {
+  const declared = model.annealedScalars().map(({ name }) => name);
+  for (const name of Object.keys(annealed)) {
+    if (declared.includes(name)) continue;
+    throw new GraphError(`the model has no annealed scalar "${name}"`, {
+      hint: declared.length === 0 ? "it has none" : `it has: ${declared.join(", ")}`,
+    });
+  }
 }

@@ -2,8 +2,8 @@ import { CheckpointError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
 import { constant } from "../ops/index.js";
 import { elementCount } from "../util/shape.js";
-import type { ModelState } from "./apply.js";
 import type { Module } from "./module.js";
+import type { ModelState } from "./state.js";
 
 /**
  * Weights as constants of a graph, under their state names, so that batch norms fold into kernels and layouts are

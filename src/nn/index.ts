@@ -1,10 +1,17 @@
+export { AnnealedScalar, type Annealing, annealedAt } from "./annealed-scalar.js";
 export * from "./apply.js";
+export type { AttentionActivation, ForwardContext, RecordedAttention } from "./context.js";
 export * from "./dynamic/cost-model.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
 export type { MixingPlan } from "./dynamic/mix.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
+export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";
 export { freeze } from "./freeze.js";
 export * from "./initializers.js";
 export * from "./layers.js";
 export * from "./losses.js";
-export * from "./module.js";
+export { Module } from "./module.js";
+export { type Initializer, Parameter } from "./parameter.js";
+export { Sequential } from "./sequential.js";
+export * from "./state.js";
+export * from "./training-inputs.js";

@@ -1,5 +1,5 @@
 import { elementCount } from "../util/shape.js";
-import type { Initializer } from "./module.js";
+import type { Initializer } from "./parameter.js";
 
 /** Elements one output depends on: all sizes but the first. */
 function fanIn(shape: readonly number[]): number {

@@ -18,8 +18,10 @@ import {
   transposeLast,
 } from "../ops/index.js";
 import { elementCount } from "../util/shape.js";
+import type { ForwardContext } from "./context.js";
 import { kaimingNormal, onesInit, xavierUniform, zerosInit } from "./initializers.js";
-import { type ForwardContext, Module, Parameter } from "./module.js";
+import { Module } from "./module.js";
+import { Parameter } from "./parameter.js";
 
 /** Options of a convolution layer. */
 export interface Conv2dOptions extends ConvolutionOptions {
@@ -32,14 +34,29 @@ export function kernelSizes(kernelSize: PairOption): readonly [number, number] {
   return typeof kernelSize === "number" ? [kernelSize, kernelSize] : kernelSize;
 }
 
-/** Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′]. */
+/**
+ * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
+ * H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and W′ alike. y = W ∗ x + b, without turning the kernel
+ * round, as everywhere in deep learning. PyTorch's `Conv2d` with padding by zeros.
+ *
+ * The weight begins with N(0, √(2 / fan_in)), He et al., ICCV 2015, equation 10; the bias with zeros.
+ *
+ * @example
+ * new Conv2d(16, 32, 3, { stride: 2, padding: 1 }); // [B, 16, 32, 32] → [B, 32, 16, 16]
+ */
 export class Conv2d extends Module {
   /** [outChannels, inChannels / groups, kh, kw] */
-  readonly weight: Parameter;
+  weight: Parameter;
   /** [outChannels] */
-  readonly bias: Parameter | undefined;
+  bias: Parameter | undefined;
   readonly #options: Conv2dOptions;
 
+  /**
+   * @param inChannels channels of the input, a multiple of `groups`
+   * @param outChannels channels of the output, a multiple of `groups`
+   * @param kernelSize kernel height and width, or one number for both
+   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   */
   constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: Conv2dOptions = {}) {
     super();
     this.#options = options;
@@ -62,13 +79,23 @@ export interface BatchNorm2dOptions {
 }
 
 /**
- * Batch normalisation over [B, C, H, W]. The batch is normalised by its biased variance; the running
- * variance takes in the unbiased one: PyTorch's conventions.
+ * Batch normalisation of each channel: [B, C, H, W] → [B, C, H, W], y = γ·(x − E[x]) / √(Var[x] + ε) + β.
+ *
+ * In training E and Var are those of the batch, Var biased; the running mean and variance move to them by `momentum`,
+ * the variance to the unbiased one. At inference E and Var are the running ones. PyTorch's `BatchNorm2d`.
+ *
+ * Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2.
+ *
+ * @throws UsageError when it is called in training on one value a channel
  */
 export class BatchNorm2d extends Module {
+  /** γ [C], ones at first */
   readonly weight: Parameter;
+  /** β [C], zeros at first */
   readonly bias: Parameter;
+  /** [C], a buffer: zeros at first */
   readonly running_mean: Parameter;
+  /** [C], a buffer: ones at first */
   readonly running_var: Parameter;
   readonly #momentum: number;
   readonly #epsilon: number;
@@ -110,12 +137,17 @@ export class BatchNorm2d extends Module {
   }
 }
 
-/** Fully connected layer: [B, inFeatures] → [B, outFeatures]. */
+/**
+ * Fully connected layer: […, inFeatures] → […, outFeatures], y = x·Wᵀ + b.
+ *
+ * The weight begins with U(−a, a), a = √(6 / (inFeatures + outFeatures)), Glorot and Bengio, AISTATS 2010, equation 16;
+ * the bias with zeros.
+ */
 export class Linear extends Module {
   /** [outFeatures, inFeatures] */
-  readonly weight: Parameter;
+  weight: Parameter;
   /** [outFeatures] */
-  readonly bias: Parameter | undefined;
+  bias: Parameter | undefined;
 
   constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
     super();
@@ -129,14 +161,17 @@ export class Linear extends Module {
   }
 }
 
-/** max(x, 0). */
+/** max(x, 0), element by element: any shape → the same shape. */
 export class ReLU extends Module {
   forward(x: Tensor): Tensor {
     return relu(x);
   }
 }
 
-/** Maximum over windows: [B, C, H, W] → [B, C, H′, W′]. */
+/**
+ * Maximum over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and W′ alike.
+ * Padding never wins.
+ */
 export class MaxPool2d extends Module {
   readonly #options: PoolingOptions;
 
@@ -150,14 +185,19 @@ export class MaxPool2d extends Module {
   }
 }
 
-/** Mean over the whole image, the output size 1 of PyTorch's layer: [B, C, H, W] → [B, C, 1, 1]. */
+/** Mean over each channel's whole image, the output size 1 of PyTorch's layer: [B, C, H, W] → [B, C, 1, 1]. */
 export class AdaptiveAvgPool2d extends Module {
   forward(x: Tensor): Tensor {
     return globalAvgPool2d(x);
   }
 }
 
-/** Zeroes each element with probability `p` in training, and scales the others by 1 / (1 − p). */
+/**
+ * Zeroes each element with probability p in training, and scales the others by 1 / (1 − p), so that the mean stays;
+ * hands on its input at inference. Any shape → the same shape; the batch must be fixed in training.
+ *
+ * Srivastava et al., "Dropout", JMLR 2014, section 4; scaled in training rather than at inference.
+ */
 export class Dropout extends Module {
   readonly #p: number;
 
@@ -175,7 +215,7 @@ export class Dropout extends Module {
   }
 }
 
-/** [B, …] → [B, the product of the other sizes]. */
+/** All but the batch as one axis: [B, C, H, W] → [B, C·H·W], and alike for other shapes. */
 export class Flatten extends Module {
   forward(x: Tensor): Tensor {
     return reshape(x, [x.shape[0]!, elementCount(x.shape.slice(1), "Flatten")]);

@@ -1,89 +1,125 @@
-import { type Tensor, withScope } from "../ir/index.js";
-import type { RandomStream } from "../util/random.js";
+import { GraphError } from "../errors/index.js";
+import type { Tensor } from "../ir/index.js";
+import { AnnealedScalar } from "./annealed-scalar.js";
+import type { ForwardContext } from "./context.js";
+import { Parameter } from "./parameter.js";
 
-/** Fills a parameter's first values. */
-export type Initializer = (shape: readonly number[], random: RandomStream) => Float32Array;
-
-/** A tensor that a layer keeps between steps. The layer knows its shape; whoever trains holds its values. */
-export class Parameter {
-  /**
-   * @param shape sizes
-   * @param initializer first values
-   * @param trainable `false` for a buffer, such as running statistics; `true` by default
-   */
-  constructor(
-    readonly shape: readonly number[],
-    readonly initializer: Initializer,
-    readonly trainable = true,
-  ) {}
-}
-
-/** What a layer is given, besides its input, when it is called. */
-export interface ForwardContext {
-  /** Batch statistics and dropout when `true`, running statistics and none when `false`. */
-  readonly training: boolean;
-  /** The temperature that routing logits are divided by, a scalar. */
-  readonly temperature: Tensor;
-  /** The tensor that holds a parameter's values. */
-  read(parameter: Parameter): Tensor;
-  /** Gives a buffer its next value. */
-  update(buffer: Parameter, value: Tensor): void;
-  /** A uint8 mask, 1 with probability `keep`, drawn anew each step from the run's seed. */
-  mask(shape: readonly number[], keep: number): Tensor;
-  /** Keeps a layer's attention [B, K] to be read out, under the layer's path. */
-  recordAttention(attention: Tensor): void;
-}
+type Member = Module | Parameter | AnnealedScalar;
 
 /**
- * A layer, or a network of layers. Parameters and inner modules are plain properties; the path of
- * property names is a parameter's state name, such as `features.8.routing.net.0.weight`.
+ * A layer, or a network of layers. Parameters and inner modules are plain properties, or stand in lists and
+ * records that are; the path of property names is a parameter's state name, such as
+ * `features.8.routing.net.0.weight` or `blocks.0.norm.weight`. `#private` properties are not looked at.
+ *
+ * A module or parameter that is found in several places is one, under the path found first: it has one
+ * state, and its gradient is the sum over its uses.
  *
  * @example
- * class Scale extends Module {
- *   readonly weight = new Parameter([1], ones);
- *   forward(x: Tensor, context: ForwardContext) {
- *     return mul(x, context.read(this.weight));
+ * class Residual extends Module {
+ *   readonly scale = new Parameter([1], onesInit);
+ *   readonly blocks = [new Conv2d(8, 8, 3, { padding: 1 }), new ReLU()];
+ *
+ *   forward(x: Tensor, context: ForwardContext): Tensor {
+ *     const y = this.blocks.reduce((value, block) => block.call(value, context), x);
+ *     return add(x, mul(y, context.read(this.scale)));
  *   }
  * }
  */
 export abstract class Module {
-  /** Computes the output; called while the model is traced. */
+  /** Computes the output; called while the model is traced. Others call {@link Module.call}. */
   abstract forward(x: Tensor, context: ForwardContext): Tensor;
 
-  /** Modules that are properties of this one, by name. */
+  /** Applies the module: `forward`, with the path of this module on every node and on recorded attention. */
+  call(x: Tensor, context: ForwardContext): Tensor {
+    return context.call(this, x);
+  }
+
+  /** Modules that are properties of this one, in lists and records too, each once, by name. */
   children(): readonly (readonly [name: string, module: Module])[] {
-    return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
+    return this.#members().filter((member): member is [string, Module] => member[1] instanceof Module);
   }
 
-  /** All parameters and buffers below this module, by state name, in the order of their properties. */
-  namedParameters(path = ""): [name: string, parameter: Parameter][] {
-    const below = (name: string) => (path === "" ? name : `${path}.${name}`);
-    const own = Object.entries(this)
-      .filter((entry): entry is [string, Parameter] => entry[1] instanceof Parameter)
-      .map(([name, parameter]): [string, Parameter] => [below(name), parameter]);
-    return [...own, ...this.children().flatMap(([name, module]) => module.namedParameters(below(name)))];
+  /** This module and all below it by path, each once, a module before those within it. This module's path is `""`. */
+  namedModules(): readonly (readonly [path: string, module: Module])[] {
+    const found = new Map<Module, string>();
+    const visit = (module: Module, path: string) => {
+      if (found.has(module)) return;
+      found.set(module, path);
+      for (const [name, child] of module.children()) visit(child, below(path, name));
+    };
+    visit(this, "");
+    return Array.from(found, ([module, path]) => [path, module] as const);
   }
 
-  /** Calls an inner module under its name, which then is part of every node's path. */
-  protected call(name: string, module: Module, x: Tensor, context: ForwardContext): Tensor {
-    return withScope(name, () => module.forward(x, context));
+  /**
+   * Parameters and buffers by state name, each once: those of a module before those of the modules within it.
+   *
+   * @param options `recurse: false` leaves out what belongs to inner modules
+   */
+  namedParameters({ recurse = true }: { readonly recurse?: boolean } = {}): [string, Parameter][] {
+    const found = new Map<Parameter, string>();
+    for (const [path, module] of recurse ? this.namedModules() : [["", this] as const]) {
+      for (const [name, member] of module.#members()) {
+        if (member instanceof Parameter && !found.has(member)) found.set(member, below(path, name));
+      }
+    }
+    return Array.from(found, ([parameter, name]) => [name, parameter]);
+  }
+
+  /**
+   * The annealed scalars of this module and all below it, each once.
+   *
+   * @throws GraphError if two of them have one name
+   */
+  annealedScalars(): readonly AnnealedScalar[] {
+    const members = this.namedModules().flatMap(([, module]) =>
+      module.#members().map(([, member]) => member),
+    );
+    const found = new Set(members.filter((member) => member instanceof AnnealedScalar));
+    const names = new Set<string>();
+    for (const { name } of found) {
+      if (names.has(name)) {
+        throw new GraphError(`two annealed scalars are named "${name}"`, {
+          hint: "give layers that share a value the same AnnealedScalar, others a name of their own",
+        });
+      }
+      names.add(name);
+    }
+    return [...found];
+  }
+
+  /** What modules and parameters are looked for in: the properties, by name. */
+  protected properties(): readonly (readonly [name: string, value: unknown])[] {
+    return Object.entries(this);
+  }
+
+  /** Modules, parameters and annealed scalars among the properties, each once. */
+  #members(): readonly (readonly [name: string, member: Member])[] {
+    const found: [string, Member][] = [];
+    const seen = new Set<object>();
+    const visit = (value: unknown, name: string) => {
+      if (typeof value !== "object" || value === null || seen.has(value)) return;
+      seen.add(value);
+      if (isMember(value)) found.push([name, value]);
+      else if (isContainer(value))
+        for (const [key, item] of Object.entries(value)) visit(item, below(name, key));
+    };
+    for (const [name, value] of this.properties()) visit(value, name);
+    return found;
   }
 }
 
-/** Modules called one after the other, named `0`, `1`, … as in PyTorch. */
-export class Sequential extends Module {
-  readonly #modules: readonly Module[];
+function isMember(value: object): value is Member {
+  return value instanceof Module || value instanceof Parameter || value instanceof AnnealedScalar;
+}
 
-  constructor(...modules: readonly Module[]) {
-    super();
-    this.#modules = modules;
-  }
+/** Joins two parts of a path, either of which may be empty. */
+export function below(path: string, name: string): string {
+  return path === "" || name === "" ? path + name : `${path}.${name}`;
+}
 
-  override children(): readonly (readonly [string, Module])[] {
-    return this.#modules.map((module, i) => [String(i), module]);
-  }
-
-  forward(x: Tensor, context: ForwardContext): Tensor {
-    return this.children().reduce((value, [name, module]) => this.call(name, module, value, context), x);
-  }
+/** A plain array or record. */
+function isContainer(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
 }

@@ -103,8 +103,3 @@ export function adam(options: AdamOptions = {}): Optimizer<"mean" | "variance"> 
 export function adamW(options: AdamOptions = {}): Optimizer<"mean" | "variance"> {
   return adamUpdate("adamw", options, true);
 }
-
-/** Key of an optimiser's slot in the state of a step. */
-export function slotKey(slot: string, parameter: string): string {
-  return `${slot}/${parameter}`;
-}

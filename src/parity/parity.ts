@@ -12,8 +12,9 @@ import {
   DynamicConv2d,
   type DynamicConv2dOptions,
   type ModelState,
+  stateSpecs,
 } from "../nn/index.js";
-import { mul, scalar, sqrt, sum, sumSquares } from "../ops/index.js";
+import { mul, sqrt, sum, sumSquares } from "../ops/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
@@ -93,12 +94,12 @@ async function runLayer(testCase: ParityCase, values: Values, options: ParityOpt
   const fn = await compile(
     (tensors: Readonly<Record<string, Tensor>>) => {
       const { output, attention } = applyModel(layer, tensors, tensors.x!, {
-        temperature: scalar(temperature),
+        annealed: layerOptions.routing === "softmax" ? { temperature } : {},
       });
       const by = Object.fromEntries(names.map((name) => [name, tensors[name]!]));
       return {
         y: output,
-        attention: Object.values(attention)[0]!,
+        attention: attention[""]!.kernel!.values,
         grad: gradients(sum(mul(output, tensors.dy!)), by),
       };
     },
@@ -151,7 +152,7 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
       return [name, new Float32Array(length).fill(name.endsWith("running_mean") ? 0 : 1)];
     }),
   );
-  const specs = Object.fromEntries(parameters.map(([name, { shape }]) => [name, spec(shape)]));
+  const specs = stateSpecs(model);
   const step = await compileStep(
     (state: Readonly<Record<string, Tensor>>, { x, target }) => {
       const result = trainingStep(
@@ -165,10 +166,8 @@ async function runNetwork(testCase: ParityCase, values: Values, options: ParityO
           state,
           images: x,
           targets: target,
-          learningRate: scalar(network.learningRate),
-          temperature: scalar(network.temperature),
-          step: scalar(1),
-          masks: [],
+          learningRate: network.learningRate,
+          pass: { training: true, annealed: dynamic ? { temperature: network.temperature } : {} },
         },
       );
       const norms = Object.entries(result.gradients).map(([name, g]) => [

@@ -2,8 +2,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { readSafetensors, type StoredTensor, writeSafetensors } from "../files/index.js";
-import { type Module, trainableNames } from "../nn/index.js";
-import { type Optimizer, slotKey } from "../optim/index.js";
 
 /** Where a run stands between two steps. No random state: every number is drawn by position. */
 export interface Position {
@@ -13,8 +11,8 @@ export interface Position {
   readonly batch: number;
   /** Steps done in all. */
   readonly step: number;
-  /** Temperature the weights were trained at last. */
-  readonly temperature: number;
+  /** Values of annealed scalars, such as the temperature, that the weights were trained at last, by name. */
+  readonly annealed: Readonly<Record<string, number>>;
   /** Sum of the losses of the epoch under way. */
   readonly lossSum: number;
   /** Images of it that were classified rightly. */
@@ -25,16 +23,25 @@ export interface Position {
   readonly bestEpoch: number;
 }
 
-const positionSchema: z.ZodType<Position> = z.object({
+const positionFields = z.object({
   epoch: z.int(),
   batch: z.int(),
   step: z.int(),
-  temperature: z.number(),
+  annealed: z.record(z.string(), z.number()),
   lossSum: z.number(),
   hits: z.number(),
   bestAccuracy: z.number(),
   bestEpoch: z.int(),
 });
+
+/** Early checkpoints hold the temperature by itself. */
+const positionSchema: z.ZodType<Position> = z.union([
+  positionFields,
+  positionFields
+    .omit({ annealed: true })
+    .extend({ temperature: z.number() })
+    .transform(({ temperature, ...position }) => ({ ...position, annealed: { temperature } })),
+]);
 
 /** Which checkpoint of a run. */
 export type CheckpointName = "best" | "last" | "final";
@@ -48,23 +55,6 @@ export interface Checkpoint {
 /** Path of a checkpoint in a run folder. */
 export function checkpointPath(run: string, name: CheckpointName): string {
   return join(run, "checkpoints", `${name}.safetensors`);
-}
-
-/** Shape of each parameter and buffer, by state name. */
-export function modelShapes(model: Module): Readonly<Record<string, readonly number[]>> {
-  return Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
-}
-
-/** Shape of each tensor a training state consists of: parameters, buffers, then the optimiser's slots. */
-export function stateShapes(
-  model: Module,
-  optimizer: Optimizer,
-): Readonly<Record<string, readonly number[]>> {
-  const shapes = modelShapes(model);
-  const slots = optimizer.slots.flatMap((slot) =>
-    trainableNames(model).map((name) => [slotKey(slot, name), shapes[name]!] as const),
-  );
-  return { ...shapes, ...Object.fromEntries(slots) };
 }
 
 /**

@@ -46,12 +46,12 @@ export const trainConfigSchema = z.strictObject({
   /** Least area of the random crops, as a part of the image; the greatest is all of it. */
   cropScale: z.number().positive().max(1).default(0.08),
   labelSmoothing: z.number().min(0).lt(1).default(0.1),
-  /** Starting temperature; 1 is where it ends. */
-  temperature: z.number().min(1).default(30),
-  /** What an epoch takes off the temperature. */
-  temperatureDecrement: z.number().min(0).default(3),
-  /** Whether the temperature falls once an epoch, or a little every step. */
-  temperatureEvery: z.enum(TEMPERATURE_INTERVALS).default("epoch"),
+  /** Starting temperature of softmax routing; 1 is where it ends. 30 by default, as its layers declare. */
+  temperature: z.number().min(1).optional(),
+  /** What an epoch takes off the temperature; 3 by default. */
+  temperatureDecrement: z.number().min(0).optional(),
+  /** Whether the temperature falls once an epoch, or a little every step; `"epoch"` by default. */
+  temperatureEvery: z.enum(TEMPERATURE_INTERVALS).optional(),
   seed: z.int().nonnegative().default(42),
   /** Share of the training images held out for validation; with 0 the test set validates. */
   valSplit: z.number().min(0).lt(1).default(0),

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import type { ModelState, Module } from "../nn/index.js";
-import { type CheckpointName, checkpointPath, modelShapes, readState } from "./checkpoint.js";
+import { type ModelState, type Module, stateShapes } from "../nn/index.js";
+import { type CheckpointName, checkpointPath, readState } from "./checkpoint.js";
 import { createModel } from "./create-model.js";
 import { describeRun, type RunDescription } from "./description.js";
 import { type FindModelOptions, findRunModel } from "./find-model.js";
@@ -11,8 +11,8 @@ export interface OpenRun extends RunDescription {
   readonly state: ModelState;
   /** Height and width of the images the model takes. */
   readonly imageSize: number;
-  /** The routing temperature that the weights were trained at last. */
-  readonly temperature: number;
+  /** Values of annealed scalars that the weights were trained at last, by name; at rest where a recipe is done. */
+  readonly annealed: Readonly<Record<string, number>>;
 }
 
 /**
@@ -32,6 +32,11 @@ export async function openRun(
   const { imageSize } = entry;
   const model = createModel(entry, config, classes);
   const chosen = checkpoint ?? (existsSync(checkpointPath(run, "best")) ? "best" : "last");
-  const { state, position } = await readState(checkpointPath(run, chosen), modelShapes(model));
-  return { ...description, model, state, imageSize, temperature: position?.temperature ?? 1 };
+  const { state, position } = await readState(checkpointPath(run, chosen), stateShapes(model));
+  return { ...description, model, state, imageSize, annealed: annealedOf(model, position?.annealed) };
+}
+
+/** Of the values that a checkpoint holds those that the model knows, the others at rest. */
+function annealedOf(model: Module, stored: Readonly<Record<string, number>> = {}): Record<string, number> {
+  return Object.fromEntries(model.annealedScalars().map(({ name, rest }) => [name, stored[name] ?? rest]));
 }

@@ -20,8 +20,8 @@ export interface EpochMetrics {
   readonly step: number;
   /** That of the epoch's last step. */
   readonly learningRate: number;
-  /** That of the epoch's last step. */
-  readonly temperature: number;
+  /** Annealed scalars of the epoch's last step, by name. */
+  readonly annealed: Readonly<Record<string, number>>;
   readonly trainLoss: number;
   readonly trainAccuracy: number;
   readonly valLoss: number;
@@ -66,7 +66,7 @@ export class RunRecords {
       "val/loss": metrics.valLoss,
       "val/acc1": metrics.valAccuracy,
       learning_rate: metrics.learningRate,
-      temperature: metrics.temperature,
+      ...metrics.annealed,
     };
     this.events.add(scalars, metrics.step);
     this.events.flush();

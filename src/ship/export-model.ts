@@ -1,8 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import { type ExportOptions, exportOnnx } from "../export/index.js";
-import type { NamedTensor } from "../ir/index.js";
-import { applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
-import { scalar } from "../ops/index.js";
+import type { NamedTensor, Tensor } from "../ir/index.js";
+import { type Applied, applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
 import { spec, trace } from "../trace/index.js";
 
 /** How a trained model is exported. */
@@ -15,10 +14,10 @@ export interface ExportModelOptions extends Omit<ExportOptions, "target" | "bloc
   readonly inputName?: string;
   /** `"logits"` by default. */
   readonly outputName?: string;
-  /** Whether the attention [B, K] of each dynamic layer is an output as well, as `attention.<layer>`; not by default. */
+  /** Whether the attention that layers record is output as well, as `attention.<layer>.<kind>`; not by default. */
   readonly attention?: boolean;
-  /** Routing temperature; 1 by default, at which a finished training ends. */
-  readonly temperature?: number;
+  /** Values of annealed scalars by name; those that are left out are at rest, where a finished training ends. */
+  readonly annealed?: Readonly<Record<string, number>>;
   /**
    * `"constant"` by default, which every runtime takes. `"any"` lets a fixed batch mix kernels where that is
    * predicted to be quicker on a CPU.
@@ -41,7 +40,7 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
   const { inputShape, batch = "batch", inputName = "images", outputName = "logits", ...given } = options;
   const {
     attention: withAttention = false,
-    temperature = 1,
+    annealed = {},
     convolutionWeights = "constant",
     ...others
   } = given;
@@ -56,8 +55,8 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
   const weights = freeze(model, state);
   const { graph } = trace(
     (x) => {
-      const { output, attention } = applyModel(model, weights, x, { temperature: scalar(temperature) });
-      return { output, attention: withAttention ? attention : {} };
+      const { output, attention } = applyModel(model, weights, x, { annealed });
+      return { output, attention: withAttention ? attentionValues(attention) : {} };
     },
     [spec([traced, ...inputShape])],
   );
@@ -71,6 +70,16 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
   return exportOnnx(
     { inputs: [{ name: inputName, tensor: input!.tensor }], outputs },
     { ...others, convolutionWeights, ...(batch !== "batch" && { batch }) },
+  );
+}
+
+/** By layer, then by kind. */
+function attentionValues(attention: Applied["attention"]) {
+  return Object.fromEntries(
+    Object.entries(attention).map(([layer, kinds]) => [
+      layer,
+      Object.fromEntries(Object.entries(kinds).map(([kind, { values }]): [string, Tensor] => [kind, values])),
+    ]),
   );
 }
 

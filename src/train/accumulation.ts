@@ -1,5 +1,5 @@
 import type { Tensor, TensorData } from "../ir/index.js";
-import { type ModelState, trainableNames } from "../nn/index.js";
+import { type ModelState, type TrainingInputs, trainable } from "../nn/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import type { TensorSpec } from "../trace/index.js";
 import { elementCount } from "../util/shape.js";
@@ -12,7 +12,6 @@ import {
   settingArrays,
   type TrainingDesign,
 } from "./compiled-training.js";
-import type { DropoutMasks } from "./masks.js";
 import { gradientStep, updateStep } from "./step.js";
 
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -31,24 +30,23 @@ interface Sums {
  */
 export async function openAccumulation(
   design: TrainingDesign,
-  masks: DropoutMasks,
+  asked: TrainingInputs,
   runtime: RuntimeOptions,
 ): Promise<CompiledTraining> {
   const { batchSize, accumulate: parts = 1 } = design;
   const layout = sumsLayout(design);
   const total = new Bucket(layout);
   const part = parts === 1 ? total : new Bucket(layout);
-  const gradientGraph = await compileGradients(design, masks, runtime);
+  const gradientGraph = await compileGradients(design, asked, runtime);
   const updateGraph = await compileUpdate(design, runtime);
 
   const sumParts = async (batch: BatchArrays, settings: StepSettings) => {
-    const { temperature } = settingArrays(settings);
     const state = (await updateGraph.state()) as ModelState;
-    const drawn = masks.draw(settings.step);
+    const given = asked.partValues(settings.step, settings.annealed);
     for (let n = 0; n < parts; n++) {
       const into = n === 0 ? total : part;
       const rows = takePart(batch, n, parts, batchSize);
-      await gradientGraph.into(into.sums, modelState(design, state), { ...rows, temperature, ...drawn[n] });
+      await gradientGraph.into(into.sums, modelState(design, state), { ...rows, ...given[n] });
       if (n > 0) total.add(part);
     }
   };
@@ -75,7 +73,7 @@ export async function openAccumulation(
 }
 
 /** `(sums, state, inputs) → sums` of one part. */
-function compileGradients(design: TrainingDesign, masks: DropoutMasks, runtime: RuntimeOptions) {
+function compileGradients(design: TrainingDesign, asked: TrainingInputs, runtime: RuntimeOptions) {
   const { batchSize, accumulate: parts = 1, rows, prepare } = design;
   return compile(
     (state: Tensors, fed: Tensors) => {
@@ -85,17 +83,13 @@ function compileGradients(design: TrainingDesign, masks: DropoutMasks, runtime: 
           state,
           images: prepare(fed),
           targets: fed.targets!,
-          temperature: fed.temperature!,
-          masks: masks.pick(fed),
+          pass: asked.options(fed),
         },
       );
       const { gradients, buffers, loss, hits } = found;
       return { gradients, buffers, loss, hits };
     },
-    [
-      modelState(design, design.state),
-      { ...rowSpecs(rows, batchSize / parts), temperature: SETTINGS.temperature, ...masks.specs },
-    ],
+    [modelState(design, design.state), { ...rowSpecs(rows, batchSize / parts), ...asked.specs }],
     runtime,
   );
 }
@@ -133,13 +127,10 @@ type Layout = Readonly<Record<"gradients" | "buffers", Readonly<Record<string, T
 
 /** Specs of gradients and buffers, by state name. */
 function sumsLayout({ model, state }: TrainingDesign): Layout {
-  const trainable = new Set(trainableNames(model));
-  const names = model.namedParameters().map(([name]) => name);
-  const specsOf = (chosen: readonly string[]) =>
-    Object.fromEntries(chosen.map((name) => [name, state[name]!]));
+  const buffers = model.namedParameters().filter(([, parameter]) => !parameter.trainable);
   return {
-    gradients: specsOf(names.filter((name) => trainable.has(name))),
-    buffers: specsOf(names.filter((name) => !trainable.has(name))),
+    gradients: trainable(model, state),
+    buffers: Object.fromEntries(buffers.map(([name]) => [name, state[name]!])),
   };
 }
 

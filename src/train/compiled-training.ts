@@ -1,10 +1,9 @@
 import { UsageError } from "../errors/index.js";
 import type { Tensor, TensorData } from "../ir/index.js";
-import type { ModelState } from "../nn/index.js";
+import { type ModelState, TrainingInputs } from "../nn/index.js";
 import { type CompiledStep, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec, type TensorSpec } from "../trace/index.js";
 import { openAccumulation } from "./accumulation.js";
-import { DropoutMasks } from "./masks.js";
 import { type GradientStepOptions, trainingStep, type UpdateStepOptions } from "./step.js";
 
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -34,7 +33,8 @@ export interface TrainingDesign extends Omit<GradientStepOptions, "share">, Upda
 /** Where in the schedules a step is. */
 export interface StepSettings {
   readonly learningRate: number;
-  readonly temperature: number;
+  /** Values of annealed scalars by name. */
+  readonly annealed: Readonly<Record<string, number>>;
   /** Steps done before this one. */
   readonly step: number;
 }
@@ -64,14 +64,13 @@ export interface CompiledTraining {
   dispose(): Promise<void>;
 }
 
-/** Specs of what a step is fed with besides images. */
-export const SETTINGS = { learningRate: spec([]), temperature: spec([]), step: spec([]) } as const;
+/** Specs of what an update is fed with. */
+export const SETTINGS = { learningRate: spec([]), step: spec([]) } as const;
 
 /** Settings as the graph takes them. */
-export function settingArrays({ learningRate, temperature, step }: StepSettings) {
+export function settingArrays({ learningRate, step }: StepSettings) {
   return {
     learningRate: Float32Array.of(learningRate),
-    temperature: Float32Array.of(temperature),
     step: Float32Array.of(step + 1),
   };
 }
@@ -93,28 +92,28 @@ export async function compileTraining(
       hint: "choose an accumulation that divides the batch size",
     });
   }
-  const masks = new DropoutMasks(model, [batchSize / parts, 3, imageSize, imageSize], { seed, parts });
+  const asked = new TrainingInputs(model, [batchSize / parts, 3, imageSize, imageSize], { seed, parts });
   return accumulate === undefined
-    ? openWholeStep(design, masks, runtime)
-    : openAccumulation(design, masks, runtime);
+    ? openWholeStep(design, asked, runtime)
+    : openAccumulation(design, asked, runtime);
 }
 
 /** Forward, backward and update in one graph. */
 async function openWholeStep(
   design: TrainingDesign,
-  masks: DropoutMasks,
+  asked: TrainingInputs,
   runtime: RuntimeOptions,
 ): Promise<CompiledTraining> {
   const { batchSize, state, rows, prepare } = design;
-  const inputs = { ...rowSpecs(rows, batchSize), ...SETTINGS, ...masks.specs };
+  const inputs = { ...rowSpecs(rows, batchSize), ...SETTINGS, ...asked.specs };
   const step: CompiledStep = await compileStep(
     (current: Tensors, fed: Tensors) => {
-      const { targets, learningRate, temperature, step } = fed as Readonly<Record<string, Tensor>> &
+      const { targets, learningRate, step } = fed as Readonly<Record<string, Tensor>> &
         Record<"targets" | keyof typeof SETTINGS, Tensor>;
       const { state, loss, hits, gradientNorm } = trainingStep(design, {
-        ...{ state: current, targets, learningRate, temperature, step },
+        ...{ state: current, targets, learningRate, step },
         images: prepare(fed),
-        masks: masks.pick(fed),
+        pass: asked.options(fed),
       });
       return { state, results: { loss, hits, ...(gradientNorm && { gradientNorm }) } };
     },
@@ -124,8 +123,8 @@ async function openWholeStep(
   );
   return {
     run: async (batch, settings) => {
-      const drawn = masks.draw(settings.step);
-      return figuresOf(await step.run({ ...batch, ...settingArrays(settings), ...drawn[0] }));
+      const given = asked.values(settings.step, settings.annealed);
+      return figuresOf(await step.run({ ...batch, ...settingArrays(settings), ...given }));
     },
     state: async () => (await step.state()) as ModelState,
     setState: (values) => step.setState(values),

@@ -1,9 +1,9 @@
 import { UsageError } from "../errors/index.js";
+import { type Module, ROUTING_TEMPERATURE, temperatureSchedule } from "../nn/index.js";
 import {
   adam,
   adamW,
   cosine,
-  linearAnneal,
   multiStep,
   type Optimizer,
   type Schedule,
@@ -38,9 +38,23 @@ export function learningRateSchedule(config: TrainConfig): Schedule {
   return warmUp(schedules[schedule], config.warmUp);
 }
 
-/** The routing temperature at each place of a run, in epochs from 0. */
-export function temperatureSchedule(config: TrainConfig): Schedule {
-  const { temperature: from, temperatureDecrement: decrement, temperatureEvery, epochs } = config;
-  const anneal = linearAnneal({ from, to: 1, epochs, decrement });
-  return temperatureEvery === "step" ? anneal : (epoch) => anneal(Math.floor(epoch));
+/**
+ * How each annealed scalar of a model goes, by name: as its layers declare it, the temperature as configured.
+ *
+ * @throws UsageError if the temperature of a model that has none is configured
+ */
+export function annealingSchedules(config: TrainConfig, model: Module): Readonly<Record<string, Schedule>> {
+  const { temperature: from, temperatureDecrement: decrement, temperatureEvery: every } = config;
+  const configured = from !== undefined || decrement !== undefined || every !== undefined;
+  const schedules = Object.fromEntries(
+    model.annealedScalars().map(({ name, schedule }) => [name, schedule] as const),
+  );
+  if (!configured) return schedules;
+  const { name } = ROUTING_TEMPERATURE;
+  if (Object.hasOwn(schedules, name)) {
+    return { ...schedules, [name]: temperatureSchedule({ from, decrement, every }) };
+  }
+  throw new UsageError(`${config.model} has no routing temperature to configure`, {
+    hint: "leave out the options of the temperature: softmax routing alone has one",
+  });
 }

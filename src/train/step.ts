@@ -1,8 +1,15 @@
 import { gradients } from "../grad/index.js";
 import { type Tensor, withScope } from "../ir/index.js";
-import { applyModel, crossEntropy, type Module, topKHits, trainableNames } from "../nn/index.js";
+import {
+  type ApplyOptions,
+  applyModel,
+  crossEntropy,
+  type Module,
+  topKHits,
+  trainable,
+} from "../nn/index.js";
 import { mul, sum } from "../ops/index.js";
-import { clipByGlobalNorm, type Optimizer, slotKey } from "../optim/index.js";
+import { clipByGlobalNorm, type Optimizer, type UpdateSettings, updateState } from "../optim/index.js";
 import { type RewriteName, rewriteForward } from "../rewrite/index.js";
 
 /** Tensors by name. */
@@ -30,10 +37,8 @@ export interface GradientStepInputs {
   readonly images: Tensor;
   /** int64 [B] */
   readonly targets: Tensor;
-  /** A scalar. */
-  readonly temperature: Tensor;
-  /** uint8 dropout masks, in the order in which the model asks for them. */
-  readonly masks: readonly Tensor[];
+  /** How the model is applied: in training, with masks and annealed scalars, as `TrainingInputs` gives them. */
+  readonly pass: ApplyOptions;
 }
 
 /** What a batch, or a part of one, gives. */
@@ -52,13 +57,8 @@ export interface StepGradients {
 /** Forward and backward pass as one function over tensors, ready to be traced. */
 export function gradientStep(options: GradientStepOptions, inputs: GradientStepInputs): StepGradients {
   const { model, labelSmoothing = 0, share = 1, withoutRewrites = [] } = options;
-  const { state, images, targets, temperature } = inputs;
-  const masks = inputs.masks[Symbol.iterator]();
-  const applied = applyModel(model, state, images, {
-    training: true,
-    temperature,
-    mask: () => masks.next().value as Tensor,
-  });
+  const { state, images, targets, pass } = inputs;
+  const applied = applyModel(model, state, images, pass);
   const shared = (x: Tensor) => (share === 1 ? x : mul(x, share));
   const forward = rewriteForward(
     {
@@ -68,11 +68,10 @@ export function gradientStep(options: GradientStepOptions, inputs: GradientStepI
     },
     withoutRewrites,
   );
-  const trainable = trainableNames(model);
-  const buffers = Object.entries(forward.state).filter(([name]) => !trainable.includes(name));
+  const buffers = model.namedParameters().filter(([, parameter]) => !parameter.trainable);
   return {
-    gradients: gradients(forward.loss, Object.fromEntries(trainable.map((name) => [name, state[name]!]))),
-    buffers: Object.fromEntries(buffers.map(([name, value]) => [name, shared(value)])),
+    gradients: gradients(forward.loss, trainable(model, state)),
+    buffers: Object.fromEntries(buffers.map(([name]) => [name, shared(forward.state[name]!)])),
     loss: forward.loss,
     hits: sum(topKHits(forward.logits, targets)),
     logits: forward.logits,
@@ -87,20 +86,16 @@ export interface UpdateStepOptions {
 }
 
 /** What parameters are updated from. */
-export interface UpdateStepInputs {
+export interface UpdateStepInputs extends UpdateSettings {
   /** Parameters, and the optimiser's slots as `<slot>/<state name>`. */
   readonly state: Tensors;
   /** By parameter name. */
   readonly gradients: Tensors;
-  /** A scalar. */
-  readonly learningRate: Tensor;
-  /** Number of the step, from 1, a scalar. */
-  readonly step: Tensor;
 }
 
 /** What an update gives. */
 export interface StepUpdate {
-  /** New parameters and slots. */
+  /** New parameters and slots; all else of the state unchanged. */
   readonly state: Tensors;
   /** Global norm of the gradients before they were clipped, a scalar; present if they are clipped. */
   readonly gradientNorm?: Tensor;
@@ -109,20 +104,10 @@ export interface StepUpdate {
 /** The update of all parameters as one function over tensors, ready to be traced. */
 export function updateStep(options: UpdateStepOptions, inputs: UpdateStepInputs): StepUpdate {
   const { optimizer, clipNorm } = options;
-  const { state, learningRate, step } = inputs;
+  const { state, gradients, ...settings } = inputs;
   const clipped =
-    clipNorm === undefined
-      ? { gradients: inputs.gradients }
-      : withScope("clip", () => clipByGlobalNorm(inputs.gradients, clipNorm));
-  const next: Record<string, Tensor> = {};
-  for (const [name, gradient] of Object.entries(clipped.gradients)) {
-    const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[slotKey(slot, name)]!]));
-    const update = withScope(`${name}.update`, () =>
-      optimizer.update(state[name]!, gradient, { slots, learningRate, step }),
-    );
-    next[name] = update.parameter;
-    for (const slot of optimizer.slots) next[slotKey(slot, name)] = update.slots[slot]!;
-  }
+    clipNorm === undefined ? { gradients } : withScope("clip", () => clipByGlobalNorm(gradients, clipNorm));
+  const next = updateState(optimizer, state, clipped.gradients, settings);
   return { state: next, ...("norm" in clipped && { gradientNorm: clipped.norm }) };
 }
 
@@ -133,5 +118,5 @@ export function trainingStep(
 ) {
   const { buffers, ...found } = gradientStep(options, inputs);
   const update = updateStep(options, { ...inputs, gradients: found.gradients });
-  return { ...found, ...update, state: { ...buffers, ...update.state } };
+  return { ...found, ...update, state: { ...update.state, ...buffers } };
 }

@@ -4,16 +4,14 @@ import { type DatasetPair, openData } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
 import { ensureFolder } from "../files/index.js";
 import { type ModelEntry, modelEntry } from "../models/index.js";
-import { initialState } from "../nn/index.js";
+import { initialState, stateShapes } from "../nn/index.js";
 import {
   type Checkpoint,
   checkpointPath,
   loadCheckpoint,
-  modelShapes,
   type Position,
   readState,
   saveCheckpoint,
-  stateShapes,
 } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import { createModel } from "../runs/create-model.js";
@@ -56,7 +54,7 @@ const START: Position = {
   epoch: 0,
   batch: 0,
   step: 0,
-  temperature: 1,
+  annealed: {},
   lossSum: 0,
   hits: 0,
   bestAccuracy: -1,
@@ -155,7 +153,7 @@ async function firstCheckpoint(
 ): Promise<Checkpoint> {
   const { model } = network;
   const values =
-    init === undefined ? initialState(model, seed) : (await readState(init, modelShapes(model))).state;
+    init === undefined ? initialState(model, seed) : (await readState(init, stateShapes(model))).state;
   const state: Record<string, Float32Array> = {};
   for (const [name, shape] of Object.entries(shapesOf(network))) {
     state[name] = values[name] ?? new Float32Array(elementCount(shape));

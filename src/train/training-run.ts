@@ -1,12 +1,13 @@
 import type { DownloadProgress } from "../data/index.js";
 import { type Evaluation, evaluate } from "../infer/evaluate.js";
+import { stateShapes } from "../nn/index.js";
 import type { Schedule } from "../optim/index.js";
-import { type Checkpoint, type Position, stateShapes } from "../runs/checkpoint.js";
+import type { Checkpoint, Position } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import type { EpochMetrics, RunRecords } from "../runs/records.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
 import type { Loaders } from "./loaders.js";
-import { learningRateSchedule, temperatureSchedule } from "./recipe.js";
+import { annealingSchedules, learningRateSchedule } from "./recipe.js";
 import type { RunStart } from "./run-start.js";
 import type { Network, StepOutcome, TrainingSession } from "./training-session.js";
 
@@ -53,7 +54,7 @@ export class TrainingRun {
   readonly #parts: TrainingRunParts;
   readonly #keeper: CheckpointKeeper;
   readonly #learningRate: Schedule;
-  readonly #temperature: Schedule;
+  readonly #annealing: Readonly<Record<string, Schedule>>;
   readonly #epochs: EpochMetrics[] = [];
   #position: Position;
 
@@ -63,7 +64,7 @@ export class TrainingRun {
     this.#parts = parts;
     this.#keeper = new CheckpointKeeper({ out, model: config.model, shapes });
     this.#learningRate = learningRateSchedule(config);
-    this.#temperature = temperatureSchedule(config);
+    this.#annealing = annealingSchedules(config, network.model);
     this.#position = position;
   }
 
@@ -117,7 +118,7 @@ export class TrainingRun {
     const place = this.#place(batch);
     const outcome = await session.run(loaders.train.batch(epoch, batch), {
       learningRate: this.#learningRate(place),
-      temperature: this.#temperature(place),
+      annealed: this.#annealedAt(place),
       step,
     });
     for (const figure of [outcome.loss, outcome.gradientNorm ?? 0]) {
@@ -135,7 +136,7 @@ export class TrainingRun {
       ...before,
       batch,
       step,
-      temperature: this.#temperature(this.#place(before.batch)),
+      annealed: this.#annealedAt(this.#place(before.batch)),
       lossSum: before.lossSum + loss,
       hits: before.hits + hits,
     };
@@ -147,6 +148,11 @@ export class TrainingRun {
   /** Where a batch of the epoch under way is in the schedules, in epochs. */
   #place(batch: number): number {
     return this.#position.epoch + batch / this.#parts.loaders.train.batches;
+  }
+
+  #annealedAt(place: number): Record<string, number> {
+    const schedules = Object.entries(this.#annealing);
+    return Object.fromEntries(schedules.map(([name, schedule]) => [name, schedule(place)]));
   }
 
   /** Saves within an epoch. The step that tells the loss of the weights is not taken in. */
@@ -185,8 +191,8 @@ export class TrainingRun {
       imageSize: network.imageSize,
       batchSize: config.batchSize,
       labelSmoothing: config.labelSmoothing,
-      // The weights fit the temperature they are trained at; it is 1 when a schedule has run its course.
-      temperature: this.#position.temperature,
+      // The weights fit the values they are trained at; these are at rest when a schedule has run its course.
+      annealed: this.#position.annealed,
       ...runtimeOptions(config),
     });
     if (!Number.isFinite(result.loss)) throw diverged(this.#position.step, result.loss);
@@ -196,13 +202,13 @@ export class TrainingRun {
   #epochMetrics(validation: Evaluation, speed: EpochSpeed): EpochMetrics {
     const { config, loaders } = this.#parts;
     const { batches } = loaders.train;
-    const { epoch, step, temperature, lossSum, hits } = this.#position;
+    const { epoch, step, annealed, lossSum, hits } = this.#position;
     return {
       kind: "epoch",
       epoch: epoch + 1,
       step,
       learningRate: this.#learningRate(this.#place(batches - 1)),
-      temperature,
+      annealed,
       trainLoss: lossSum / batches,
       trainAccuracy: hits / (batches * config.batchSize),
       valLoss: validation.loss,

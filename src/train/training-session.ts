@@ -1,8 +1,7 @@
 import { type Batch, type ImageDataset, prepareImages } from "../data/index.js";
 import type { Tensor } from "../ir/index.js";
-import type { ModelState, Module } from "../nn/index.js";
+import { type ModelState, type Module, stateSpecs } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
-import { stateShapes } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import { spec } from "../trace/index.js";
 import {
@@ -42,13 +41,12 @@ export class TrainingSession {
   ): Promise<TrainingSession> {
     const { imageSize, model, optimizer } = network;
     const { batchSize, labelSmoothing, accumulate, clipNorm, seed } = config;
-    const shapes = Object.entries(stateShapes(model, optimizer));
     const design = {
       ...network,
       ...{ batchSize, labelSmoothing, seed },
       ...(accumulate !== undefined && { accumulate }),
       ...(clipNorm !== undefined && { clipNorm }),
-      state: Object.fromEntries(shapes.map(([name, shape]) => [name, spec(shape)])),
+      state: stateSpecs(model, optimizer),
       rows: {
         images: spec([3, height, width], "uint8"),
         rows: spec([imageSize, height]),

@@ -78,7 +78,16 @@ const START: RunStart = {
   batches: 63,
   leftOut: 5,
   position: {
-    ...{ epoch: 1, batch: 7, step: 70, temperature: 30, lossSum: 0, hits: 0, bestAccuracy: 0, bestEpoch: 1 },
+    ...{
+      epoch: 1,
+      batch: 7,
+      step: 70,
+      annealed: { temperature: 30 },
+      lossSum: 0,
+      hits: 0,
+      bestAccuracy: 0,
+      bestEpoch: 1,
+    },
   },
   notices: ["images are resized to 130×130 pixels; 12 of 5037 are not square and are stretched"],
 };
@@ -98,7 +107,13 @@ describe("the lines of a run", () => {
 
   it.each(WIDTHS.slice(1))("break between values at %i columns, never within one", (width) => {
     const metrics = {
-      ...({ kind: "epoch", epoch: 99, step: 6000, learningRate: 0.0001234, temperature: 27 } as const),
+      ...({
+        kind: "epoch",
+        epoch: 99,
+        step: 6000,
+        learningRate: 0.0001234,
+        annealed: { temperature: 27 },
+      } as const),
       ...{ trainLoss: 2.2504, trainAccuracy: 0.1, valLoss: 2.1, valAccuracy: 0.2 },
       ...{ imagesPerSecond: 1234.5, outsideRunShare: 0 },
     };

@@ -54,7 +54,7 @@ describe("a run", () => {
   it("is evaluated", async () => {
     const { stdout, stderr } = await dyconv("eval", dynamic(), "--json");
     const { accuracy, loss, ...others } = JSON.parse(stdout) as { accuracy: number; loss: number };
-    expect(others).toMatchObject({ temperature: 30 });
+    expect(others).toMatchObject({ annealed: { temperature: 30 } });
     expect(stderr).toBe("temperature 30 (the checkpoint's)\n");
     expect(accuracy).toBeGreaterThanOrEqual(0);
     expect(loss).toBeGreaterThan(0);

@@ -50,4 +50,16 @@ describe("examples run as they stand", () => {
     expect(probabilities).toEqual(probabilities.toSorted((a, b) => b - a));
     expect(probabilities.reduce((total, value) => total + value, 0)).toBeCloseTo(1, 2);
   }, 180_000);
+
+  it("04-own-training-loop: the temperature falls, and the classes are learnt", async () => {
+    const lines = await run("04-own-training-loop");
+    const epochs = lines.map((line) =>
+      (/^epoch \d: temperature ([\d.]+), loss ([\d.]+), accuracy ([\d.]+)$/.exec(line) ?? [])
+        .slice(1)
+        .map(Number),
+    );
+    expect(epochs.map(([temperature]) => temperature)).toEqual([30, 27, 24, 21, 18, 15]);
+    expect(epochs.at(-1)![1]!).toBeLessThan(epochs[0]![1]! / 2);
+    expect(epochs.at(-1)![2]!).toBeGreaterThan(0.9);
+  });
 });

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { exportOnnx } from "../../src/export/index.js";
 import { nodesOf, type Tensor } from "../../src/ir/index.js";
 import { alexnetDy } from "../../src/models/index.js";
-import { applyModel } from "../../src/nn/index.js";
+import { applyModel, stateSpecs } from "../../src/nn/index.js";
 import { ONNX_VERSIONS } from "../../src/onnx/builder.js";
 import { add, conv2d, exp, max, mul, sum, sumSquares } from "../../src/ops/index.js";
 import { rewrite } from "../../src/rewrite/index.js";
@@ -14,10 +14,9 @@ import { spec, trace } from "../../src/trace/index.js";
 
 describe("exportOnnx", () => {
   const model = alexnetDy();
-  const specs = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
   const { graph } = trace(
     (state: Readonly<Record<string, Tensor>>, x) => applyModel(model, state, x).output,
-    [specs, spec(["batch", 3, 128, 128])],
+    [stateSpecs(model), spec(["batch", 3, 128, 128])],
   );
   const proto = fromBinary(
     ModelProtoSchema,

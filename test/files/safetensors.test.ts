@@ -6,8 +6,8 @@ import { CheckpointError } from "../../src/errors/index.js";
 import {
   decodeSafetensors,
   encodeSafetensors,
-  type StoredTensor,
   readSafetensors,
+  type StoredTensor,
   writeSafetensors,
 } from "../../src/files/index.js";
 import { temporaryFolder } from "./folder.js";

@@ -28,18 +28,18 @@ describe("a run that stopped at temperature 30", () => {
   it("is evaluated at 30, unless told otherwise", async () => {
     const [own, at30, at1] = [
       await evaluateRun(run, RUNTIME),
-      await evaluateRun(run, { ...RUNTIME, temperature: 30 }),
-      await evaluateRun(run, { ...RUNTIME, temperature: 1 }),
+      await evaluateRun(run, { ...RUNTIME, annealed: { temperature: 30 } }),
+      await evaluateRun(run, { ...RUNTIME, annealed: { temperature: 1 } }),
     ];
-    expect(run.temperature).toBe(30);
+    expect(run.annealed).toEqual({ temperature: 30 });
     expect(own.loss).toBe(at30.loss);
     expect(own.loss).not.toBe(at1.loss);
   });
 
   it("predicts and shows its attention at 30, unless told otherwise", async () => {
     const samples = await testSamples(run, 2);
-    const at30 = { ...RUNTIME, temperature: 30 };
-    const at1 = { ...RUNTIME, temperature: 1 };
+    const at30 = { ...RUNTIME, annealed: { temperature: 30 } };
+    const at1 = { ...RUNTIME, annealed: { temperature: 1 } };
     expect(await predict(run, samples, RUNTIME)).toEqual(await predict(run, samples, at30));
     expect(await readAttention(run, samples, RUNTIME)).toEqual(await readAttention(run, samples, at30));
     expect(await readAttention(run, samples, RUNTIME)).not.toEqual(await readAttention(run, samples, at1));
@@ -48,8 +48,8 @@ describe("a run that stopped at temperature 30", () => {
   it.each([0, -1, Number.NaN, Infinity])("cannot be used at temperature %d", async (temperature) => {
     const samples = await testSamples(run, 1);
     const message = /temperature must be a number above 0/;
-    await expect(evaluateRun(run, { temperature })).rejects.toThrow(message);
-    await expect(predict(run, samples, { temperature })).rejects.toThrow(message);
+    await expect(evaluateRun(run, { annealed: { temperature } })).rejects.toThrow(message);
+    await expect(predict(run, samples, { annealed: { temperature } })).rejects.toThrow(message);
   });
 });
 

@@ -12,6 +12,7 @@ import {
   type PlanContext,
   planWork,
   predictPlans,
+  stateSpecs,
 } from "../../src/nn/index.js";
 import { spec, trace } from "../../src/trace/index.js";
 
@@ -116,10 +117,9 @@ describe("a dynamic convolution", () => {
 
   function operators(options: DynamicConv2dOptions, target: PlanContext["target"]): ReadonlySet<string> {
     const layer = new DynamicConv2d(128, 192, 3, { padding: 1, ...options });
-    const state = Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
     const { graph } = trace(
       (tensors: Readonly<Record<string, Tensor>>, x: Tensor) => applyModel(layer, tensors, x).output,
-      [state, spec([4, 128, 7, 7])],
+      [stateSpecs(layer), spec([4, 128, 7, 7])],
       { target },
     );
     const nodes = topologicalOrder(graph.outputs.map(({ tensor }) => tensor));

@@ -7,6 +7,8 @@ import {
   type DynamicConv2dOptions,
   initialState,
   type MixingPlan,
+  stateShapes,
+  stateSpecs,
 } from "../../src/nn/index.js";
 import { mul, sum } from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
@@ -30,7 +32,7 @@ async function run(
 ): Promise<Record<string, Float32Array>> {
   const layer = new DynamicConv2d(...channels, 3, options);
   const shape = [batch, channels[0], image, image];
-  const shapes = Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, shape]));
+  const shapes = stateShapes(layer);
   const values = Object.fromEntries(
     Object.entries(shapes).map(([name, shape]) => [
       name,
@@ -41,9 +43,13 @@ async function run(
     (state: Tensors, x) => {
       const { output, attention } = applyModel(layer, state, x);
       const objective = sum(mul(output, output));
-      return { output, attention: attention[""]!, gradient: gradients(objective, { ...state, x }) };
+      return {
+        output,
+        attention: attention[""]!.kernel!.values,
+        gradient: gradients(objective, { ...state, x }),
+      };
     },
-    [Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, spec(shape)])), spec(shape)],
+    [stateSpecs(layer), spec(shape)],
   );
   const { output, attention, gradient } = await fn(values, randomArray(count(shape), "x"));
   await fn.dispose();
@@ -91,10 +97,9 @@ describe("an open batch", () => {
   it("runs at two batch sizes, each sample as it would be alone", async () => {
     const layer = new DynamicConv2d(8, 6, 3, { experts: 3, padding: 1 });
     const state = initialState(layer, 1);
-    const specs = Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
     const fn = await compile(
       (tensors: Tensors, x) => applyModel(layer, tensors, x).output,
-      [specs, spec(["batch", 8, 9, 9])],
+      [stateSpecs(layer), spec(["batch", 8, 9, 9])],
     );
     const images = randomArray(3 * 8 * 81, "images");
     const three = (await fn(state, images)) as Float32Array;

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../../src/errors/index.js";
 import type { Tensor } from "../../src/ir/index.js";
-import { applyModel, BatchNorm2d, collectMasks, Dropout, Linear, Sequential } from "../../src/nn/index.js";
+import {
+  applyModel,
+  BatchNorm2d,
+  Dropout,
+  Linear,
+  Sequential,
+  stateSpecs,
+  TrainingInputs,
+} from "../../src/nn/index.js";
 import { input } from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
@@ -22,13 +30,12 @@ describe("BatchNorm2d", () => {
 
   it("keeps the biased variance for the batch and the unbiased one for the running statistics", async () => {
     const layer = new BatchNorm2d(2, { momentum: 0.25 });
-    const names = layer.namedParameters().map(([name]) => name);
     const fn = await compile(
       (state: Readonly<Record<string, Tensor>>, x) => {
         const applied = applyModel(layer, state, x, { training: true });
         return { output: applied.output, state: applied.state };
       },
-      [Object.fromEntries(names.map((name) => [name, spec([2])])), spec([3, 2, 2, 2])],
+      [stateSpecs(layer), spec([3, 2, 2, 2])],
     );
     const x = randomArray(24, "batch norm");
     const start = {
@@ -64,7 +71,7 @@ describe("Dropout", () => {
   const model = new Sequential(new Linear(6, 5), new Dropout(0.25), new Linear(5, 2), new Dropout(0));
 
   it("asks for one mask a layer that drops, in order", () => {
-    expect(collectMasks(model, [3, 6])).toEqual([{ shape: [3, 5], keep: 0.75 }]);
+    expect(new TrainingInputs(model, [3, 6], { seed: 0 }).specs).toEqual({ mask0: spec([3, 5], "uint8") });
   });
 
   it("cannot train without masks, and is nothing at inference", () => {

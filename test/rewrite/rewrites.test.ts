@@ -9,13 +9,15 @@ import {
   crossEntropy,
   DynamicConv2d,
   Flatten,
+  freeze,
   initialState,
   Linear,
   MaxPool2d,
   ReLU,
   Sequential,
+  stateSpecs,
 } from "../../src/nn/index.js";
-import { constant, mul, scalar } from "../../src/ops/index.js";
+import { mul, scalar } from "../../src/ops/index.js";
 import { REWRITE_NAMES, REWRITES, type RewriteName, rewriteForward } from "../../src/rewrite/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
@@ -42,7 +44,6 @@ const LINEAR = "12.weight";
 // Not a multiple of a block, and large enough for products at points.
 const BATCH = 36;
 const shape = [BATCH, 3, 20, 20];
-const specs = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, spec(shape)]));
 
 function step(withoutRewrites: readonly RewriteName[]) {
   return (state: Readonly<Record<string, Tensor>>, x: Tensor, targets: Tensor) => {
@@ -56,7 +57,7 @@ function step(withoutRewrites: readonly RewriteName[]) {
   };
 }
 
-const inputs = [specs, spec(shape), spec([BATCH], "int64")] as const;
+const inputs = [stateSpecs(model), spec(shape), spec([BATCH], "int64")] as const;
 
 /** Weights of which some scales of batch normalisation are negative, and one is zero. */
 const values = Object.fromEntries(
@@ -85,8 +86,7 @@ async function results(
 
 /** The logits of the network with its weights frozen into the graph. */
 function evaluation(x: Tensor): Tensor {
-  const frozen = model.namedParameters().map(([name, { shape }]) => [name, constant(values[name]!, shape)]);
-  return applyModel(model, Object.fromEntries(frozen), x).output;
+  return applyModel(model, freeze(model, values), x).output;
 }
 
 async function logits(

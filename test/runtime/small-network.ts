@@ -15,11 +15,12 @@ import {
   ReLU,
   type RuntimeOptions,
   Sequential,
-  scalar,
   sgd,
   spec,
-  type Tensor,
-  type TensorSpec,
+  stateSpecs,
+  TrainingInputs,
+  trainable,
+  updateState,
 } from "dyconv";
 
 const BATCH = 4;
@@ -50,32 +51,20 @@ function smallNetwork(): Sequential {
 export async function trainSmallNetwork(options: RuntimeOptions): Promise<TrainedNetwork> {
   const model = smallNetwork();
   const optimizer = sgd({ momentum: 0.9, weightDecay: 1e-4 });
-  const parameters = model.namedParameters();
-  const slots = parameters.filter(([, { trainable }]) => trainable);
-  const stateSpecs: Readonly<Record<string, TensorSpec>> = Object.fromEntries([
-    ...parameters.map(([name, { shape }]) => [name, spec(shape)] as const),
-    ...slots.map(([name, { shape }]) => [`momentum/${name}`, spec(shape)] as const),
-  ]);
+  const asked = new TrainingInputs(model, IMAGES, { seed: 1 });
   const step = await compileStep(
-    (state, { images, targets }) => {
-      const applied = applyModel(model, state, images, { training: true, temperature: scalar(3) });
+    (state, { images, targets, ...given }) => {
+      const applied = applyModel(model, state, images, asked.options(given));
       const loss = crossEntropy(applied.output, targets, { labelSmoothing: 0.1 });
-      const byName = gradients(loss, Object.fromEntries(slots.map(([name]) => [name, state[name]!])));
-      const next: Record<string, Tensor> = { ...applied.state };
-      for (const [name] of slots) {
-        const { parameter, slots: updated } = optimizer.update(state[name]!, byName[name]!, {
-          slots: { momentum: state[`momentum/${name}`]! },
-          learningRate: scalar(0.05),
-          step: scalar(1),
-        });
-        next[name] = parameter;
-        next[`momentum/${name}`] = updated.momentum!;
-      }
-      return { state: next, results: { loss } };
+      const gradient = gradients(loss, trainable(model, state));
+      return {
+        state: updateState(optimizer, applied.state, gradient, { learningRate: 0.05 }),
+        results: { loss },
+      };
     },
     {
-      state: stateSpecs,
-      inputs: { images: spec(IMAGES), targets: spec([BATCH], "int64") },
+      state: stateSpecs(model, optimizer),
+      inputs: { images: spec(IMAGES), targets: spec([BATCH], "int64"), ...asked.specs },
     },
     initialState(model, 1),
     options,
@@ -85,7 +74,7 @@ export async function trainSmallNetwork(options: RuntimeOptions): Promise<Traine
   const targets = BigInt64Array.from({ length: BATCH }, (_, i) => BigInt(i % CLASSES));
   const losses: number[] = [];
   for (let n = 0; n < 3; n++) {
-    const { loss } = await step.run({ images, targets });
+    const { loss } = await step.run({ images, targets, ...asked.values(n, { temperature: 3 }) });
     losses.push(Number(loss[0]));
   }
   const state = Object.entries(await step.state());

@@ -66,7 +66,7 @@ describe("exportModel", () => {
     const own = await compile(
       (x) => {
         const { output, attention } = applyModel(model, weights, x);
-        return { output, attention: attention["3"]! };
+        return { output, attention: attention["3"]!.kernel!.values };
       },
       [spec([batch, ...SHAPE])],
       { withoutRewrites: ["folded-batch-norms"] },
@@ -74,7 +74,7 @@ describe("exportModel", () => {
     const x = images(batch);
     const expected = await own(x);
     await own.dispose();
-    const { logits, "attention.3": attention } = await runExported(bytes, x);
+    const { logits, "attention.3.kernel": attention } = await runExported(bytes, x);
     expect(logits!.dims).toEqual([batch, 10]);
     expect(distance(logits!.data as Float32Array, expected.output as Float32Array)).toBeLessThan(1e-4);
     expect(distance(attention!.data as Float32Array, expected.attention as Float32Array)).toBeLessThan(1e-4);
@@ -166,7 +166,7 @@ describe.skipIf(python === undefined)("Python's onnx package (skipped where ther
       const { stdout, stderr } = spawnSync(python!, ["test/ship/check.py", path], { encoding: "utf8" });
       expect(stderr).toBe("");
       expect(JSON.parse(stdout)).toEqual({
-        outputs: { logits: ["batch", 10], "attention.3": ["batch", 3] },
+        outputs: { logits: ["batch", 10], "attention.3.kernel": ["batch", 3] },
         missing: [],
       });
     } finally {

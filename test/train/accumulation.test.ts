@@ -11,9 +11,9 @@ import {
   type Module,
   ReLU,
   Sequential,
+  stateSpecs,
 } from "../../src/nn/index.js";
 import { adamW, type Optimizer, sgd } from "../../src/optim/index.js";
-import { stateShapes } from "../../src/runs/checkpoint.js";
 import { spec } from "../../src/trace/index.js";
 import { compileTraining, type TrainingDesign } from "../../src/train/compiled-training.js";
 import { randomArray } from "../contract/gradient-check.js";
@@ -48,10 +48,9 @@ function design(
   optimizer: Optimizer,
   options: Partial<Pick<TrainingDesign, "accumulate" | "clipNorm" | "batchSize">>,
 ): TrainingDesign {
-  const shapes = Object.entries(stateShapes(model, optimizer));
   return {
     ...{ model, optimizer, batchSize: BATCH, imageSize: SIZE, seed: 1, labelSmoothing: 0.1 },
-    state: Object.fromEntries(shapes.map(([name, shape]) => [name, spec(shape)])),
+    state: stateSpecs(model, optimizer),
     rows: { images: spec([3, SIZE, SIZE]) },
     prepare: ({ images }: Readonly<Record<string, Tensor>>) => images!,
     ...options,
@@ -69,7 +68,11 @@ async function train(
   training.setState(initialState(model, 3));
   let figures = {};
   for (let step = 0; step < 3; step++) {
-    figures = await training.run(batch, { learningRate: 0.01, temperature: 2, step });
+    figures = await training.run(batch, {
+      learningRate: 0.01,
+      annealed: model.annealedScalars().length > 0 ? { temperature: 2 } : {},
+      step,
+    });
   }
   const state = await training.state();
   const copied = Object.fromEntries(Object.entries(state).map(([name, values]) => [name, values.slice()]));

@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
-import { createOptimizer, learningRateSchedule, temperatureSchedule } from "../../src/train/recipe.js";
+import { alexnet, alexnetDy } from "../../src/models/index.js";
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
+import { annealingSchedules, createOptimizer, learningRateSchedule } from "../../src/train/recipe.js";
 
 const config = (values: Partial<TrainConfigInput> = {}) =>
   parseTrainConfig({ model: "alexnet-dy", ...values });
+
+const temperatureOf = (values: TrainConfig) => annealingSchedules(values, alexnetDy()).temperature!;
 
 describe("the published recipe", () => {
   it("is plain SGD at 0.1, a tenth of it from epochs 30, 60 and 90", () => {
@@ -14,20 +17,33 @@ describe("the published recipe", () => {
   });
 
   it("takes 3 off the temperature at the end of each epoch", () => {
-    const temperature = temperatureSchedule(config());
+    const temperature = temperatureOf(config());
     expect([0, 0.99, 1, 9, 10, 50].map(temperature)).toEqual([30, 30, 27, 3, 1, 1]);
   });
 });
 
 describe("a recipe of one's own", () => {
   it("has the temperature fall with every step", () => {
-    const temperature = temperatureSchedule(config({ temperatureEvery: "step" }));
+    const temperature = temperatureOf(config({ temperatureEvery: "step" }));
     expect([0, 0.5, 1, 9.5, 10].map(temperature)).toEqual([30, 28.5, 27, 1.5, 1]);
   });
 
   it("keeps the temperature where nothing is taken off", () => {
-    const temperature = temperatureSchedule(config({ temperatureDecrement: 0 }));
+    const temperature = temperatureOf(config({ temperatureDecrement: 0 }));
     expect([0, 50].map(temperature)).toEqual([30, 30]);
+  });
+
+  it("takes from the layers what it does not configure of the temperature", () => {
+    const temperature = temperatureOf(config({ temperature: 10 }));
+    expect([0, 1, 2, 3].map(temperature)).toEqual([10, 7, 4, 1]);
+  });
+
+  it("has no temperature without softmax routing, and refuses to configure one", () => {
+    const sigmoid = alexnetDy({ routing: "sigmoid" });
+    for (const model of [alexnet(), sigmoid]) {
+      expect(annealingSchedules(config(), model)).toEqual({});
+      expect(() => annealingSchedules(config({ temperature: 10 }), model)).toThrow(/no routing temperature/);
+    }
   });
 
   it("warms up, then follows half a cosine", () => {

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateShapes, type ImageDataset } from "../../src/data/index.js";
 import { RuntimeUnavailableError } from "../../src/errors/index.js";
 import { readJsonLines, readSafetensors } from "../../src/files/index.js";
-import { checkpointPath, modelShapes } from "../../src/runs/checkpoint.js";
+import { stateShapes } from "../../src/nn/index.js";
+import { checkpointPath } from "../../src/runs/checkpoint.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import type { RunDescription } from "../../src/runs/description.js";
 import { openRun } from "../../src/runs/open-run.js";
@@ -139,7 +140,7 @@ describe("a run", () => {
     await train(config({ maxSteps: 1 }), { out: folder, data: own });
     const { model, classes } = await openRun(folder);
     expect(classes).toEqual(["a", "b", "c"]);
-    expect(modelShapes(model)["classifier.6.weight"]).toEqual([3, 2048]);
+    expect(stateShapes(model)["classifier.6.weight"]).toEqual([3, 2048]);
   });
 
   describe("that is resumed", () => {

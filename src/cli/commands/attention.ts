@@ -3,7 +3,7 @@ import type { LayerReading } from "../../inspect/attention.js";
 import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
-import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
+import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface AttentionFlags extends SampleFlags {
@@ -58,10 +58,10 @@ async function showAttention(
 ): Promise<void> {
   const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
   const { run, samples, unreadable } = await openSamples(folder, paths, chosen, terminal);
-  await noteTemperature(run, temperature, terminal);
+  const annealed = await chooseAnnealed(run, temperature, terminal);
   const { readAttention } = await import("../../inspect/attention.js");
   const layers = await readAttention(run, samples, {
-    ...(temperature && { temperature }),
+    annealed,
     ...(threads && { threads }),
   });
   if (plot !== undefined) {
@@ -69,12 +69,8 @@ async function showAttention(
     await writeFigure([plot], attentionSpec(layers));
   }
   const { names } = samples;
-  if (json) {
-    const used = temperature ?? run.temperature;
-    writeJson(terminal, { run: folder, temperature: used, images: names, layers });
-  } else {
-    await printReadings(layers, names, terminal);
-  }
+  if (json) writeJson(terminal, { run: folder, annealed, images: names, layers });
+  else await printReadings(layers, names, terminal);
   if (unreadable > 0) throw new CommandFailed();
 }
 

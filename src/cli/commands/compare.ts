@@ -2,12 +2,17 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { CheckpointError, UsageError } from "../../errors/index.js";
 import type { ReportRun } from "../../report/index.js";
-import { flagsFor, separateModelOptions } from "../model-options.js";
+import { flagsFor, optionsOf, separateModelOptions } from "../model-options.js";
 import { findModel, type Models, type NamedModel } from "../models.js";
 import { folderPath, JSON_OPTION } from "../options.js";
 import { type Terminal, writeJson } from "../terminal.js";
 import { runTraining } from "../training.js";
-import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
+import {
+  addTrainingOptions,
+  hasTemperature,
+  type TrainingFlags,
+  withoutTemperature,
+} from "../training-options.js";
 
 const EXAMPLES = `
 Examples:
@@ -115,13 +120,17 @@ async function trainSides(
   const unknown = Object.keys(modelOptions).some(
     (key) => !trained.some(({ options }) => options.some((option) => option.key === key)),
   );
+  // The temperature goes to the models that have one.
+  const takers = trained.filter((entry) => hasTemperature(entry, optionsOf(entry, modelOptions)));
   // A comparison that was cut before its second run goes on with the configuration of the first.
   const begun = sides.find(({ training }) => training?.resume);
   for (const { folder, training } of sides) {
     if (training === undefined) continue;
     const { model, resume } = training;
-    terminal.err(`training ${model.entry.name} in ${folder}\n`);
-    const values = unknown ? flags : { ...others, ...flagsFor(model.entry, flags) };
+    const { entry } = model;
+    terminal.err(`training ${entry.name} in ${folder}\n`);
+    const shared = takers.length === 0 || takers.includes(entry) ? others : withoutTemperature(others);
+    const values = unknown ? flags : { ...shared, ...flagsFor(entry, flags) };
     const place = { out: folder, resume, ...(begun === undefined ? {} : { like: begun.folder }) };
     const { finished } = await runTraining(model, values, place, terminal);
     if (!finished) return false;

@@ -2,11 +2,12 @@ import type { Command } from "commander";
 import type { EvaluateRunOptions } from "../../infer/evaluate-run.js";
 import type { CheckpointName } from "../../runs/checkpoint.js";
 import { batchSize, deviceOption, JSON_OPTION, temperatureOption, threadsOption } from "../options.js";
-import { checkpointOption, noteTemperature } from "../samples.js";
+import { checkpointOption, chooseAnnealed } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface EvalFlags extends EvaluateRunOptions {
   readonly checkpoint?: CheckpointName;
+  readonly temperature?: number;
   readonly json?: true;
 }
 
@@ -24,20 +25,13 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .action(async (run: string, { json, checkpoint, ...options }: EvalFlags) => {
+    .action(async (run: string, { json, checkpoint, temperature, ...others }: EvalFlags) => {
       const { openRun } = await import("../../runs/open-run.js");
       const { evaluateRun } = await import("../../infer/evaluate-run.js");
       const opened = await openRun(run, checkpoint);
-      await noteTemperature(opened, options.temperature, terminal);
+      const options = { ...others, annealed: await chooseAnnealed(opened, temperature, terminal) };
       const result = await evaluateRun(opened, options);
-      if (json)
-        return writeJson(terminal, {
-          run,
-          checkpoint,
-          temperature: opened.temperature,
-          ...options,
-          ...result,
-        });
+      if (json) return writeJson(terminal, { run, checkpoint, ...options, ...result });
       terminal.out(`loss      ${result.loss.toFixed(4)}
 top-1     ${result.accuracy.toFixed(4)}
 top-5     ${result.top5.toFixed(4)}

@@ -3,7 +3,7 @@ import type { RankedClass } from "../../infer/predict.js";
 import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../options.js";
-import { checkpointOption, noteTemperature, openSamples, type SampleFlags } from "../samples.js";
+import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface PredictFlags extends SampleFlags {
@@ -55,10 +55,10 @@ async function predictImages(
 ): Promise<void> {
   const { run, samples, unreadable } = await openSamples(folder, paths, flags, terminal);
   const { predict } = await import("../../infer/predict.js");
-  await noteTemperature(run, temperature, terminal);
+  const annealed = await chooseAnnealed(run, temperature, terminal);
   const ranked = await predict(run, samples, {
     top,
-    ...(temperature && { temperature }),
+    annealed,
     ...(threads && { threads }),
   });
   if (grid !== undefined) {

@@ -2,9 +2,11 @@ import { UsageError } from "../../errors/index.js";
 import { currentTarget, type Shape, type Tensor } from "../../ir/index.js";
 import { conv2d, input, type PairOption } from "../../ops/index.js";
 import { elementCount } from "../../util/shape.js";
+import type { ForwardContext } from "../context.js";
 import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
 import { type Conv2dOptions, kernelSizes } from "../layers.js";
-import { type ForwardContext, Module, Parameter } from "../module.js";
+import { Module } from "../module.js";
+import { Parameter } from "../parameter.js";
 import { choosePlan, type MixtureSize, type PlanContext } from "./cost-model.js";
 import { MIXING_PLANS, type MixingPlan } from "./mix.js";
 import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
@@ -23,7 +25,7 @@ export interface DynamicConv2dOptions extends Conv2dOptions, RoutingOptions {
 }
 
 /**
- * Dynamic convolution: each sample is convolved with its own mixture Σₖ πₖ(x) Wₖ of K kernels, and gets
+ * Dynamic convolution, a drop-in for `Conv2d`: each sample is convolved with its own mixture Σₖ πₖ(x) Wₖ of K kernels, and gets
  * the mixture Σₖ πₖ(x) bₖ of their biases. [B, inChannels, H, W] → [B, outChannels, H′, W′].
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
@@ -40,7 +42,14 @@ export class DynamicConv2d extends Module {
   readonly routing: RoutingAttention;
   readonly #options: DynamicConv2dOptions;
 
-  /** @throws UsageError for a number of experts below 1, or groups that do not divide the channels */
+  /**
+   * @param inChannels channels of the input, a multiple of `groups`
+   * @param outChannels channels of the output, a multiple of `groups`
+   * @param kernelSize kernel height and width, or one number for both
+   * @param options `experts` 4, `ratio` 4, `routing` softmax, `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and
+   * `bias` true by default
+   * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
+   */
   constructor(
     inChannels: number,
     outChannels: number,
@@ -68,9 +77,11 @@ export class DynamicConv2d extends Module {
 
   forward(x: Tensor, context: ForwardContext): Tensor {
     const { groups = 1 } = this.#options;
+    const attention = this.routing.call(x, context);
+    context.recordAttention("kernel", { values: attention, activation: this.routing.activation, axis: 1 });
     const mixture = {
       x,
-      attention: this.call("routing", this.routing, x, context),
+      attention,
       weight: context.read(this.weight),
       bias: this.bias && context.read(this.bias),
     };

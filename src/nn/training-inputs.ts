@@ -1,0 +1,113 @@
+import { GraphError } from "../errors/index.js";
+import type { Tensor } from "../ir/index.js";
+import { input } from "../ops/index.js";
+import { spec, type TensorSpec } from "../trace/index.js";
+import { RandomStream } from "../util/random.js";
+import { elementCount } from "../util/shape.js";
+import type { AnnealedScalar } from "./annealed-scalar.js";
+import { type ApplyOptions, applyModel } from "./apply.js";
+import type { Module } from "./module.js";
+
+interface MaskRequest {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly keep: number;
+}
+
+/** Masks and scalars by the name of their input. */
+export type TrainingValues = Readonly<Record<string, Uint8Array | Float32Array>>;
+
+/** What a model asks of each training step beside its data: dropout masks, and the values of its annealed scalars. */
+export class TrainingInputs {
+  /** Inputs of the step, by name. */
+  readonly specs: Readonly<Record<string, TensorSpec>>;
+  readonly #masks: readonly MaskRequest[];
+  readonly #scalars: readonly AnnealedScalar[];
+  readonly #drawn: Readonly<Record<string, Uint8Array>>;
+  readonly #parts: readonly Readonly<Record<string, Uint8Array>>[];
+  readonly #seed: number;
+
+  /**
+   * @param inputShape of what the model is applied to at once, batch included
+   * @param options `seed` of the masks, which depend on it and the step's number alone; `parts`, how often the
+   * model is applied for a batch, 1 by default: masks are drawn for the whole batch, whatever their number
+   */
+  constructor(
+    model: Module,
+    inputShape: readonly number[],
+    { seed, parts = 1 }: { readonly seed: number; readonly parts?: number },
+  ) {
+    this.#masks = collectMasks(model, inputShape);
+    this.#scalars = model.annealedScalars();
+    const byName = (make: (mask: MaskRequest) => Uint8Array) =>
+      Object.fromEntries(this.#masks.map((mask) => [mask.name, make(mask)]));
+    this.#drawn = byName(({ shape }) => new Uint8Array(parts * elementCount(shape)));
+    this.#parts = Array.from({ length: parts }, (_, n) =>
+      byName(({ name, shape }) => {
+        const length = elementCount(shape);
+        return this.#drawn[name]!.subarray(n * length, (n + 1) * length);
+      }),
+    );
+    this.#seed = seed;
+    this.specs = Object.fromEntries([
+      ...this.#masks.map(({ name, shape }) => [name, spec(shape, "uint8")] as const),
+      ...this.#scalars.map(({ name }) => [inputName(name), spec([])] as const),
+    ]);
+  }
+
+  /** Options to apply the model with in training, once, given the inputs of the step. */
+  options(inputs: Readonly<Record<string, Tensor>>): ApplyOptions {
+    const masks = this.#masks.map(({ name }) => inputs[name]!).values();
+    return {
+      training: true,
+      annealed: Object.fromEntries(this.#scalars.map(({ name }) => [name, inputs[inputName(name)]!])),
+      mask: () => {
+        const { value, done } = masks.next();
+        if (!done) return value;
+        throw new GraphError("the model asks for more dropout masks than in one pass", {
+          hint: "make other TrainingInputs for another pass in the same step",
+        });
+      },
+    };
+  }
+
+  /** The inputs of a step whose batch is one part, as {@link TrainingInputs.partValues} gives them. */
+  values(step: number, annealed: Readonly<Record<string, number>> = {}): TrainingValues {
+    return this.partValues(step, annealed)[0]!;
+  }
+
+  /**
+   * The inputs of a step for each part of its batch: masks are drawn anew, into arrays that the next call writes again.
+   *
+   * @param step number of the step
+   * @param annealed values of annealed scalars; those that are left out are at rest
+   */
+  partValues(step: number, annealed: Readonly<Record<string, number>> = {}): readonly TrainingValues[] {
+    this.#masks.forEach(({ name, keep }, place) => {
+      const random = new RandomStream(this.#seed, "dropout", step, place);
+      random.fillBernoulli(this.#drawn[name]!, keep);
+    });
+    const scalars = Object.fromEntries(
+      this.#scalars.map(({ name, rest }) => [inputName(name), Float32Array.of(annealed[name] ?? rest)]),
+    );
+    return this.#parts.map((masks) => ({ ...masks, ...scalars }));
+  }
+}
+
+const inputName = (scalar: string) => `annealed.${scalar}`;
+
+/** The masks that a model asks for in a pass, in order. */
+function collectMasks(model: Module, inputShape: readonly number[]): readonly MaskRequest[] {
+  const requests: MaskRequest[] = [];
+  const state = Object.fromEntries(
+    model.namedParameters().map(([name, { shape }]) => [name, input("float32", shape)]),
+  );
+  applyModel(model, state, input("float32", inputShape), {
+    training: true,
+    mask: (shape, keep) => {
+      requests.push({ name: `mask${requests.length}`, shape, keep });
+      return input("uint8", shape);
+    },
+  });
+  return requests;
+}
