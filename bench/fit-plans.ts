@@ -1,67 +1,52 @@
-import { least, max, mean, median, rollups } from "d3-array";
-import type { MixingPlan, MixtureSize } from "dyconv";
-import { writeFileAtomically } from "dyconv/node";
-// biome-ignore lint/style/noRestrictedImports: it writes the coefficients of this very model
-import { type PlanCoefficients, planWork, predictPlans, WORK_KINDS } from "../src/nn/dynamic/cost-model.js";
+import { MIXING_PLANS, type MixingPlan } from "dyconv";
+import { PLAN_WORK_KINDS, pointWork, writeFileAtomically } from "dyconv/node";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
-import type { LayerRow } from "./suites/layers.js";
+import { describeLosses, type PlanRow } from "./suites/plans.js";
 
-const PLANS = ["aggregate", "mix-outputs", "mix-inputs"] as const satisfies readonly MixingPlan[];
-const TAPS = 9;
 const SWEEPS = 20_000;
+const TARGETS = ["cpu", "wasm"] as const;
 
-/** One plan, measured on one layer. */
-interface Measurement {
-  readonly plan: MixingPlan;
-  readonly size: MixtureSize;
-  readonly milliseconds: number;
-}
+/** Channels in a block of ONNX Runtime's layout, by instruction set. */
+const BLOCKS: Readonly<Record<string, number>> = { "AVX-512": 16, AVX2: 8, NEON: 8 };
 
-/** Fits the coefficients of the plans' cost model to the results of the suite `layers`, and writes them down. */
+type Coefficients = Readonly<Record<(typeof PLAN_WORK_KINDS)[number], number>>;
+
+/** Fits the coefficients of the plans' cost model to the results of the suite `plans`, and writes them down. */
 export async function fitPlans(): Promise<void> {
-  const rows = await readRows<LayerRow>(`${ROOT}bench/results`, "layers");
-  const inference = fitPass(rows, "forward");
-  const training = fitPass(rows, "forward+backward");
-  await writeFileAtomically(`${ROOT}src/nn/dynamic/plan-coefficients.ts`, sourceOf({ inference, training }));
+  const rows = await readRows<PlanRow>(`${ROOT}bench/results`, "plans");
+  const coefficients = TARGETS.map((target) => [target, fitTarget(rows, target)] as const);
+  await writeFileAtomically(`${ROOT}src/rewrite/mixtures/coefficients.ts`, sourceOf(coefficients));
 }
 
-function fitPass(rows: readonly LayerRow[], kind: LayerRow["kind"]): PlanCoefficients {
-  const measured = rows
-    .filter((row) => row.contender === "dyconv" && row.kind === kind && row.how !== "auto")
-    .map((row) => ({ plan: row.how as MixingPlan, size: sizeOf(row), milliseconds: row.milliseconds }));
-  if (measured.length === 0) throw new Error(`no layer was measured ${kind}: npm run bench -- layers`);
-  const training = kind !== "forward";
-  const coefficients = fitCoefficients(measured, training);
-  report(
-    kind,
-    measured,
-    ({ plan, size }) => predictPlans(size, { target: "cpu", training }, coefficients)![plan],
+function fitTarget(rows: readonly PlanRow[], target: "cpu" | "wasm"): Coefficients {
+  const measured = rows.filter(
+    (row) => row.target === target && (MIXING_PLANS as readonly string[]).includes(row.plan),
   );
-  return coefficients;
-}
-
-function sizeOf({ batch, experts, inChannels, outChannels, size }: LayerRow): MixtureSize {
-  const summed = inChannels * TAPS;
-  return {
-    ...{ batch, experts, summed },
-    input: inChannels * size ** 2,
-    output: outChannels * size ** 2,
-    kernels: outChannels * summed,
-  };
-}
-
-/** Least squares of the relative errors, no coefficient below 0. */
-function fitCoefficients(measured: readonly Measurement[], training: boolean): PlanCoefficients {
-  const equations = measured.map(({ plan, size, milliseconds }) => {
-    const work = planWork(plan, size, training);
-    const once = PLANS.map((each) => (each === plan ? 1 : 0));
-    return [...WORK_KINDS.map((kind) => work[kind]), ...once].map((amount) => amount / milliseconds);
+  if (measured.length === 0) throw new Error(`nothing was measured on ${target}: npm run bench -- plans`);
+  const equations = measured.map(({ pass, plan, milliseconds, instructions, ...sizes }) => {
+    const machine = { target, block: target === "cpu" ? (BLOCKS[instructions] ?? 0) : 0 };
+    const work = pointWork({ training: pass === "training", ...sizes }, plan as MixingPlan, machine);
+    return PLAN_WORK_KINDS.map((kind) => (work[kind] ?? 0) / milliseconds);
   });
   const solution = leastSquares(equations).map((value) => Number(value.toPrecision(3)));
-  const named = (names: readonly string[], from: number) =>
-    Object.fromEntries(names.map((name, n) => [name, solution[from + n]!]));
-  return { ...named(WORK_KINDS, 0), once: named(PLANS, WORK_KINDS.length) } as unknown as PlanCoefficients;
+  const errors = equations.map((equation) => Math.abs(dot(equation, solution) - 1)).sort((a, b) => a - b);
+  const median = errors[errors.length >> 1]!;
+  console.log(`${target}: ${measured.length} measurements, median error ${(100 * median).toFixed(1)} %`);
+  const points = groupBy(
+    measured.map((row, n) => ({ row, predicted: dot(equations[n]!, solution) * row.milliseconds })),
+    ({ row: { plan: _, milliseconds: __, ...point } }) => JSON.stringify(point),
+  );
+  for (const pass of ["evaluating", "training"]) {
+    const losses = [...points.values()]
+      .filter(([first]) => first!.row.pass === pass)
+      .map((plans) => {
+        const chosen = plans.reduce((a, b) => (b.predicted < a.predicted ? b : a));
+        return chosen.row.milliseconds / Math.min(...plans.map(({ row }) => row.milliseconds)) - 1;
+      });
+    console.log(`${target}, ${pass}: ${describeLosses(losses)}`);
+  }
+  return Object.fromEntries(PLAN_WORK_KINDS.map((kind, n) => [kind, solution[n]!])) as Coefficients;
 }
 
 /** x ≥ 0 for which all of the equations · x are nearest to 1, one coordinate after the other; 0 where nothing depends on it. */
@@ -81,43 +66,33 @@ function leastSquares(equations: readonly (readonly number[])[]): readonly numbe
   return solution;
 }
 
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  return items.reduce(
+    (groups, item) => groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]),
+    new Map<string, readonly T[]>(),
+  );
+}
+
 function dot(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 }
 
-/** Says how far off the model is, and how much longer the plans it chooses take than those that were quickest. */
-function report(
-  title: string,
-  measured: readonly Measurement[],
-  predict: (measurement: Measurement) => number,
-): void {
-  const errors = measured.map((each) => Math.abs(predict(each) / each.milliseconds - 1));
-  const losses = rollups(
-    measured,
-    (plans) => least(plans, predict)!.milliseconds / least(plans, timeOf)!.milliseconds - 1,
-    ({ size }) => JSON.stringify(size),
-  ).map(([, loss]) => loss);
-  const percent = (fraction: number | undefined) => `${(100 * fraction!).toFixed(1)} %`;
-  console.log(
-    `${title}: ${losses.length} layers, median error ${percent(median(errors))}; ` +
-      `choices lose ${percent(mean(losses))} on average, ${percent(max(losses))} at most`,
-  );
-}
-
-function timeOf({ milliseconds }: Measurement): number {
-  return milliseconds;
-}
-
-function sourceOf(coefficients: Readonly<Record<"inference" | "training", PlanCoefficients>>): string {
-  const literal = Object.entries(coefficients).map(([pass, { once, ...perUnit }]) => {
-    const units = Object.entries(perUnit).map(([unit, value]) => `    ${unit}: ${value},\n`);
-    const plans = PLANS.map((plan) => `${plan === "aggregate" ? plan : `"${plan}"`}: ${once[plan]}`);
-    return `  ${pass}: {\n${units.join("")}    once: { ${plans.join(", ")} },\n  },\n`;
+function sourceOf(coefficients: readonly (readonly [string, Coefficients])[]): string {
+  const literal = coefficients.map(([target, perUnit]) => {
+    const units = Object.entries(perUnit).map(([kind, value]) => `    ${kind}: ${value},\n`);
+    return `  ${target}: {\n${units.join("")}  },\n`;
   });
-  return `import type { PlanCoefficients } from "./cost-model.js";
+  return `import type { Target } from "../../ir/index.js";
+import type { WorkKind } from "./work.js";
 
-/** The coefficients of \`cost-model.ts\` for CPUs, in milliseconds; written by \`npm run bench -- fit\`. */
-export const PLAN_COEFFICIENTS: Readonly<Record<"inference" | "training", PlanCoefficients>> = {
+/** Milliseconds of a unit of work of each kind. */
+export type PlanCoefficients = Readonly<Record<WorkKind, number>>;
+
+/** The targets on which plans were measured. */
+export type MeasuredTarget = Extract<Target, "cpu" | "wasm">;
+
+/** By target; written by \`npm run bench -- fit\`. */
+export const PLAN_COEFFICIENTS: Readonly<Record<MeasuredTarget, PlanCoefficients>> = {
 ${literal.join("")}};
 `;
 }

@@ -68,7 +68,7 @@ async function measureRates(threads: number) {
 }
 
 /** From Linux's list of the processor's features; elsewhere the architecture. */
-async function instructionSet(): Promise<string> {
+export async function instructionSet(): Promise<string> {
   const features = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
   if (/\bavx512f\b/.test(features)) return "AVX-512";
   return /\bavx2\b/.test(features) ? "AVX2" : arch();

@@ -7,6 +7,7 @@ import { updateRewriteTable } from "./rewrite-table.js";
 import { type Flags, type Settings, settingsFrom } from "./settings.js";
 import { runGrowth } from "./suites/growth.js";
 import { runLayers } from "./suites/layers.js";
+import { type PlanSettings, reportPlans, runPlans } from "./suites/plans.js";
 import { runRewrites } from "./suites/rewrites.js";
 import { runStartup } from "./suites/startup.js";
 import { runSteps } from "./suites/steps.js";
@@ -57,7 +58,20 @@ program
     await updateStepTables();
     await updateRewriteTable();
   });
-program.command("fit").description("fit the plans' cost model to the results of layers").action(fitPlans);
+program
+  .command("plans")
+  .description(
+    "convolutions with mixed kernels by each plan, at points of a grid; how often the chosen one is the best",
+  )
+  .option("--target <name>", "cpu or wasm", "cpu")
+  .option("--points <n>", "points of the grid, a fifth of them depthwise", positive, 60)
+  .option("--seed <n>", "by which they are drawn", positive, 1)
+  .option("--rounds <n>", "turns of each plan", positive, 7)
+  .option("--threads <n>", "threads of the runtime", positive, 2)
+  .option("--clock <name>", "wall, or cpu: the process's own time, for one thread on a busy machine", "wall")
+  .option("--report", "only say what the results so far show")
+  .action((flags: PlanSettings & { report?: true }) => (flags.report ? reportPlans() : runPlans(flags)));
+program.command("fit").description("fit the plans' cost model to the results of plans").action(fitPlans);
 program.command("plot").description("draw docs/growth.svg").action(drawGrowth);
 
 await program.parseAsync();

@@ -25,7 +25,6 @@ export {
   type Attributes,
   type AttributeValue,
   type Changes,
-  currentTarget,
   type Dim,
   type DType,
   type EmitContext,
@@ -91,15 +90,12 @@ export {
   kaimingNormal,
   Linear,
   MaxPool2d,
-  type MixingPlan,
-  type MixtureSize,
   type ModelState,
   Module,
   type ModuleCall,
   normalInit,
   onesInit,
   Parameter,
-  type PlanContext,
   perExpert,
   type RecordedAttention,
   ReLU,
@@ -154,6 +150,9 @@ export {
   log,
   logSigmoid,
   logSoftmax,
+  MIXING_PLANS,
+  type MixedConvolutionOptions,
+  type MixingPlan,
   matmul,
   max,
   maximum,
@@ -161,14 +160,19 @@ export {
   mean,
   minimum,
   mixExperts,
+  mixedConv2d,
   mul,
   neg,
   nonzero,
   type Operand,
   type Pair,
   type PairOption,
+  PER_SAMPLE_PLANS,
+  type PerSampleConvolutionOptions,
+  type PerSamplePlan,
   type PoolingOptions,
   pad,
+  perSampleConv2d,
   pow,
   type ReduceOptions,
   relu,
@@ -241,7 +245,7 @@ export {
   type WasmPaths,
 } from "./runtime/index.js";
 export { type ExportModelOptions, exportModel } from "./ship/index.js";
-export { type Arguments, spec, TensorSpec, type Traced, type TraceOptions, trace } from "./trace/index.js";
+export { type Arguments, spec, TensorSpec, type Traced, trace } from "./trace/index.js";
 export type { NameOption } from "./util/option-error.js";
 export { RandomStream } from "./util/random.js";
 export type { MapTree, Tree } from "./util/tree.js";

@@ -67,7 +67,19 @@ export { fileSamples, type Pixels, predictedSamples, type Samples, testSamples }
 export { type AttentionState, type LayerReading, readAttention } from "./inspect/attention.js";
 export { type BenchOptions, type BenchResult, benchmark } from "./inspect/bench.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./inspect/machine-rates.js";
-export { type LayerPlan, layerPlans, type PlansOptions } from "./inspect/plans.js";
+export {
+  type PlanPoint,
+  type PlanSample,
+  type PlanSampleOptions,
+  pointWork,
+  samplePlans,
+} from "./inspect/plan-samples.js";
+export {
+  type LayerPlan,
+  layerPlans,
+  type PlanDirection,
+  type PlansOptions,
+} from "./inspect/plans.js";
 export {
   type OperatorProfile,
   type OperatorTypeProfile,
@@ -122,6 +134,7 @@ export {
   type TableOptions,
   writeFigure,
 } from "./report/index.js";
+export { PLAN_WORK_KINDS, type PlanWork } from "./rewrite/index.js";
 export { type CheckpointName, checkpointPath, type Position } from "./runs/checkpoint.js";
 export {
   type ParseConfigOptions,

@@ -1,18 +1,29 @@
 import type { LayerPlan } from "../inspect/plans.js";
+import { MIXING_PLANS } from "../ops/index.js";
 import { formatTable, MISSING } from "../report/index.js";
 import type { Terminal } from "./terminal.js";
 
-const PLANS = ["aggregate", "mix-outputs", "mix-inputs"] as const;
+/** Columns of a terminal that has room for what each plan would take. */
+const WIDE = 92;
 
-/** Which plan each dynamic layer gets, and the milliseconds that the cost model predicts for all. */
-export function formatPlans(plans: readonly LayerPlan[], { width, colour }: Terminal): string {
-  const rows = plans.map(({ name, training, plan, predictedMilliseconds }) => [
-    name,
-    training ? "training" : "evaluating",
-    plan,
-    ...PLANS.map((each) => predictedMilliseconds?.[each].toFixed(2) ?? MISSING),
-  ]);
-  return formatTable(["layer", "when", "plan", ...PLANS], rows, {
-    ...{ width, colour, align: ["left", "left", "left", "right", "right", "right"] },
+/** Which plan each direction of a dynamic layer gets, and the milliseconds that the cost model predicts. */
+export function formatPlans(layers: readonly LayerPlan[], { width, colour }: Terminal): string {
+  const columns = width < WIDE ? [] : MIXING_PLANS;
+  const rows = layers.flatMap(({ name, training, plans, predictedMilliseconds: predicted }) => {
+    const milliseconds = (value: number | undefined) => value?.toFixed(2) ?? MISSING;
+    return Object.entries(plans).map(([direction, plan], n) => [
+      ...(n === 0 ? [name, training ? "training" : "evaluating"] : ["", ""]),
+      ...[direction === "output" ? "" : direction, plan],
+      ...(n === 0
+        ? [milliseconds(predicted?.chosen), ...columns.map((each) => milliseconds(predicted?.byPlan[each]))]
+        : ["", ...columns.map(() => "")]),
+    ]);
+  });
+  return formatTable(["layer", "when", "gradient by", "plan", "ms", ...columns], rows, {
+    ...{
+      width,
+      colour,
+      align: ["left", "left", "left", "left", "right", ...columns.map(() => "right" as const)],
+    },
   });
 }

@@ -1,11 +1,11 @@
-import type { Target } from "../ir/index.js";
-import {
-  DynamicConv2d,
-  type MixingPlan,
-  type Module,
-  type PlanPrediction,
-  predictPlans,
-} from "../nn/index.js";
+import { gradients } from "../grad/index.js";
+import type { Tensor } from "../ir/index.js";
+import { applyModel, DynamicConv2d, type Module, stateSpecs } from "../nn/index.js";
+import { constant, type MixingPlan, mul, sum } from "../ops/index.js";
+import { type MixtureChoice, plansFor } from "../rewrite/index.js";
+import { type Device, machineFor } from "../runtime/index.js";
+import { spec, trace } from "../trace/index.js";
+import { elementCount } from "../util/shape.js";
 import { layersOf, summarize } from "./summary.js";
 
 /** For which batches plans are chosen. */
@@ -14,8 +14,14 @@ export interface PlansOptions {
   readonly imageSize: number;
   readonly batchSize: number;
   /** Where the model is to run; `"cpu"` by default. */
-  readonly target?: Target;
+  readonly device?: Device;
 }
+
+/** What is computed of a dynamic convolution: its output, and the gradients by input, experts and attention. */
+const PLAN_DIRECTIONS = ["output", "input", "experts", "attention"] as const;
+
+/** What is computed of a dynamic convolution: its output, or a gradient. */
+export type PlanDirection = (typeof PLAN_DIRECTIONS)[number];
 
 /** How a dynamic convolution is computed. */
 export interface LayerPlan {
@@ -23,28 +29,63 @@ export interface LayerPlan {
   readonly name: string;
   /** With gradients, or without. */
   readonly training: boolean;
-  readonly plan: MixingPlan;
-  /** Milliseconds of each plan, as the cost model predicts them; absent where it knows nothing. */
-  readonly predictedMilliseconds?: PlanPrediction;
+  /** The plan of each direction; the output's alone without gradients. */
+  readonly plans: Readonly<Partial<Record<PlanDirection, MixingPlan>>>;
+  /**
+   * Milliseconds of the choice, and of all directions by one plan, as the cost model predicts them; absent where it
+   * knows nothing.
+   */
+  readonly predictedMilliseconds?: NonNullable<MixtureChoice["choice"]["predicted"]>;
 }
 
-/** The plan of every dynamic convolution of a model, evaluating and training. */
-export function layerPlans(model: Module, options: PlansOptions): readonly LayerPlan[] {
-  const { imageSize, batchSize, target = "cpu" } = options;
+const DIRECTIONS: Readonly<Record<string, PlanDirection>> = {
+  mixedConv2d: "output",
+  mixedInputGradient: "input",
+  mixedExpertGradient: "experts",
+  mixedAttentionGradient: "attention",
+};
+
+/**
+ * The plans of every dynamic convolution of a model, evaluating and training, on this machine.
+ *
+ * @throws RuntimeUnavailableError if the device is unavailable
+ */
+export async function layerPlans(model: Module, options: PlansOptions): Promise<readonly LayerPlan[]> {
+  const { imageSize, batchSize, device = "cpu" } = options;
+  const machine = await machineFor({ device });
   const inputs = new Map(
     summarize(model, { imageSize }).layers.map(({ name, inputShape }) => [name, inputShape]),
   );
   return layersOf(model).flatMap(([name, layer]) => {
     if (!(layer instanceof DynamicConv2d)) return [];
-    const shape = [batchSize, ...inputs.get(name)!];
-    const size = layer.mixtureSize(shape);
     return [false, true].map((training): LayerPlan => {
-      const context = { target, training };
-      const predictedMilliseconds = size === "open" ? undefined : predictPlans(size, context);
+      const graph = layerGraph(layer, [batchSize, ...inputs.get(name)!], training);
+      const [{ group, choice }] = plansFor(graph, machine) as [MixtureChoice];
+      const plans = group.map(({ operator }) => [DIRECTIONS[operator.name]!, choice.plans.get(operator)!]);
+      const { predicted } = choice;
       return {
-        ...{ name, training, plan: layer.planFor(shape, context) },
-        ...(predictedMilliseconds && { predictedMilliseconds }),
+        ...{ name, training, plans: Object.fromEntries(plans) },
+        ...(predicted && { predictedMilliseconds: predicted }),
       };
     });
   });
+}
+
+/** A layer by itself: evaluating with fixed weights, or training with all gradients. */
+function layerGraph(layer: DynamicConv2d, shape: readonly number[], training: boolean) {
+  const parameters = layer.namedParameters().map(([name, parameter]) => [name, parameter.shape] as const);
+  if (!training) {
+    const weights = parameters.map(([name, shape]) => {
+      return [name, constant(new Float32Array(elementCount(shape)), shape)];
+    });
+    return trace((x: Tensor) => applyModel(layer, Object.fromEntries(weights), x).output, [spec(shape)])
+      .graph;
+  }
+  return trace(
+    (state: Readonly<Record<string, Tensor>>, x: Tensor) => {
+      const { output } = applyModel(layer, state, x, { training });
+      return { output, gradient: gradients(sum(mul(output, output)), { ...state, x }) };
+    },
+    [stateSpecs(layer), spec(shape)],
+  ).graph;
 }

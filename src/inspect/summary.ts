@@ -1,4 +1,4 @@
-import { nodesOf, type Tensor, type TensorType } from "../ir/index.js";
+import { multiplyAdds, nodesOf, type Tensor, type TensorType } from "../ir/index.js";
 import { applyModel, type Module, type ModuleCall, type Parameter, stateSpecs } from "../nn/index.js";
 import { spec, trace } from "../trace/index.js";
 import { staticShape } from "../util/shape.js";
@@ -45,14 +45,6 @@ const countOf = (parameters: readonly (readonly [string, Parameter])[]) =>
   total(parameters.map(([, { shape }]) => product(shape)));
 const sizesOf = ({ shape }: TensorType) => staticShape(shape, "summary");
 
-/** Multiply-adds of a node: of each output element, as many as it sums products. */
-function multiplyAdds({ operator, inputs, shape }: Tensor): number {
-  const outputs = product(staticShape(shape, "summary"));
-  if (operator.name === "conv2d") return outputs * product(sizesOf(inputs[1]!).slice(1));
-  if (operator.name === "matmul") return outputs * sizesOf(inputs[0]!).at(-1)!;
-  return 0;
-}
-
 /**
  * Layers by path, each once. A layer is a module with parameters of its own, or with no modules below; what is below
  * belongs to it.
@@ -72,8 +64,7 @@ export function layersOf(model: Module): [path: string, layer: Module][] {
 
 /**
  * Parameters, shapes and multiply-adds of a model at inference, found by tracing it with one image.
- * A dynamic convolution counts its attention and what its plan does, for one image as a rule the mixing of its
- * kernels and one convolution. A layer that is called several times has the shapes of its first call and the
+ * A dynamic convolution counts its attention, the mixing of its kernels and one convolution. A layer that is called several times has the shapes of its first call and the
  * multiply-adds of all; parameters that several layers share are counted with the first.
  */
 export function summarize(model: Module, { imageSize }: SummaryOptions): ModelSummary {

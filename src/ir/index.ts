@@ -2,7 +2,6 @@ export * from "./graph.js";
 export * from "./pattern.js";
 export * from "./print.js";
 export * from "./scope.js";
-export * from "./target.js";
 export * from "./tensor.js";
 export * from "./types.js";
 export * from "./verify.js";

@@ -12,6 +12,7 @@ export const PLANS = [
   "aggregate",
   "mix-outputs",
   "mix-inputs",
+  "unfold",
 ] as const satisfies readonly Choice<"plan">[];
 const ROUTINGS = ["softmax", "sigmoid"] as const satisfies readonly Choice<"routing">[];
 const EXPERT_INITS = ["per-expert", "notebook"] as const satisfies readonly Choice<"init">[];

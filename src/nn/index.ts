@@ -1,9 +1,7 @@
 export { AnnealedScalar, type Annealing, annealedAt } from "./annealed-scalar.js";
 export * from "./apply.js";
 export type { AttentionActivation, ForwardContext, RecordedAttention } from "./context.js";
-export * from "./dynamic/cost-model.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
-export type { MixingPlan } from "./dynamic/mix.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
 export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";
 export { freeze } from "./freeze.js";

@@ -41,7 +41,8 @@ interface BlockedConvolutionAttributes extends Attributes {
   readonly relu: boolean;
 }
 
-const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
+/** The operator of {@link blockedConv2d}. */
+export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   name: "blockedConv2d",
   withRelu: (attributes) => ({ ...attributes, relu: true }),
   infer: ([x, weight], { stride, padding, dilation, groups }) => {

@@ -33,7 +33,8 @@ export interface ConvolutionAttributes extends Attributes {
   readonly groups: number;
 }
 
-function normalize(options: ConvolutionOptions): ConvolutionAttributes {
+/** Completes the options of a convolution. */
+export function convolutionAttributes(options: ConvolutionOptions): ConvolutionAttributes {
   return {
     stride: toPair("stride", options.stride ?? 1, 1),
     padding: toPair("padding", options.padding ?? 0, 0),
@@ -85,8 +86,8 @@ export const conv2dOperator: Operator<ConvolutionAttributes> = {
     return { dtype: "float32", shape: [batch!, out!, ...size] };
   },
   gradient: (dy, { inputs: [x, w, bias], attributes }) => {
-    const byInput = inputGradient(dy, w!, spatial(x!), attributes);
-    const byWeight = weightGradient(x!, dy, spatial(w!), attributes);
+    const byInput = conv2dInputGradient(dy, w!, spatial(x!), attributes);
+    const byWeight = conv2dWeightGradient(x!, dy, spatial(w!), attributes);
     return bias ? [byInput, byWeight, sum(dy, { axes: [0, 2, 3] })] : [byInput, byWeight];
   },
   emit: ({ inputs, attributes }, onnx) => onnx.node("Conv", inputs, onnxAttributes(attributes)),
@@ -128,7 +129,7 @@ export const convTranspose2dOperator: Operator<TransposeAttributes> = {
   },
   gradient: (dy, { inputs: [x, w], attributes: { outputPadding: _, ...attributes } }) => [
     Tensor.apply(conv2dOperator, [dy, w!], attributes),
-    weightGradient(dy, x!, spatial(w!), attributes),
+    conv2dWeightGradient(dy, x!, spatial(w!), attributes),
   ],
   emit: ({ inputs, attributes }, onnx) =>
     onnx.node("ConvTranspose", inputs, {
@@ -152,7 +153,7 @@ export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = 
     shape: [dy!.shape[1]!, (x!.shape[1] as number) / groups, ...kernel],
   }),
   gradient: (dw, { inputs: [x, dy], attributes: { kernel: _, ...attributes } }) => [
-    inputGradient(dy!, dw, spatial(x!), attributes),
+    conv2dInputGradient(dy!, dw, spatial(x!), attributes),
     Tensor.apply(conv2dOperator, [x!, dw], attributes),
   ],
   // The images are stacked along the height of one, zero rows between, so that im2col, a depthwise
@@ -206,7 +207,12 @@ export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = 
 };
 
 /** Gradient of a convolution by its input of spatial size `size`. */
-function inputGradient(dy: Tensor, w: Tensor, size: Pair, attributes: ConvolutionAttributes): Tensor {
+export function conv2dInputGradient(
+  dy: Tensor,
+  w: Tensor,
+  size: Pair,
+  attributes: ConvolutionAttributes,
+): Tensor {
   const { stride, padding, dilation } = attributes;
   const kernel = spatial(w);
   const outputPadding = size.map(
@@ -217,7 +223,12 @@ function inputGradient(dy: Tensor, w: Tensor, size: Pair, attributes: Convolutio
 }
 
 /** Gradient of a convolution by its weight of kernel size `kernel`. */
-function weightGradient(x: Tensor, dy: Tensor, kernel: Pair, attributes: ConvolutionAttributes): Tensor {
+export function conv2dWeightGradient(
+  x: Tensor,
+  dy: Tensor,
+  kernel: Pair,
+  attributes: ConvolutionAttributes,
+): Tensor {
   return Tensor.apply(conv2dWeightGradientOperator, [x, dy], { ...attributes, kernel });
 }
 
@@ -231,7 +242,7 @@ function weightGradient(x: Tensor, dy: Tensor, kernel: Pair, attributes: Convolu
  * @throws ShapeError where channels, groups or sizes do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvolutionOptions = {}): Tensor {
-  return Tensor.apply(conv2dOperator, bias ? [x, weight, bias] : [x, weight], normalize(options));
+  return Tensor.apply(conv2dOperator, bias ? [x, weight, bias] : [x, weight], convolutionAttributes(options));
 }
 
 /**
@@ -248,7 +259,7 @@ export function convTranspose2d(
   weight: Tensor,
   options: ConvolutionOptions & { readonly outputPadding?: PairOption } = {},
 ): Tensor {
-  const attributes = normalize(options);
+  const attributes = convolutionAttributes(options);
   const { stride, dilation } = attributes;
   const wanted = toPair("outputPadding", options.outputPadding ?? 0, 0);
   if (wanted.some((amount, i) => amount >= Math.max(stride[i]!, dilation[i]!))) {

@@ -120,7 +120,8 @@ interface PadAttributes extends Attributes {
   readonly value: number;
 }
 
-const padOperator: Operator<PadAttributes> = {
+/** The operator of {@link pad}. */
+export const padOperator: Operator<PadAttributes> = {
   name: "pad",
   inBlocks: ({ inputs, output, attributes: { before, after, value } }) => {
     const still = [0, 1].every((axis) => before[axis] === 0 && after[axis] === 0);
@@ -211,7 +212,8 @@ interface TapAttributes extends Attributes {
   readonly count: number;
 }
 
-const takeTapOperator: Operator<TapAttributes> = {
+/** The operator of {@link takeTap}. */
+export const takeTapOperator: Operator<TapAttributes> = {
   name: "takeTap",
   rearranges: true,
   inBlocks: alongImage,
@@ -235,7 +237,8 @@ const takeTapOperator: Operator<TapAttributes> = {
   },
 };
 
-const interleaveOperator: Operator<{ axis: number }> = {
+/** The operator of {@link interleave}. */
+export const interleaveOperator: Operator<{ axis: number }> = {
   name: "interleave",
   rearranges: true,
   inBlocks: alongImage,
@@ -261,7 +264,8 @@ const interleaveOperator: Operator<{ axis: number }> = {
   },
 };
 
-const gatherOperator: Operator<{ axis: number }> = {
+/** The operator of {@link gather}. */
+export const gatherOperator: Operator<{ axis: number }> = {
   name: "gather",
   infer: ([x, indices], { axis }) => {
     if (indices!.dtype !== "int64") throw new ShapeError("gather", "int64 indices", formatType(indices!));

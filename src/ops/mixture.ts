@@ -98,7 +98,8 @@ export const spreadExpertsOperator: Operator<MixtureAttributes> = {
   },
 };
 
-const expertProductsOperator: Operator<MixtureAttributes> = {
+/** The operator of {@link expertProducts}. */
+export const expertProductsOperator: Operator<MixtureAttributes> = {
   name: "expertProducts",
   linearIn: [0, 1],
   inBlocks: byChannelBlocks,

@@ -18,7 +18,8 @@ import {
   toBlocked,
   transpose,
 } from "../ops/index.js";
-import { blockOrder, convolve, turnedOrder } from "./blocked-kernels.js";
+import { windowOutput } from "../ops/window.js";
+import { blockOrder, convolve, type Kernels, turnedOrder } from "./blocked-kernels.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
@@ -30,31 +31,64 @@ function readable(x: Tensor, block: number, widthPadding: number): Tensor {
   return pad(blocked, { axis: 3, before: widthPadding, after: widthPadding });
 }
 
-function forward(
-  [x, weight, bias]: readonly Tensor[],
-  geometry: ConvolutionAttributes,
-  block: number,
-): Tensor {
-  const { stride, padding, dilation, groups } = geometry;
-  const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
-  const image = readable(x!, block, padding[1]);
-  return fromBlocked(convolve(image, { weight: weight!, bias, order: blockOrder }, options, block));
+/** Channels of a group, and taps. */
+function sizesOf(kernels: Kernels, groups: number): { perGroup: Pair; taps: Pair } {
+  const shape = "experts" in kernels ? kernels.experts.shape.slice(1) : kernels.weight.shape;
+  const [out, channels, ...taps] = shape as Sizes;
+  const groupsPerSample = "experts" in kernels ? groups / (kernels.attention.shape[0] as number) : groups;
+  return { perGroup: [out / groupsPerSample, channels], taps };
 }
 
-/** By the input: dy with the kernels turned round and input and output exchanged; stride 1 only. */
-function inputGradient(
-  [dy, weight]: readonly Tensor[],
+/**
+ * A convolution, or `undefined` where the blocked layout cannot hold it.
+ *
+ * @param x [B, C, H, W]; [1, B·C, H, W] for kernels that are mixed
+ * @param geometry its groups include the samples, for kernels that are mixed
+ */
+export function blockedConvolution(
+  x: Tensor,
+  kernels: Kernels,
   geometry: ConvolutionAttributes,
   block: number,
-): Tensor {
-  const { padding, dilation, groups } = geometry;
-  const [, , height, width] = weight!.shape as Sizes;
-  const reach = [height, width].map((taps, i) => dilation[i]! * (taps - 1) - padding[i]!) as unknown as Pair;
+): Tensor | undefined {
+  const { stride, padding, dilation, groups } = geometry;
+  const { perGroup, taps } = sizesOf(kernels, groups);
+  const [out, channels] = perGroup;
+  if (block === 0 || x.shape.includes("batch") || out % block !== 0) return undefined;
+  if (channels % block !== 0 && (groups > 1 || channels > block)) return undefined;
+  // Over a single pixel a convolution is a matrix product, which is quick as it is.
+  const isPixel = [0, 1].every((i) => {
+    const size = x.shape[i + 2] as number;
+    return windowOutput(size, taps[i]!, stride[i]!, padding[i]!, dilation[i]!) === 1;
+  });
+  if (isPixel) return undefined;
+  const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
+  return fromBlocked(convolve(readable(x, block, padding[1]), kernels, blockOrder, options, block));
+}
+
+/**
+ * The gradient by the input: dy with the kernels turned round and input and output exchanged; `undefined` for strides
+ * and where the blocked layout cannot hold it.
+ *
+ * @param size of the input
+ */
+export function blockedInputGradient(
+  dy: Tensor,
+  kernels: Kernels,
+  size: Pair,
+  { stride, padding, dilation, groups }: ConvolutionAttributes,
+  block: number,
+): Tensor | undefined {
+  const { perGroup, taps } = sizesOf(kernels, groups);
+  const reach = taps.map((count, i) => dilation[i]! * (count - 1) - padding[i]!) as unknown as Pair;
+  const fits = perGroup.every((channels) => channels % block === 0) && reach.every((zeros) => zeros >= 0);
+  const whole = reach.every((zeros, i) => {
+    return windowOutput(dy.shape[i + 2] as number, taps[i]!, 1, zeros, dilation[i]!) === size[i];
+  });
+  if (block === 0 || dy.shape.includes("batch") || !fits || !whole) return undefined;
+  if (stride.some((step) => step !== 1)) return undefined;
   const options = { padding: [reach[0], 0] as const, dilation, groups };
-  const image = readable(dy!, block, reach[1]);
-  return fromBlocked(
-    convolve(image, { weight: weight!, bias: undefined, order: turnedOrder }, options, block),
-  );
+  return fromBlocked(convolve(readable(dy, block, reach[1]), kernels, turnedOrder, options, block));
 }
 
 /**
@@ -120,30 +154,17 @@ function padBatch(x: Tensor, block: number): Tensor {
 /** Replaces a convolution, or returns `undefined` where the blocked layout cannot hold it. */
 function replacement(node: Tensor, block: number): Tensor | undefined {
   const { inputs, shape } = node;
-  const divisible = (size: unknown) => typeof size === "number" && size % block === 0;
-  if (shape[0] === "batch") return undefined;
-  if (node.is(conv2dOperator)) {
-    const { groups } = node.attributes;
-    const [out, channels] = inputs[1]!.shape as Sizes;
-    // Over a single pixel a convolution is a matrix product, which is quick as it is.
-    const isPixel = shape[2] === 1 && shape[3] === 1;
-    const fits = divisible(out / groups) && (divisible(channels) || (groups === 1 && channels < block));
-    return fits && !isPixel ? forward(inputs, node.attributes, block) : undefined;
-  }
+  const [first, weight, bias] = inputs as readonly [Tensor, Tensor, Tensor?];
+  if (node.is(conv2dOperator)) return blockedConvolution(first, { weight, bias }, node.attributes, block);
   if (node.is(convTranspose2dOperator)) {
-    const [out, channels, height, width] = inputs[1]!.shape as Sizes;
-    const { stride, padding, dilation, groups } = node.attributes;
-    const inside = [height, width].every((taps, i) => dilation[i]! * (taps - 1) >= padding[i]!);
-    const fits = divisible(out / groups) && divisible(channels) && inside;
-    return fits && stride.every((step) => step === 1)
-      ? inputGradient(inputs, node.attributes, block)
-      : undefined;
+    const size = shape.slice(2) as unknown as Pair;
+    return blockedInputGradient(first, { weight, bias }, size, node.attributes, block);
   }
   if (node.is(conv2dWeightGradientOperator)) {
     const { groups, dilation, kernel } = node.attributes;
     // The batch is filled up with zeros to whole blocks; for a few images the plain way does less.
-    const filled = (inputs[0]!.shape[0] as number) > block / 2;
-    const fits = groups === 1 && divisible(shape[0]) && dilation[1] === 1 && filled;
+    const filled = (first.shape[0] as number) > block / 2;
+    const fits = groups === 1 && (shape[0] as number) % block === 0 && dilation[1] === 1 && filled;
     return fits ? weightGradient(inputs, node.attributes, kernel, block) : undefined;
   }
   return undefined;

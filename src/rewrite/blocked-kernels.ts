@@ -2,7 +2,7 @@
  * Blocked convolutions by kernels that are given in plain order: one set of them for all samples, or one that is mixed
  * from experts for each.
  */
-import { any, behind, pattern, type Tensor } from "../ir/index.js";
+import type { Tensor } from "../ir/index.js";
 import {
   type BlockedConvolutionOptions,
   blockedConv2d,
@@ -11,9 +11,7 @@ import {
   constant,
   gather,
   matmul,
-  matmulOperator,
   reshape,
-  reshapeOperator,
   slice,
   toBlocked,
   transpose,
@@ -40,56 +38,40 @@ export const turnedOrder: Order = (weight, groups, block) => {
   return reshape(turned, [(groups * channels) / block, out / block, height, width, block, block]);
 };
 
-/** The kernels of a convolution, in plain order, and the order that they are wanted in. */
-interface Kernels {
+/** The kernels of a convolution, in plain order: [O, C/groups, kh, kw] and a bias [O]. */
+interface PlainKernels {
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
-  readonly order: Order;
 }
+
+/** Kernels that are mixed from experts, for each sample by itself. */
+interface MixedKernels {
+  /** π [B, K] */
+  readonly attention: Tensor;
+  /** [K, O, C/groups, kh, kw] */
+  readonly experts: Tensor;
+  /** [B, O] */
+  readonly bias: Tensor | undefined;
+}
+
+/** The kernels of a convolution; those that are mixed make it one with groups of its own for every sample. */
+export type Kernels = PlainKernels | MixedKernels;
 
 /**
  * A blocked convolution by kernels in plain order.
  *
  * @param image blocked, or plain with fewer channels than a block
+ * @param order what they are put into
  */
 export function convolve(
   image: Tensor,
-  { weight, bias, order }: Kernels,
+  kernels: Kernels,
+  order: Order,
   options: BlockedConvolutionOptions & { readonly groups: number },
   block: number,
 ): Tensor {
-  const mixture = findMixture(weight, options.groups);
-  if (mixture === undefined) return blockedConv2d(image, order(weight, options.groups, block), bias, options);
-  return convolveMixture(image, { ...mixture, bias, order }, options, block);
-}
-
-/** Kernels that are mixed from experts, each sample's for itself. */
-interface Mixture {
-  /** π [B, K] */
-  readonly attention: Tensor;
-  /** [K, …], each of the shape of one sample's kernels */
-  readonly experts: Tensor;
-  readonly groupsPerSample: number;
-}
-
-const isMatrix = ({ shape }: Tensor) => shape.length === 2;
-
-/** π · W, where the product may lie in another shape. */
-const MIXTURE = behind(
-  reshapeOperator,
-  pattern(matmulOperator, any("attention", isMatrix), any("experts", isMatrix)),
-);
-
-/** Recognises weights that are π · W. */
-function findMixture(weight: Tensor, groups: number): Mixture | undefined {
-  const found = MIXTURE.match(weight);
-  if (found === undefined) return undefined;
-  const { attention, experts } = found;
-  const samples = attention.shape[0] as number;
-  if (groups % samples !== 0) return undefined;
-  const [rows, ...inner] = weight.shape as Sizes;
-  const shape = [experts.shape[0] as number, rows / samples, ...inner];
-  return { attention, experts: reshape(experts, shape), groupsPerSample: groups / samples };
+  if ("experts" in kernels) return convolveMixture(image, kernels, order, options, block);
+  return blockedConv2d(image, order(kernels.weight, options.groups, block), kernels.bias, options);
 }
 
 /** Kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */
@@ -104,16 +86,18 @@ const MOST_PARTS = 64;
  */
 function convolveMixture(
   image: Tensor,
-  { attention, experts, groupsPerSample, bias, order }: Mixture & Omit<Kernels, "weight">,
-  options: BlockedConvolutionOptions,
+  { attention, experts, bias }: MixedKernels,
+  order: Order,
+  options: BlockedConvolutionOptions & { readonly groups: number },
   block: number,
 ): Tensor {
   const [count, rows, ...inner] = experts.shape as readonly number[];
+  const samples = attention.shape[0] as number;
+  const groupsPerSample = options.groups / samples;
   const ordered = order(reshape(experts, [count! * rows!, ...inner]), count! * groupsPerSample, block);
   const [orderedRows, ...orderedInner] = ordered.shape as readonly number[];
   const flat = reshape(ordered, [count!, -1]);
   const kernelBytes = 4 * (flat.shape[1] as number);
-  const samples = attention.shape[0] as number;
   const cached = Math.max(1, Math.round(MIXED_BYTES / kernelBytes));
   const atOnce = Math.min(samples, Math.max(cached, Math.ceil(samples / MOST_PARTS)));
 
@@ -128,10 +112,15 @@ function convolveMixture(
       ((end - start) * orderedRows!) / count!,
       ...orderedInner,
     ]);
-    return blockedConv2d(part(image, 1, start, end), kernels, bias && part(bias, 0, start, end), {
-      ...options,
-      groups: (end - start) * groupsPerSample,
-    });
+    return blockedConv2d(
+      part(image, 1, start, end),
+      kernels,
+      bias && reshape(part(bias, 0, start, end), [-1]),
+      {
+        ...options,
+        groups: (end - start) * groupsPerSample,
+      },
+    );
   });
   return concat(results, 1);
 }

@@ -1,17 +1,13 @@
-import { any, behind, pattern, type Tensor } from "../ir/index.js";
+import type { Tensor } from "../ir/index.js";
 import {
   add,
   addOperator,
   batchNormAffine,
   batchNormOperator,
-  concat,
   conv2dOperator,
-  matmul,
-  matmulOperator,
-  mixExpertsOperator,
+  mixedConv2dOperator,
   mul,
   reshape,
-  reshapeOperator,
 } from "../ops/index.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { isConstant, transformGraph } from "./transform.js";
@@ -37,98 +33,31 @@ export const foldedBatchNorms = {
       ];
       if (![scale, bias, mean, variance].every(isConstant)) return undefined;
       const affine = batchNormAffine({ scale, bias, mean, variance }, node.attributes.epsilon);
-      const scaled = scaleChannels(x, affine.scale);
-      return scaled && shiftChannels(scaled, affine.shift);
+      return folded(x, affine.scale, affine.shift);
     }),
 } as const satisfies MachineRewrite;
 
-/** The convolution whose groups are samples, each with kernels of its own, that `x` [B, O, H, W] comes from. */
-function samplesAsGroups(x: Tensor): Tensor | undefined {
-  const [y] = x.inputs;
-  if (!x.is(reshapeOperator) || !y!.is(conv2dOperator) || y.shape[0] !== 1) return undefined;
-  return y.shape[2] === x.shape[2] && y.shape[3] === x.shape[3] ? y : undefined;
-}
-
-/** A shape that broadcasts [O] over [B, O, H, W]. */
-function perChannel(values: Tensor): Tensor {
-  return reshape(values, [1, values.shape[0]!, 1, 1]);
-}
-
-/** The tensor with its channels multiplied, by scaling the constants it is made from; undefined if it has none. */
-function scaleChannels(x: Tensor, scale: Tensor): Tensor | undefined {
-  if (isConstant(x)) return mul(x, perChannel(scale));
-  // What is broadcast over the channels has no factors of its own for them.
-  if ((x.shape[1] as number) % (scale.shape[0] as number) !== 0) return undefined;
-  if (x.is(conv2dOperator)) {
-    const [image, ...parameters] = x.inputs as readonly [Tensor, ...Tensor[]];
-    const sets = (x.shape[1] as number) / (scale.shape[0] as number);
-    const scaled = parameters.map((parameter) => scaleOutputs(parameter, scale, sets));
-    return scaled.every((each) => each !== undefined) ? x.with({ inputs: [image, ...scaled] }) : undefined;
+/** A convolution with its outputs scaled and shifted, if its kernels are constant; perhaps a bias is added to it. */
+function folded(y: Tensor, scale: Tensor, shift: Tensor): Tensor | undefined {
+  const perChannel = (values: Tensor) => reshape(values, [1, values.shape[0]!, 1, 1]);
+  if (y.is(conv2dOperator)) {
+    const [x, weight, bias] = y.inputs as readonly [Tensor, Tensor, Tensor?];
+    if (!isConstant(weight) || (bias && !isConstant(bias))) return undefined;
+    const kernels = mul(weight, reshape(scale, [scale.shape[0]!, 1, 1, 1]));
+    return y.with({ inputs: [x, kernels, bias ? add(mul(bias, scale), shift) : shift] });
   }
-  if (x.is(mixExpertsOperator)) {
-    const [experts, attention] = x.inputs as readonly [Tensor, Tensor];
-    if (x.attributes.groups !== 1) return undefined;
-    const each = Array.from({ length: attention.shape[1] as number }, () => scale);
-    const scaled = scaleChannels(experts, concat(each, 0));
-    return scaled && x.with({ inputs: [scaled, attention] });
+  if (y.is(mixedConv2dOperator)) {
+    const [x, attention, experts, bias] = y.inputs as readonly [Tensor, Tensor, Tensor, Tensor?];
+    if (!isConstant(experts)) return undefined;
+    const mixed = [x, attention, mul(experts, reshape(scale, [1, scale.shape[0]!, 1, 1, 1]))];
+    // A bias is mixed for each sample, and is one number a channel.
+    if (bias) return y.with({ inputs: [...mixed, add(mul(bias, scale), shift)] });
+    return add(y.with({ inputs: mixed }), perChannel(shift));
   }
-  if (x.is(addOperator)) {
-    const inputs = x.inputs.map((input) => scaleChannels(input, scale));
-    return inputs.every((input) => input !== undefined) ? x.with({ inputs }) : undefined;
-  }
-  if (!x.is(reshapeOperator)) return undefined;
-  const convolution = samplesAsGroups(x);
-  const scaled = convolution && scaleChannels(convolution, scale);
-  if (scaled) return reshape(scaled, x.shape);
-  // The bias of a mixture, π · biases as [B, O, 1, 1].
-  return isPerChannel(x, scale) ? scaleOutputs(x, scale, x.shape[0] as number) : undefined;
-}
-
-/** Whether a tensor is [B, O, 1, 1]. */
-function isPerChannel({ shape }: Tensor, scale: Tensor): boolean {
-  const [, channels, height, width] = shape;
-  return shape.length === 4 && channels === scale.shape[0] && height === 1 && width === 1;
-}
-
-const isMatrix = ({ shape }: Tensor) => shape.length === 2;
-
-/** π · W for constant experts W, where the product may lie in another shape. */
-const MIXTURE = behind(
-  reshapeOperator,
-  pattern(
-    matmulOperator,
-    any("attention", isMatrix),
-    any("experts", (experts) => isMatrix(experts) && isConstant(experts)),
-  ),
-);
-
-/**
- * Weights or biases of `sets` times O outputs, each output's multiplied by its factor. They are constant, or
- * each set is a mixture of constant experts.
- */
-function scaleOutputs(parameter: Tensor, scale: Tensor, sets: number): Tensor | undefined {
-  const outputs = scale.shape[0] as number;
-  const scaled = (values: Tensor, lead: number) =>
-    reshape(mul(reshape(values, [lead, outputs, -1]), reshape(scale, [1, outputs, 1])), values.shape);
-  if (isConstant(parameter)) return scaled(parameter, sets);
-  const mixture = MIXTURE.match(parameter);
-  if (mixture === undefined || mixture.attention.shape[0] !== sets) return undefined;
-  const { attention, experts } = mixture;
-  return reshape(matmul(attention, scaled(experts, experts.shape[0] as number)), parameter.shape);
-}
-
-/** Adds to each channel, in a convolution's bias where there is one. */
-function shiftChannels(x: Tensor, shift: Tensor): Tensor {
-  if (x.is(conv2dOperator)) {
-    const [image, kernels, bias] = x.inputs as readonly [Tensor, Tensor, Tensor?];
-    return x.with({ inputs: [image, kernels, bias ? add(bias, shift) : shift] });
-  }
-  const convolution = samplesAsGroups(x);
-  if (convolution) {
-    const each = Array.from({ length: x.shape[0] as number }, () => shift);
-    return reshape(shiftChannels(convolution, concat(each, 0)), x.shape);
-  }
-  // The smaller summand first: a mixture's bias has a single value a channel.
-  if (x.is(addOperator)) return add(x.inputs[0]!, add(x.inputs[1]!, perChannel(shift)));
-  return add(x, perChannel(shift));
+  if (!y.is(addOperator)) return undefined;
+  const [one, other] = y.inputs as readonly [Tensor, Tensor];
+  const [whole, bias] = isConstant(one) ? [other, one] : [one, other];
+  if (!isConstant(bias) || whole.shape.join() !== y.shape.join()) return undefined;
+  const sum = folded(whole, scale, shift);
+  return sum && add(sum, mul(bias, perChannel(scale)));
 }

@@ -1,34 +1,38 @@
 import { type Graph, type Machine, type NamedTensor, Tensor } from "../ir/index.js";
 import { mapTree, type Tree } from "../util/tree.js";
 import { affineSums } from "./affine-sums.js";
-import { aggregatedGradients } from "./aggregated-gradients.js";
 import { blockedConvolutions } from "./blocked-convolutions.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { foldedBatchNorms } from "./folded-batch-norms.js";
 import { foldedConstants } from "./folded-constants.js";
 import { fusedActivations } from "./fused-activations.js";
 import { keptBlocked } from "./keep-blocked.js";
+import { type MixtureChoice, mixturePlans, plansOf } from "./mixture-plans.js";
+import { type GroupPlans, pricesOf, workBy } from "./mixtures/choice.js";
+import type { Work } from "./mixtures/work.js";
 import { needlessExpansions } from "./needless-expansions.js";
 import { pixelProducts } from "./pixel-products.js";
 import { poolFirst } from "./pool-first.js";
 import { asRule, type MachineRewrite, type Rewrite, suits } from "./rewrite.js";
 import { scaledProducts } from "./scaled-products.js";
 import { transposedProducts } from "./transposed-products.js";
-import { adaptToWebGpu } from "./webgpu.js";
+import { webGpuAdaptation } from "./webgpu.js";
 import { winograd } from "./winograd.js";
 
+export type { MixtureChoice } from "./mixture-plans.js";
+export { WORK_KINDS as PLAN_WORK_KINDS, type Work as PlanWork } from "./mixtures/work.js";
 export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./rewrite.js";
 
 /** Every rule, in the order in which they are applied; each can be left out by its name to find a fault. */
 export const REWRITES = [
   poolFirst,
+  foldedBatchNorms,
+  mixturePlans,
   pixelProducts,
   transposedProducts,
   scaledProducts,
   needlessExpansions,
-  foldedBatchNorms,
   winograd,
-  aggregatedGradients,
   blockedConvolutions,
   keptBlocked,
   affineSums,
@@ -43,9 +47,14 @@ export type RewriteName = (typeof REWRITES)[number]["name"];
 /** The names of all rewrites. */
 export const REWRITE_NAMES: readonly RewriteName[] = REWRITES.map(({ name }) => name);
 
-/** What a machine needs in any case, before the rules, which can be left out. */
-function adapted(graph: Graph, { target }: Machine): Graph {
-  return target === "webgpu" ? adaptToWebGpu(graph) : graph;
+/** The rules for a machine; what WebGPU needs in any case comes as soon as there is no convolution to be lowered. */
+function machineRules(machine: Machine, leftOut: readonly RewriteName[]): readonly MachineRewrite[] {
+  const kept = REWRITES.filter((rule) => rule.stage === "machine").filter(
+    (rule) => suits(rule, machine) && !leftOut.includes(rule.name),
+  );
+  const early = kept.filter((rule) => rule === foldedBatchNorms || rule === mixturePlans);
+  const adaptations = suits(webGpuAdaptation, machine) ? [webGpuAdaptation] : [];
+  return [...early, ...adaptations, ...kept.slice(early.length)];
 }
 
 /**
@@ -60,10 +69,23 @@ export function rewrite(
   leftOut: readonly RewriteName[] = [],
   inspect: (graph: Graph, rule: Rewrite) => void = () => {},
 ): Graph {
-  const rules = REWRITES.filter((rule) => rule.stage === "machine").filter(
-    (rule) => suits(rule, machine) && !leftOut.includes(rule.name),
-  );
-  return applyInTurn(rules, adapted(graph, machine), machine, inspect);
+  return applyInTurn(machineRules(machine, leftOut), graph, machine, inspect);
+}
+
+/** How each convolution with mixed kernels would be computed on a machine, were the graph rewritten for it. */
+export function plansFor(graph: Graph, machine: Machine): readonly MixtureChoice[] {
+  return plansOf(graph, { machine, later: laterThanPlans(machine) });
+}
+
+/** What a group of {@link plansFor} has to do by certain plans. */
+export function planWork(group: readonly Tensor[], plans: GroupPlans, machine: Machine): Work {
+  return workBy(pricesOf(group, machine, laterThanPlans(machine)), plans);
+}
+
+function laterThanPlans(machine: Machine): (graph: Graph) => Graph {
+  const rules = machineRules(machine, []);
+  const rest = rules.slice(rules.indexOf(mixturePlans) + 1);
+  return (graph) => applyInTurn(rest, graph, machine, () => {});
 }
 
 function applyInTurn(

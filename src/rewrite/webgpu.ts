@@ -1,4 +1,4 @@
-import type { Graph, Tensor, TensorOf } from "../ir/index.js";
+import type { Tensor, TensorOf } from "../ir/index.js";
 import {
   add,
   type ConvolutionAttributes,
@@ -11,6 +11,8 @@ import {
   slice,
   transpose,
 } from "../ops/index.js";
+import { unfoldMixtures } from "./mixture-plans.js";
+import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
 type Sizes = readonly number[];
@@ -20,12 +22,18 @@ type Sizes = readonly number[];
  * convolutions four or two at a time, across the border of a group: those get channels of zeros, which are cut
  * off again. docs/devices.md tells what was seen.
  */
-export function adaptToWebGpu(graph: Graph): Graph {
-  return transformGraph(graph, (node) => {
-    if (node.is(convTranspose2dOperator)) return transposedConvolution(node);
-    return node.is(conv2dWeightGradientOperator) ? weightGradient(node) : convolution(node);
-  });
-}
+export const webGpuAdaptation = {
+  name: "webgpu",
+  sentence: "says in another way what WebGPU computes wrongly",
+  stage: "machine",
+  targets: ["webgpu"],
+  graphs: ["training", "evaluation"],
+  apply: (graph, { machine }) =>
+    transformGraph(unfoldMixtures(graph, machine), (node) => {
+      if (node.is(convTranspose2dOperator)) return transposedConvolution(node);
+      return node.is(conv2dWeightGradientOperator) ? weightGradient(node) : convolution(node);
+    }),
+} as const satisfies MachineRewrite;
 
 /** Outputs of a group are read across its border, unless there are less than four or the lanes divide them. */
 function convolution(node: Tensor): Tensor {

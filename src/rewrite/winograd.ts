@@ -16,7 +16,6 @@ import {
   transpose,
   transposeLast,
 } from "../ops/index.js";
-import { SUM_OF_GRADIENTS } from "./aggregated-gradients.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 import { type Matrix, winogradMatrices } from "./winograd-matrices.js";
@@ -32,8 +31,6 @@ const POINTS = (TILE + TAPS - 1) ** 2;
 const WORTH = 1.5;
 /** Rows of a product, tiles times images, below which it is the kernels' points that take the time. */
 const LEAST_ROWS = 32;
-/** Experts whose gradients by the input, one after the other at points, are no dearer than one by mixed kernels. */
-const MOST_EXPERTS = 2;
 /** Images whose points are taken together: more are no faster, and points take two to three times their memory. */
 const IMAGES_AT_ONCE = 64;
 
@@ -57,7 +54,7 @@ export const winograd = {
     const filters = new Map<string, Filter>();
     return transformGraph(graph, (node, original) => {
       const pass = sharing.has(original.inputs[0]!) && passOf(node);
-      if (!pass || mixingPays(node) || !pays(pass, node, block)) return undefined;
+      if (!pass || !pays(pass, node, block)) return undefined;
       const size = pass.image.shape.slice(2) as unknown as Pair;
       const { padding } = pass.attributes;
       // In a large batch, points that wait for another pass take more memory than their time is worth.
@@ -148,12 +145,6 @@ interface Filter {
   readonly result: Tensor;
   /** [36, 9] */
   readonly weight: Tensor;
-}
-
-/** Whether the gradient by the input of a dynamic convolution is better left to `aggregated-gradients`. */
-function mixingPays(node: Tensor): boolean {
-  const found = SUM_OF_GRADIENTS.match(node);
-  return found !== undefined && (found.attention.shape[1] as number) > MOST_EXPERTS;
 }
 
 /** Whether minimal filtering can be used, and saves enough. */

@@ -2,7 +2,7 @@ import { GraphError } from "../errors/index.js";
 import { type ArrayOf, formatType, type Tensor, type TensorType } from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
-import { type RuntimeOptions, Session, targetOf } from "./session.js";
+import { type RuntimeOptions, Session } from "./session.js";
 import { SessionStep } from "./session-step.js";
 import { type ArrayRecord, PREFIX } from "./step-state.js";
 import { inTurn } from "./turn.js";
@@ -84,7 +84,6 @@ export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, 
       return { state: next, results: result.results as Tensors };
     },
     [specs as { state: Record<string, TensorSpec>; inputs: Record<string, TensorSpec> }],
-    await targetOf(options),
   );
   const session = await inTurn(() =>
     Session.open(graph, options, (name) => name.startsWith(PREFIX.nextState)),

@@ -3,7 +3,7 @@ import { type ArrayOf, type DType, formatType, type TensorData, type TensorType 
 import { type Arguments, trace } from "../trace/index.js";
 import { mapArguments, outputName } from "../trace/names.js";
 import { mapTree, type Tree } from "../util/tree.js";
-import { type OrtTensors, type RuntimeOptions, Session, targetOf } from "./session.js";
+import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
 import { inTurn } from "./turn.js";
 
 /** The typed arrays that stand for the tensors, or specs, of the tree `T`: what `ArrayOf` says of their dtypes. */
@@ -118,7 +118,7 @@ export async function compile<const S extends readonly unknown[], O>(
   specs: S,
   options: RuntimeOptions = {},
 ): Promise<CompiledFunction<S, O>> {
-  const { graph, outputNames } = trace(fn, specs, await targetOf(options));
+  const { graph, outputNames } = trace(fn, specs);
   const session = await inTurn(() => Session.open(graph, options));
   const call = async (...args: readonly unknown[]) => {
     const feeds = feedsFor(session, args);

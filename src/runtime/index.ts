@@ -9,5 +9,5 @@ export {
   type Tensors,
 } from "./compile-step.js";
 export type { OperandType, OperatorTimes } from "./profile.js";
-export { loadRuntime, type RuntimeOptions, threadsOf } from "./session.js";
+export { loadRuntime, machineFor, type RuntimeOptions, threadsOf } from "./session.js";
 export type { ArrayRecord } from "./step-state.js";

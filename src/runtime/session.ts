@@ -3,7 +3,7 @@ import { loadBackend } from "#backend";
 import { DyconvError, RuntimeUnavailableError, UsageError } from "../errors/index.js";
 import { type ExportOptions, exportOnnx } from "../export/index.js";
 import { UNREAD_OUTPUT, withUnreadOutput } from "../export/unread-output.js";
-import { allocate, type Graph, type Target, type TensorData, type TensorType } from "../ir/index.js";
+import { allocate, type Graph, type Machine, type TensorData, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
 import type { Backend, BackendSettings, Device, ProfileFile } from "./backend.js";
 import { blockedChannels } from "./blocked-layout.js";
@@ -65,14 +65,13 @@ export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
 }
 
 /**
- * What a graph is traced for: the device, save that the CPU is WebAssembly in a page, and where the native
- * package is missing.
+ * What rewrites are told of the place where a device's graphs run here.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */
-export async function targetOf(options: RuntimeOptions): Promise<{ readonly target: Target }> {
-  const { backend } = await inTurn(() => load(options));
-  return { target: backend.target };
+export async function machineFor(options: RuntimeOptions = {}): Promise<Machine> {
+  const { backend, block } = await inTurn(() => load(options));
+  return { target: backend.target, block };
 }
 
 /** Runtime tensors by name. */

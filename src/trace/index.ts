@@ -4,10 +4,8 @@ import {
   type Graph,
   type NamedTensor,
   type Shape,
-  type Target,
   Tensor,
   type TensorType,
-  withTarget,
 } from "../ir/index.js";
 import { input } from "../ops/index.js";
 import { type MapTree, mapTree, type Tree } from "../util/tree.js";
@@ -34,12 +32,6 @@ export interface Traced<O> {
   readonly outputNames: MapTree<O, Tensor, string>;
 }
 
-/** How a function is traced. */
-export interface TraceOptions {
-  /** Where the graph is to run, by which layers choose how they compute; `"cpu"` by default. */
-  readonly target?: Target;
-}
-
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
 const isSpec = (value: unknown): value is TensorSpec => value instanceof TensorSpec;
 
@@ -61,7 +53,6 @@ export type Arguments<S extends readonly unknown[]> = {
 export function trace<const S extends readonly unknown[], O>(
   fn: (...args: Arguments<S>) => O,
   specs: S,
-  { target = "cpu" }: TraceOptions = {},
 ): Traced<O> {
   const inputs: NamedTensor[] = [];
   const args = mapArguments(specs, isSpec, ({ dtype, shape }, name) => {
@@ -71,7 +62,7 @@ export function trace<const S extends readonly unknown[], O>(
   });
   const outputs: NamedTensor[] = [];
   const outputNames = mapTree(
-    withTarget(target, () => fn(...(args as Arguments<S>))) as Tree<Tensor>,
+    fn(...(args as Arguments<S>)) as Tree<Tensor>,
     (value): value is Tensor => {
       if (isTensor(value)) return true;
       if (typeof value === "object" && value !== null) return false;

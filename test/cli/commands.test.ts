@@ -26,20 +26,26 @@ describe("dyconv summary", () => {
 
   it("shows the plan of each dynamic layer for a batch, and what each plan would take", async () => {
     const { stdout } = await run("summary", "alexnet-dy", "--plans", "--batch-size", "1");
-    expect(stdout).toMatch(/^layer +when +plan +aggregate +mix-outputs +mix-inputs$/m);
+    expect(stdout).toMatch(/^layer +when +gradient by +plan +ms$/m);
     for (const layer of ["features.8", "features.11", "features.14"]) {
-      const row = new RegExp(`^${layer} +evaluating +aggregate( +[\\d.]+){3}$`, "m");
-      expect(stdout).toMatch(row);
+      expect(stdout).toMatch(new RegExp(`^${layer} +evaluating +[a-z-]+ +[\\d.]+$`, "m"));
+      expect(stdout).toMatch(new RegExp(`^${layer} +training +[a-z-]+ +[\\d.]+$`, "m"));
+    }
+    for (const gradient of ["input", "experts", "attention"]) {
+      expect(stdout.match(new RegExp(`^ +${gradient} +[a-z-]+ *$`, "gm"))).toHaveLength(3);
     }
     const { stdout: json } = await run("summary", "alexnet-dy", "--plans", "--plan", "mix-inputs", "--json");
     const { batchSize, plans } = JSON.parse(json) as { batchSize: number; plans: LayerPlan[] };
     expect(batchSize).toBe(64);
-    expect(plans.map(({ plan }) => plan)).toEqual(Array(6).fill("mix-inputs"));
+    const plan = "mix-inputs";
+    const training = { output: plan, input: plan, experts: plan, attention: plan };
+    const expected = [{ output: plan }, training];
+    expect(plans.map(({ plans }) => plans)).toEqual([...expected, ...expected, ...expected]);
   });
 
   it("predicts nothing for a device on which nothing was measured", async () => {
     const { stdout } = await run("summary", "alexnet-dy", "--plans", "--device", "webgpu");
-    expect(stdout).toMatch(/^features\.8 +training +mix-outputs( +–){3}$/m);
+    expect(stdout).toMatch(/^features\.8 +training +mix-outputs +–$/m);
   });
 
   it("prints a table and totals", async () => {

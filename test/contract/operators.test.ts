@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/ir/index.js";
+import { Tensor } from "../../src/ir/index.js";
 import * as ops from "../../src/ops/index.js";
+import * as mixed from "../../src/ops/mixed-convolution.js";
+import * as perSample from "../../src/ops/per-sample-convolution.js";
 import { RandomStream } from "../../src/util/random.js";
 import { count, gradientError, randomArray } from "./gradient-check.js";
 
@@ -22,6 +24,9 @@ const distinct = (length: number) =>
 const A = [2, 3];
 const B = [3];
 const IMAGE = [2, 4, 7, 6];
+const GEOMETRY: Record<"stride" | "padding" | "dilation", ops.Pair> & { readonly groups: number } = {
+  ...{ stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1 },
+};
 
 const rows: Readonly<Record<string, Row>> = {
   neg: { fn: ops.neg, shapes: [A] },
@@ -143,7 +148,68 @@ const rows: Readonly<Record<string, Row>> = {
       [4, 3, 3, 3],
     ],
   },
+  ...ofKernelsBySample("", GEOMETRY),
+  ...ofKernelsBySample(", strided, dilated, grouped", {
+    ...{ stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 2 },
+  }),
+  ...ofKernelsBySample(", depthwise", { ...GEOMETRY, groups: 4 }),
 };
+
+/**
+ * The operators of `per-sample-convolution.ts` and `mixed-convolution.ts`. The gradient of each is made of the others, so
+ * that these rows check second derivatives too.
+ */
+function ofKernelsBySample(title: string, geometry: typeof GEOMETRY): Readonly<Record<string, Row>> {
+  const [batch, experts, out, channels] = [2, 3, 4, 4];
+  const x = [batch, channels, 4, 5];
+  const [size, kernel] = [
+    [4, 5],
+    [2, 3],
+  ] as const;
+  const one = [out, channels / geometry.groups, ...kernel];
+  const dy = ops.conv2d(ops.input("float32", x), ops.input("float32", one), undefined, geometry)
+    .shape as number[];
+  const [attention, many, each] = [
+    [batch, experts],
+    [experts, ...one],
+    [batch, ...one],
+  ];
+  const bias = [batch, out];
+  const attributes = { ...geometry, plan: "auto" };
+  const rows: Readonly<Record<string, Row>> = {
+    perSampleConv2d: {
+      fn: (x, v, b) => ops.perSampleConv2d(x, v, b, geometry),
+      shapes: [x, each, bias],
+    },
+    perSampleInputGradient: {
+      fn: (dy, v) => Tensor.apply(perSample.perSampleInputGradientOperator, [dy, v], { ...attributes, size }),
+      shapes: [dy, each],
+    },
+    perSampleKernelGradient: {
+      fn: (x, dy) =>
+        Tensor.apply(perSample.perSampleKernelGradientOperator, [x, dy], { ...attributes, kernel }),
+      shapes: [x, dy],
+    },
+    mixedConv2d: {
+      fn: (x, a, w, b) => ops.mixedConv2d(x, a, w, b, geometry),
+      shapes: [x, attention, many, bias],
+    },
+    mixedInputGradient: {
+      fn: (dy, a, w) => Tensor.apply(mixed.mixedInputGradientOperator, [dy, a, w], { ...attributes, size }),
+      shapes: [dy, attention, many],
+    },
+    mixedExpertGradient: {
+      fn: (x, a, dy) =>
+        Tensor.apply(mixed.mixedExpertGradientOperator, [x, a, dy], { ...attributes, kernel }),
+      shapes: [x, attention, dy],
+    },
+    mixedAttentionGradient: {
+      fn: (x, w, dy) => Tensor.apply(mixed.mixedAttentionGradientOperator, [x, w, dy], attributes),
+      shapes: [x, many, dy],
+    },
+  };
+  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name + title, row]));
+}
 
 describe("gradients agree with finite differences", () => {
   for (const [name, { fn, shapes, inputs }] of Object.entries(rows)) {

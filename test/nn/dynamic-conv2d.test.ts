@@ -6,31 +6,31 @@ import {
   DynamicConv2d,
   type DynamicConv2dOptions,
   initialState,
-  type MixingPlan,
   stateShapes,
   stateSpecs,
 } from "../../src/nn/index.js";
-import { mul, sum } from "../../src/ops/index.js";
-import { compile } from "../../src/runtime/index.js";
-import { spec } from "../../src/trace/index.js";
+import { MIXING_PLANS, mul, sum } from "../../src/ops/index.js";
+import { compile, type Device } from "../../src/runtime/index.js";
+import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
 
 type Tensors = Readonly<Record<string, Tensor>>;
-const PLANS = ["aggregate", "mix-outputs", "mix-inputs"] as const satisfies readonly MixingPlan[];
-
 /** A layer's channels in and out, and its images: [B, C, n, n]. */
 interface Sizes {
   readonly batch: number;
   readonly channels: readonly [number, number];
   readonly image: number;
+  /** 3 by default. */
+  readonly kernel?: readonly [number, number];
 }
 
 /** Output, attention and gradients of a layer whose every parameter is random. */
 async function run(
-  { batch, channels, image }: Sizes,
+  { batch, channels, image, kernel = [3, 3] }: Sizes,
   options: DynamicConv2dOptions,
+  device: Device,
 ): Promise<Record<string, Float32Array>> {
-  const layer = new DynamicConv2d(...channels, 3, options);
+  const layer = new DynamicConv2d(...channels, kernel, options);
   const shape = [batch, channels[0], image, image];
   const shapes = stateShapes(layer);
   const values = Object.fromEntries(
@@ -50,6 +50,7 @@ async function run(
       };
     },
     [stateSpecs(layer), spec(shape)],
+    { device },
   );
   const { output, attention, gradient } = await fn(values, randomArray(count(shape), "x"));
   await fn.dispose();
@@ -62,8 +63,14 @@ function difference(a: Float32Array, b: Float32Array): number {
   return Math.max(...a.map((value, i) => Math.abs(value - b[i]!))) / scale;
 }
 
-async function expectPlansToAgree(sizes: Sizes, options: DynamicConv2dOptions): Promise<void> {
-  const [first, ...others] = await Promise.all(PLANS.map((plan) => run(sizes, { ...options, plan })));
+async function expectPlansToAgree(
+  sizes: Sizes,
+  options: DynamicConv2dOptions,
+  device: Device = "cpu",
+): Promise<void> {
+  const plans = ["auto", ...MIXING_PLANS] as const;
+  const results = plans.map((plan) => run(sizes, { ...options, plan }, device));
+  const [first, ...others] = await Promise.all(results);
   for (const other of others) {
     expect(Object.keys(other)).toEqual(Object.keys(first!));
     for (const [key, values] of Object.entries(first!)) {
@@ -72,19 +79,34 @@ async function expectPlansToAgree(sizes: Sizes, options: DynamicConv2dOptions): 
   }
 }
 
-describe("the three mixing plans agree, forward and gradient", () => {
-  const cases: Readonly<Record<string, DynamicConv2dOptions>> = {
+describe("the plans agree, forward and gradient", () => {
+  const cases: Readonly<Record<string, DynamicConv2dOptions & Pick<Sizes, "kernel">>> = {
     "stride 2": { stride: 2, padding: 1 },
     "groups 2": { groups: 2, padding: 1 },
     "dilation 2": { dilation: 2, padding: 2 },
     "stride 2, groups 2, dilation 2": { stride: 2, groups: 2, dilation: 2, padding: 2 },
+    "1×1 kernel": { kernel: [1, 1] },
+    "1×1 kernel, stride 2": { kernel: [1, 1], stride: 2 },
+    "1×5 kernel": { kernel: [1, 5], stride: [1, 2], padding: [0, 2] },
     "no bias, sigmoid routing": { bias: false, routing: "sigmoid" },
   };
-  for (const [name, options] of Object.entries(cases)) {
-    for (const batch of [1, 3]) {
-      it(`${name}, batch ${batch}`, () =>
-        expectPlansToAgree({ batch, channels: [8, 6], image: 9 }, { experts: 3, ...options }));
+  for (const device of ["cpu", "wasm"] as const) {
+    for (const [name, { kernel, ...options }] of Object.entries(cases)) {
+      for (const batch of [1, 3]) {
+        it(`${name}, batch ${batch}, ${device}`, () =>
+          expectPlansToAgree(
+            { batch, channels: [8, 6], image: 9, ...(kernel && { kernel }) },
+            { experts: 3, ...options },
+            device,
+          ));
+      }
     }
+    it(`depthwise, ${device}`, () =>
+      expectPlansToAgree(
+        { batch: 3, channels: [8, 8], image: 9 },
+        { experts: 3, groups: 8, padding: 1, stride: 2 },
+        device,
+      ));
   }
 
   // Wide enough for the blocked layout, and for kernels that are mixed in several parts.
@@ -94,20 +116,31 @@ describe("the three mixing plans agree, forward and gradient", () => {
 });
 
 describe("an open batch", () => {
-  it("runs at two batch sizes, each sample as it would be alone", async () => {
-    const layer = new DynamicConv2d(8, 6, 3, { experts: 3, padding: 1 });
-    const state = initialState(layer, 1);
-    const fn = await compile(
-      (tensors: Tensors, x) => applyModel(layer, tensors, x).output,
-      [stateSpecs(layer), spec(["batch", 8, 9, 9])],
+  it.each(["auto", "mix-outputs", "mix-inputs", "unfold"] as const)(
+    "runs at two batch sizes, each sample as it would be alone: %s",
+    async (plan) => {
+      const layer = new DynamicConv2d(8, 6, 3, { experts: 3, padding: 1, plan });
+      const state = initialState(layer, 1);
+      const fn = await compile(
+        (tensors: Tensors, x) => applyModel(layer, tensors, x).output,
+        [stateSpecs(layer), spec(["batch", 8, 9, 9])],
+      );
+      const images = randomArray(3 * 8 * 81, "images");
+      const three = (await fn(state, images)) as Float32Array;
+      expect(three.length).toBe(3 * 6 * 81);
+      const one = (await fn(state, images.slice(0, 8 * 81))) as Float32Array;
+      expect(one.length).toBe(6 * 81);
+      expect(difference(one, three.slice(0, 6 * 81))).toBeLessThan(1e-5);
+      await fn.dispose();
+    },
+  );
+
+  it("cannot be aggregated, and says so when the layer is traced", () => {
+    const layer = new DynamicConv2d(8, 6, 3, { experts: 3, plan: "aggregate" });
+    const forward = (tensors: Tensors, x: Tensor) => applyModel(layer, tensors, x).output;
+    expect(() => trace(forward, [stateSpecs(layer), spec(["batch", 8, 9, 9])])).toThrow(
+      /the plan aggregate.*known/s,
     );
-    const images = randomArray(3 * 8 * 81, "images");
-    const three = (await fn(state, images)) as Float32Array;
-    expect(three.length).toBe(3 * 6 * 81);
-    const one = (await fn(state, images.slice(0, 8 * 81))) as Float32Array;
-    expect(one.length).toBe(6 * 81);
-    expect(difference(one, three.slice(0, 6 * 81))).toBeLessThan(1e-5);
-    await fn.dispose();
   });
 });
 

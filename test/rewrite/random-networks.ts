@@ -2,7 +2,6 @@
 import fc from "fast-check";
 import { ShapeError } from "../../src/errors/index.js";
 import type { Tensor } from "../../src/ir/index.js";
-import { MIXING_PLANS, type MixingPlan } from "../../src/nn/dynamic/mix.js";
 import {
   add,
   avgPool2d,
@@ -17,10 +16,12 @@ import {
   globalAvgPool2d,
   input,
   interleave,
+  MIXING_PLANS,
   matmul,
   maximum,
   maxPool2d,
   mixExperts,
+  mixedConv2d,
   mul,
   type Pair,
   pad,
@@ -121,7 +122,7 @@ const transposedConvolution = fc.record({ out: channels, kernel, geometry, outpu
 
 const dynamic = fc
   .record({
-    plan: fc.constantFrom<MixingPlan>("aggregate", "mix-outputs", "mix-inputs"),
+    plan: fc.constantFrom("auto" as const, ...MIXING_PLANS),
     experts: fc.integer({ min: 1, max: 4 }),
     out: channels,
     kernel,
@@ -138,8 +139,8 @@ const dynamic = fc
         const pooled = reshape(globalAvgPool2d(x), [batch, inputs]);
         const attention = softmax(matmul(pooled, parameter([inputs, experts])));
         const weight = parameter([experts, out, inputs / groups, ...kernel]);
-        const mixture = { x, attention, weight, bias: bias ? parameter([experts, out]) : undefined };
-        return MIXING_PLANS[plan](mixture, { ...geometry, groups });
+        const mixed = bias ? matmul(attention, parameter([experts, out])) : undefined;
+        return mixedConv2d(x, attention, weight, mixed, { ...geometry, groups, plan });
       },
     }),
   );

@@ -1,12 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/grad/index.js";
-import { type Graph, nodesOf, type Tensor } from "../../src/ir/index.js";
+import { type Graph, type Machine, nodesOf, type Tensor } from "../../src/ir/index.js";
 import { type ConvolutionOptions, conv2d, convTranspose2d, mul, sum } from "../../src/ops/index.js";
 import { rewrite } from "../../src/rewrite/index.js";
-import { adaptToWebGpu } from "../../src/rewrite/webgpu.js";
+import { webGpuAdaptation } from "../../src/rewrite/webgpu.js";
 import { Session } from "../../src/runtime/session.js";
 import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
+
+const WEBGPU: Machine = { target: "webgpu", block: 0 };
+const adaptToWebGpu = (graph: Graph) =>
+  webGpuAdaptation.apply(graph, { machine: WEBGPU, later: (same) => same });
 
 type Shape = readonly (number | "batch")[];
 

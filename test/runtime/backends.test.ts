@@ -6,7 +6,6 @@ import {
   type BackendSettings,
   compile,
   constant,
-  currentTarget,
   type Device,
   DyconvError,
   gather,
@@ -17,6 +16,7 @@ import {
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { loadBackend as loadInBrowser } from "../../src/runtime/backend.browser.js";
 import { loadBackend } from "../../src/runtime/backend.node.js";
+import { machineFor } from "../../src/runtime/index.js";
 
 const native = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
 const cuda = join(native, "bin/napi-v6", process.platform, process.arch, "libonnxruntime_providers_cuda.so");
@@ -58,24 +58,13 @@ describe("a device that is not to be had", () => {
     expect(hint).toBe('device "cpu" runs everywhere');
   });
 
-  it("a model is traced for WebAssembly where that is what the CPU comes to", async () => {
-    const targetSeen = async () => {
-      let seen: string | undefined;
-      const fn = await compile(
-        (x) => {
-          seen = currentTarget();
-          return add(x, 1);
-        },
-        [spec([1])],
-      );
-      await fn.dispose();
-      return seen;
-    };
-    expect(await targetSeen()).toBe("cpu");
+  it("a graph is rewritten for WebAssembly where that is what the CPU comes to", async () => {
+    expect((await machineFor()).target).toBe("cpu");
     vi.doMock("onnxruntime-node", () => {
       throw new Error("no such package");
     });
-    expect(await targetSeen()).toBe("wasm");
+    expect(await machineFor()).toEqual({ target: "wasm", block: 0 });
+    expect(await machineFor()).toEqual(await machineFor({ device: "wasm" }));
   });
 
   it("a page takes its cores where it is isolated and workers find their code", async () => {

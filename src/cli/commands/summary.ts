@@ -47,7 +47,10 @@ export function defineSummary(program: Command, terminal: Terminal, models: Mode
     )
     .argument("<model>", MODEL_ARGUMENT)
     .option("--image-size <n>", "height and width of the image (default: the model's own)", imageSize)
-    .option("--plans", "show which plan computes each dynamic layer, and what each is predicted to take")
+    .option(
+      "--plans",
+      "show which plan computes each dynamic layer and its gradients, and what each is predicted to take",
+    )
     .option("--batch-size <n>", "images that plans are chosen for", batchSize, 64)
     .addOption(deviceOption())
     .option(...JSON_OPTION)
@@ -62,9 +65,9 @@ async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal
   const model = entry.create(completed);
   const sizes = { imageSize: others.imageSize ?? entry.imageSize };
   const summary = await summarizeAt(model, entry, sizes.imageSize);
-  const { json, batchSize, device: target } = others;
+  const { json, batchSize, device } = others;
   const { layerPlans } = await import("../../inspect/plans.js");
-  const plans = others.plans && layerPlans(model, { ...sizes, batchSize, target });
+  const plans = others.plans && (await layerPlans(model, { ...sizes, batchSize, device }));
   if (json)
     return writeJson(terminal, {
       model: name,
@@ -102,7 +105,7 @@ size         ${formatBytes(summary.bytes)}
   if (plans === undefined) return;
   const { formatPlans } = await import("../plan-table.js");
   terminal.out(`
-plans for batch ${batchSize} on ${target}, and the milliseconds that are predicted
+plans for batch ${batchSize} on ${device}; ms: what is predicted for them, and for one plan alone
 ${formatPlans(plans, terminal)}
 `);
 }

@@ -1,14 +1,11 @@
 import { UsageError } from "../../errors/index.js";
-import { currentTarget, type Shape, type Tensor } from "../../ir/index.js";
-import { conv2d, input, type PairOption } from "../../ops/index.js";
-import { elementCount } from "../../util/shape.js";
+import type { Tensor } from "../../ir/index.js";
+import { type MixingPlan, matmul, mixedConv2d, type PairOption } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
 import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
 import { type Conv2dOptions, kernelSizes } from "../layers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
-import { choosePlan, type MixtureSize, type PlanContext } from "./cost-model.js";
-import { MIXING_PLANS, type MixingPlan } from "./mix.js";
 import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
 
 /** Options of a dynamic convolution. */
@@ -20,7 +17,7 @@ export interface DynamicConv2dOptions extends Conv2dOptions, RoutingOptions {
    * all experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases N(0, √(2 / K)).
    */
   readonly init?: "per-expert" | "notebook";
-  /** How samples are convolved with their mixtures; by default what is quickest (`cost-model.ts`). */
+  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
   readonly plan?: MixingPlan | "auto";
 }
 
@@ -76,38 +73,9 @@ export class DynamicConv2d extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const { groups = 1 } = this.#options;
     const attention = this.routing.call(x, context);
     context.recordAttention("kernel", { values: attention, activation: this.routing.activation, axis: 1 });
-    const mixture = {
-      x,
-      attention,
-      weight: context.read(this.weight),
-      bias: this.bias && context.read(this.bias),
-    };
-    const plan = this.planFor(x.shape, { target: currentTarget(), training: context.training });
-    return MIXING_PLANS[plan](mixture, { ...this.#options, groups });
-  }
-
-  /** The plan by which an input [B, C, H, W] is computed: that of the options, else the quickest. */
-  planFor(x: Shape, context: PlanContext): MixingPlan {
-    const { plan = "auto" } = this.#options;
-    return plan === "auto" ? choosePlan(this.mixtureSize(x), context) : plan;
-  }
-
-  /** What the cost of the layer depends on, for an input [B, C, H, W]. */
-  mixtureSize(x: Shape): MixtureSize | "open" {
-    const [batch, ...sample] = x;
-    if (batch === undefined || batch === "batch") return "open";
-    const [experts, ...kernels] = this.weight.shape;
-    const y = conv2d(input("float32", x), input("float32", kernels), undefined, this.#options);
-    return {
-      batch,
-      experts: experts!,
-      input: elementCount(sample),
-      output: elementCount(y.shape.slice(1)),
-      kernels: elementCount(kernels),
-      summed: elementCount(kernels.slice(1)),
-    };
+    const bias = this.bias && matmul(attention, context.read(this.bias));
+    return mixedConv2d(x, attention, context.read(this.weight), bias, this.#options);
   }
 }

@@ -1,0 +1,143 @@
+import { MIXING_PLANS, RandomStream } from "dyconv";
+import { type PlanPoint, type PlanSampleOptions, samplePlans } from "dyconv/node";
+import { instructionSet } from "../machine.js";
+import { readRows, saveRow } from "../results.js";
+import { ROOT } from "../settings.js";
+
+/** One plan on one point of the grid. */
+export interface PlanRow extends Omit<PlanPoint, "training"> {
+  readonly target: "cpu" | "wasm";
+  readonly instructions: string;
+  readonly threads: number;
+  readonly clock: "wall" | "cpu";
+  readonly pass: "evaluating" | "training";
+  readonly plan: string;
+  readonly milliseconds: number;
+}
+
+const KEYS = [
+  ...(["target", "instructions", "threads", "clock", "pass", "batch", "experts"] as const),
+  ...(["inChannels", "outChannels", "kernel", "groups", "size", "plan"] as const),
+] as const satisfies readonly (keyof PlanRow)[];
+
+const BATCHES = [1, 4, 8, 64];
+const EXPERTS = [1, 2, 4, 8, 16];
+const CHANNELS = [16, 32, 64, 128, 256, 512];
+const SIZES = [4, 7, 14, 28, 56];
+/** What a plan that computes every expert may have to do: points with more multiply-adds or weights are left out. */
+const MOST_MULTIPLY_ADDS = { cpu: 3e9, wasm: 3e8 };
+const MOST_WEIGHTS = 2e7;
+/** How much slower than the quickest plan a choice may be to count as right. */
+const TOLERANCE = 0.05;
+
+/** Options of the suite. */
+export interface PlanSettings {
+  readonly target: "cpu" | "wasm";
+  readonly points: number;
+  readonly seed: number;
+  readonly threads: number;
+  readonly clock: "wall" | "cpu";
+  readonly rounds: number;
+}
+
+/** Single convolutions with mixed kernels by each plan, at points of a grid that are drawn with a seed. */
+export async function runPlans(settings: PlanSettings): Promise<void> {
+  const { target, points, seed, threads, clock, rounds } = settings;
+  const options: PlanSampleOptions = { device: target, threads, clock, rounds };
+  const drawn = drawPoints(target, points, seed);
+  const instructions = await instructionSet();
+  for (const [n, point] of drawn.entries()) {
+    const samples = await samplePlans(point, options);
+    const { training, ...sizes } = point;
+    for (const { plan, milliseconds } of samples) {
+      const row: PlanRow = {
+        ...{ target, instructions, threads, clock },
+        ...{ pass: training ? "training" : "evaluating", ...sizes, plan, milliseconds },
+      };
+      await saveRow(OUT, "plans", row, KEYS);
+    }
+    const times = samples.map(({ plan, milliseconds }) => `${plan} ${milliseconds.toPrecision(3)}`);
+    console.log(`${n + 1}/${drawn.length} ${titleOf(point)}: ${times.join(", ")}`);
+  }
+  await reportPlans();
+}
+
+const OUT = `${ROOT}bench/results`;
+
+function titleOf({
+  training,
+  batch,
+  experts,
+  inChannels,
+  outChannels,
+  kernel,
+  groups,
+  size,
+}: PlanPoint): string {
+  const grouped = groups > 1 ? ", depthwise" : "";
+  return `${training ? "training" : "evaluating"} ${inChannels}→${outChannels} ${kernel}×${kernel}${grouped}, ${size}×${size}, K = ${experts}, batch ${batch}`;
+}
+
+/** Points of the grid, all different, by a seed. */
+function drawPoints(target: "cpu" | "wasm", count: number, seed: number): readonly PlanPoint[] {
+  const shapes = CHANNELS.flatMap((inChannels) => [
+    ...CHANNELS.flatMap((outChannels) =>
+      [1, 3].map((kernel) => ({ inChannels, outChannels, kernel, groups: 1 })),
+    ),
+    { inChannels, outChannels: inChannels, kernel: 3, groups: inChannels },
+  ]).filter(
+    ({ inChannels, outChannels }) => Math.max(inChannels / outChannels, outChannels / inChannels) <= 4,
+  );
+  const grid = [false, true].flatMap((training) =>
+    BATCHES.flatMap((batch) =>
+      EXPERTS.flatMap((experts) =>
+        SIZES.flatMap((size) => shapes.map((shape) => ({ training, batch, experts, size, ...shape }))),
+      ),
+    ),
+  );
+  const affordable = grid.filter(({ batch, experts, inChannels, outChannels, kernel, groups, size }) => {
+    const weights = (outChannels * inChannels * kernel ** 2) / groups;
+    const multiplyAdds = batch * experts * weights * size ** 2;
+    return multiplyAdds <= MOST_MULTIPLY_ADDS[target] && Math.max(experts, batch) * weights <= MOST_WEIGHTS;
+  });
+  // Depthwise convolutions are few in the grid: every fifth point is one.
+  const order = new RandomStream(seed, "plan points").permutation(affordable.length);
+  const shuffled = Array.from(order, (i) => affordable[i]!);
+  const depthwise = shuffled.filter(({ groups }) => groups > 1).slice(0, Math.round(count / 5));
+  return [...depthwise, ...shuffled.filter(({ groups }) => groups === 1).slice(0, count - depthwise.length)];
+}
+
+/** Says how often the chosen plan was within 5 % of the quickest, for each target, clock and pass. */
+export async function reportPlans(): Promise<void> {
+  const rows = await readRows<PlanRow>(OUT, "plans");
+  const sets = new Map<string, Map<string, PlanRow[]>>();
+  for (const row of rows) {
+    const set = `${row.target}, ${row.instructions}, ${row.threads} threads, ${row.pass}`;
+    const point = KEYS.filter((key) => key !== "plan")
+      .map((key) => row[key])
+      .join();
+    const points = sets.get(set) ?? new Map<string, PlanRow[]>();
+    points.set(point, [...(points.get(point) ?? []), row]);
+    sets.set(set, points);
+  }
+  for (const [set, points] of sets) {
+    const losses = [...points.values()].flatMap((rows) => {
+      const chosen = rows.find(({ plan }) => plan === "auto");
+      const others = rows.filter(({ plan }) => (MIXING_PLANS as readonly string[]).includes(plan));
+      const best = Math.min(...others.map(({ milliseconds }) => milliseconds));
+      return chosen ? [chosen.milliseconds / best - 1] : [];
+    });
+    console.log(`${set}: ${describeLosses(losses)}`);
+  }
+}
+
+/** @param losses how much longer the chosen plan takes than the quickest, as a fraction, for each point */
+export function describeLosses(losses: readonly number[]): string {
+  const within = losses.filter((loss) => loss <= TOLERANCE).length;
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+  return (
+    `within 5 % of the quickest plan at ${percent(within / losses.length)} of ${losses.length} points; ` +
+    `${percent(losses.reduce((sum, loss) => sum + Math.max(0, loss), 0) / losses.length)} lost on average, ` +
+    `${percent(Math.max(...losses))} at most`
+  );
+}

@@ -1,0 +1,204 @@
+/**
+ * Convolution with kernels mixed for each sample, y_b = (Σₖ π_bk Wₖ) ∗ x_b: linear in each of x, π and W. With dy it is
+ * a form in four arguments, ⟨dy, (Σₖ πₖ Wₖ) ∗ x⟩, and there is an operator for its gradient by each of them:
+ * - by dy, the mixed convolution of x;
+ * - by x, the mixed transposed convolution of dy;
+ * - by W, the correlations of x with dy, weighted by π and summed over the batch;
+ * - by π, the products of those correlations with each of the W.
+ * The gradient of each by each of its inputs is another of the four.
+ *
+ * Axis order: x [B, C, H, W]; π [B, K]; W [K, O, C/groups, kh, kw]; y [B, O, H′, W′]. How each is computed is left to
+ * the rewrite `mixture-plans`; without it, kernels are mixed and images unfolded.
+ */
+import { ShapeError } from "../errors/index.js";
+import { formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { elementCount, staticShape } from "../util/shape.js";
+import { emitAs } from "./composed.js";
+import { type ConvolutionAttributes, type ConvolutionOptions, convolutionAttributes } from "./convolution.js";
+import { reshape } from "./layout.js";
+import { matmul, transposeLast } from "./matmul.js";
+import { outputShape, type WithKernel, type WithSize } from "./per-sample-convolution.js";
+import { sum } from "./reduce.js";
+import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "./unfold.js";
+import type { Pair } from "./window.js";
+
+/** The exact ways to compute a convolution with mixed kernels, and its gradients. */
+export const MIXING_PLANS = ["aggregate", "mix-outputs", "mix-inputs", "unfold"] as const;
+
+/**
+ * One of {@link MIXING_PLANS}.
+ * - `aggregate`: kernels are mixed, and one convolution has a group for each sample; for a known batch.
+ * - `mix-outputs`: a convolution with the kernels of all experts, whose outputs are mixed.
+ * - `mix-inputs`: the input times each weight of the attention, and a convolution that sums over experts too.
+ * - `unfold`: kernels are mixed, and multiplied by the columns of each sample's image.
+ */
+export type MixingPlan = (typeof MIXING_PLANS)[number];
+
+/** Options of a convolution with mixed kernels. */
+export interface MixedConvolutionOptions extends ConvolutionOptions {
+  /** How it and its gradients are computed; `"auto"` by default: each by what is predicted to be quickest. */
+  readonly plan?: MixingPlan | "auto";
+}
+
+/** Attributes of the four operators; `plan` passes on to the gradients. */
+export interface MixedAttributes extends ConvolutionAttributes {
+  readonly plan: string;
+}
+
+function spatial({ shape }: TensorType): Pair {
+  return shape.slice(-2) as unknown as Pair;
+}
+
+/** Each sample's kernels, or biases: π [B, K] and [K, …] → [B, …]. */
+export function mixKernels(attention: Tensor, experts: Tensor): Tensor {
+  const [count, ...inner] = experts.shape as readonly number[];
+  return reshape(matmul(attention, reshape(experts, [count!, -1])), [attention.shape[0]!, ...inner]);
+}
+
+/** Σ_b π_bk dV_b: dV [B, …] and π [B, K] → [K, …]. */
+export function gradientByExperts(byKernels: Tensor, attention: Tensor): Tensor {
+  const [batch, ...inner] = staticShape(byKernels.shape, "gradient by the experts");
+  const experts = attention.shape[1]!;
+  return reshape(matmul(transposeLast(attention), reshape(byKernels, [batch!, -1])), [experts, ...inner]);
+}
+
+/** ⟨dV_b, Wₖ⟩: dV [B, …] and W [K, …] → [B, K]. */
+export function gradientByAttention(byKernels: Tensor, experts: Tensor): Tensor {
+  const weights = reshape(experts, [experts.shape[0]!, -1]);
+  return matmul(reshape(byKernels, [byKernels.shape[0]!, -1]), transposeLast(weights));
+}
+
+/** Multiply-adds of mixing kernels, or of undoing it. */
+function mixing({ shape }: TensorType, experts: TensorType): number {
+  return (shape[0] as number) * elementCount(experts.shape);
+}
+
+/** Multiply-adds of a convolution whose outputs have the shape of `y`, with one kernel a sample. */
+function windows({ shape }: TensorType, experts: TensorType): number {
+  return elementCount(shape) * elementCount(experts.shape.slice(2));
+}
+
+/** Forward: (x, π, W, bias [B, O]) → y. */
+export const mixedConv2dOperator: Operator<MixedAttributes> = {
+  name: "mixedConv2d",
+  linearIn: [0, 1, 2],
+  multiplyAdds: ([, attention, experts], y) => mixing(attention!, experts!) + windows(y, experts!),
+  infer: ([x, attention, experts, bias], attributes) => {
+    const [count, ...kernels] = experts!.shape;
+    const [batch] = x!.shape;
+    const fitsAttention = attention!.shape.join() === [batch, count].join();
+    const fitsBias = bias === undefined || bias.shape.join() === [batch, kernels[0]].join();
+    if (kernels.length !== 4 || !fitsAttention || !fitsBias) {
+      throw new ShapeError(
+        "mixedConv2d",
+        "x [B, C, H, W], attention [B, K], experts [K, O, C/groups, kh, kw] and bias [B, O]",
+        [x!, attention!, experts!, ...(bias ? [bias] : [])].map(formatType).join(", "),
+      );
+    }
+    if (attributes.plan === "aggregate") staticShape(x!.shape, "the plan aggregate");
+    return { dtype: "float32", shape: outputShape(x!, kernels, attributes) };
+  },
+  gradient: (dy, { inputs: [x, attention, experts, bias], attributes }) => [
+    inputGradient([dy, attention!, experts!], { ...attributes, size: spatial(x!) }),
+    attentionGradient([x!, experts!, dy], attributes),
+    expertGradient([x!, attention!, dy], { ...attributes, kernel: spatial(experts!) }),
+    ...(bias ? [sum(dy, { axes: [2, 3] })] : []),
+  ],
+  emit: emitAs(([x, attention, experts, ...bias], attributes) => {
+    const y = mixedConv2dOperator.infer([x!, attention!, experts!], attributes);
+    return unfoldedConv2d([x!, mixKernels(attention!, experts!), ...bias], attributes, spatial(y));
+  }),
+};
+
+/** Gradient by the input: (dy, π, W) → dx. */
+export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = {
+  name: "mixedInputGradient",
+  linearIn: [0, 1, 2],
+  multiplyAdds: ([dy, attention, experts]) => mixing(attention!, experts!) + windows(dy!, experts!),
+  infer: ([dy, , experts], { groups, size }) => ({
+    dtype: "float32",
+    shape: [dy!.shape[0]!, (experts!.shape[2] as number) * groups, ...size],
+  }),
+  gradient: (dx, { inputs: [dy, attention, experts], attributes: { size: _, ...attributes } }) => [
+    forward([dx, attention!, experts!], attributes),
+    attentionGradient([dx, experts!, dy!], attributes),
+    expertGradient([dx, attention!, dy!], { ...attributes, kernel: spatial(experts!) }),
+  ],
+  emit: emitAs(([dy, attention, experts], attributes) =>
+    unfoldedInputGradient([dy!, mixKernels(attention!, experts!)], attributes, attributes.size),
+  ),
+};
+
+/** Gradient by the experts: (x, π, dy) → dW. */
+export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel> = {
+  name: "mixedExpertGradient",
+  linearIn: [0, 1, 2],
+  multiplyAdds: ([, attention, dy], dw) => mixing(attention!, dw) + windows(dy!, dw),
+  infer: ([x, attention, dy], { groups, kernel }) => {
+    const [, channels] = staticShape(x!.shape, "gradient by the experts");
+    return { dtype: "float32", shape: [attention!.shape[1]!, dy!.shape[1]!, channels! / groups, ...kernel] };
+  },
+  gradient: (dw, { inputs: [x, attention, dy], attributes: { kernel: _, ...attributes } }) => [
+    inputGradient([dy!, attention!, dw], { ...attributes, size: spatial(x!) }),
+    attentionGradient([x!, dw, dy!], attributes),
+    forward([x!, attention!, dw], attributes),
+  ],
+  emit: emitAs(([x, attention, dy], attributes) =>
+    gradientByExperts(unfoldedKernelGradient([x!, dy!], attributes, attributes.kernel), attention!),
+  ),
+};
+
+/** Gradient by the attention: (x, W, dy) → dπ. */
+export const mixedAttentionGradientOperator: Operator<MixedAttributes> = {
+  name: "mixedAttentionGradient",
+  linearIn: [0, 1, 2],
+  multiplyAdds: ([, experts, dy], attention) => mixing(attention, experts!) + windows(dy!, experts!),
+  infer: ([x, experts]) => ({ dtype: "float32", shape: [x!.shape[0]!, experts!.shape[0]!] }),
+  gradient: (weights, { inputs: [x, experts, dy], attributes }) => [
+    inputGradient([dy!, weights, experts!], { ...attributes, size: spatial(x!) }),
+    expertGradient([x!, weights, dy!], { ...attributes, kernel: spatial(experts!) }),
+    forward([x!, weights, experts!], attributes),
+  ],
+  emit: emitAs(([x, experts, dy], attributes) =>
+    gradientByAttention(unfoldedKernelGradient([x!, dy!], attributes, spatial(experts!)), experts!),
+  ),
+};
+
+type Three = readonly [Tensor, Tensor, Tensor];
+
+function forward(inputs: Three, attributes: MixedAttributes): Tensor {
+  return Tensor.apply(mixedConv2dOperator, inputs, attributes);
+}
+
+function inputGradient(inputs: Three, attributes: MixedAttributes & WithSize): Tensor {
+  return Tensor.apply(mixedInputGradientOperator, inputs, attributes);
+}
+
+function expertGradient(inputs: Three, attributes: MixedAttributes & WithKernel): Tensor {
+  return Tensor.apply(mixedExpertGradientOperator, inputs, attributes);
+}
+
+function attentionGradient(inputs: Three, attributes: MixedAttributes): Tensor {
+  return Tensor.apply(mixedAttentionGradientOperator, inputs, attributes);
+}
+
+/**
+ * Each sample convolved with its own mixture of experts, Σₖ πₖ Wₖ (Chen et al., CVPR 2020, equation 2).
+ *
+ * @param x [B, C, H, W]; B may be open
+ * @param attention π [B, K]
+ * @param experts W [K, O, C/groups, kh, kw]
+ * @param bias [B, O], mixed already
+ * @returns [B, O, H′, W′], sized as {@link conv2d} says
+ * @throws ShapeError where channels, groups or sizes do not fit, or an open batch is to be computed by `aggregate`
+ */
+export function mixedConv2d(
+  x: Tensor,
+  attention: Tensor,
+  experts: Tensor,
+  bias?: Tensor,
+  { plan = "auto", ...options }: MixedConvolutionOptions = {},
+): Tensor {
+  const inputs = bias ? [x, attention, experts, bias] : [x, attention, experts];
+  return Tensor.apply(mixedConv2dOperator, inputs, { ...convolutionAttributes(options), plan });
+}

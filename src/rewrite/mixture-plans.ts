@@ -1,0 +1,50 @@
+import type { Graph, Machine, Tensor } from "../ir/index.js";
+import type { MixingPlan } from "../ops/index.js";
+import { mergeCommonSubexpressions } from "./common-subexpressions.js";
+import { type GroupChoice, PlanChooser } from "./mixtures/choice.js";
+import { mixtureGroups } from "./mixtures/groups.js";
+import { LOWERED } from "./mixtures/lowerings.js";
+import type { MachineRewrite, RewriteContext } from "./rewrite.js";
+import { transformGraph } from "./transform.js";
+
+/**
+ * Says each convolution with kernels for each sample, and each of its gradients, with plain convolutions and products:
+ * by the plan that is asked for, or the combination of plans that is predicted to be quickest on the machine.
+ */
+export const mixturePlans = {
+  name: "mixture-plans",
+  sentence: "computes a dynamic layer, and each of its gradients, by the plan predicted to be quickest",
+  stage: "machine",
+  graphs: ["training", "evaluation"],
+  apply: (graph, context) => {
+    const plans = plansOf(graph, context).flatMap(({ group, choice }) =>
+      group.map((node) => [node, choice.plans.get(node.operator)!] as const),
+    );
+    return plans.length === 0 ? graph : lowered(graph, context.machine, new Map(plans));
+  },
+} as const satisfies MachineRewrite;
+
+/** Unfolds each convolution with kernels for each sample, and each of its gradients, if there are any left. */
+export function unfoldMixtures(graph: Graph, machine: Machine): Graph {
+  return mixtureGroups(graph).length === 0 ? graph : lowered(graph, machine, new Map());
+}
+
+function lowered(graph: Graph, { block }: Machine, plans: ReadonlyMap<Tensor, MixingPlan>): Graph {
+  const plain = transformGraph(graph, (node, original) =>
+    LOWERED.get(node.operator)?.plans[plans.get(original) ?? "unfold"]?.(node, block),
+  );
+  // What directions share is one node for the rules that follow, which see by that what can be shared further.
+  return mergeCommonSubexpressions(plain);
+}
+
+/** A convolution with mixed kernels and its gradients, and how they are to be computed. */
+export interface MixtureChoice {
+  readonly group: readonly Tensor[];
+  readonly choice: GroupChoice;
+}
+
+/** The plans of all convolutions with mixed kernels that a graph holds. */
+export function plansOf(graph: Graph, { machine, later }: RewriteContext): readonly MixtureChoice[] {
+  const chooser = new PlanChooser(machine, later);
+  return mixtureGroups(graph).map((group) => ({ group, choice: chooser.choose(group) }));
+}

@@ -1,0 +1,165 @@
+import { type Graph, type Machine, type Operator, Tensor, type TensorType } from "../../ir/index.js";
+import { MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
+import { isConstant } from "../transform.js";
+import { type MeasuredTarget, PLAN_COEFFICIENTS, type PlanCoefficients } from "./coefficients.js";
+import { LOWERED } from "./lowerings.js";
+import { type Candidate, placeholder, priceCandidates, type SharedWork } from "./price.js";
+import { addWork, WORK_KINDS, type Work } from "./work.js";
+
+/** Images that an open batch is priced for. */
+const TYPICAL_BATCH = 8;
+/** The plans that know nothing of the batch, by how little they ask of a target on which nothing was measured. */
+const OPEN_PLANS: readonly MixingPlan[] = ["mix-outputs", "mix-inputs", "unfold"];
+
+/** Predictions that differ by less are taken for equal: the plans that come first in the list are then preferred. */
+const INDIFFERENCE = 0.03;
+
+/** A plan for each operator of a group. */
+export type GroupPlans = ReadonlyMap<Operator, MixingPlan>;
+
+/** What was chosen for a group, and what each plan would take. */
+export interface GroupChoice {
+  readonly plans: GroupPlans;
+  /** Milliseconds of the choice, and of the whole group by one plan; absent where nothing was measured. */
+  readonly predicted?: {
+    readonly chosen: number;
+    readonly byPlan: Readonly<Partial<Record<MixingPlan, number>>>;
+  };
+}
+
+/** A rule, or several. */
+type Later = (graph: Graph) => Graph;
+
+/** Chooses for groups of one graph; those of equal sizes are priced once. */
+export class PlanChooser {
+  readonly #known = new Map<string, GroupChoice>();
+
+  /** @param later the rules that are to follow */
+  constructor(
+    readonly machine: Machine,
+    readonly later: Later,
+  ) {}
+
+  /** The plans of a group: those that are asked for, or else the quickest. */
+  choose(group: readonly Tensor[]): GroupChoice {
+    const key = group.map(describe).sort().join("; ");
+    const choice = this.#known.get(key) ?? this.#choose(group);
+    this.#known.set(key, choice);
+    return choice;
+  }
+
+  #choose(group: readonly Tensor[]): GroupChoice {
+    const asked = group[0]!.attributes.plan as MixingPlan | "auto";
+    const operators = [...new Set(group.map(({ operator }) => operator))];
+    const same = (plan: MixingPlan) => new Map(operators.map((operator) => [operator, plan]));
+    if (asked !== "auto") return { plans: same(asked) };
+    const { target } = this.machine;
+    if (target in PLAN_COEFFICIENTS) {
+      return quickest(pricesOf(group, this.machine, this.later), PLAN_COEFFICIENTS[target as MeasuredTarget]);
+    }
+    const [batch] = group[0]!.inputs[0]!.shape;
+    const plans = plansOf(operators[0]!);
+    const preferred: readonly MixingPlan[] = batch === 1 ? ["aggregate"] : [...OPEN_PLANS, "aggregate"];
+    return { plans: same(preferred.find((plan) => plans.includes(plan))!) };
+  }
+}
+
+/** All that a group's prices depend on. */
+function describe(node: Tensor): string {
+  const { stride, padding, dilation, groups, plan } = node.attributes;
+  const operands = node.inputs.map((operand) => `${operand.shape}${isConstant(operand) ? " constant" : ""}`);
+  return [node.operator.name, node.shape, ...operands, stride, padding, dilation, groups, plan].join("|");
+}
+
+function plansOf(operator: Operator): readonly MixingPlan[] {
+  return MIXING_PLANS.filter((plan) => plan in LOWERED.get(operator)!.plans);
+}
+
+/** Candidates for every operator of a group, and the work that each has, alone or with others. */
+export interface GroupPrices {
+  readonly candidates: readonly Candidate[];
+  readonly shared: readonly SharedWork[];
+}
+
+/** Prices every plan of every operator of a group. */
+export function pricesOf(group: readonly Tensor[], machine: Machine, later: Later): GroupPrices {
+  const open = group[0]!.inputs[0]!.shape[0] === "batch";
+  const operands = new Map<Tensor, Tensor>();
+  const fixed = new Set<Tensor>();
+  const stand = (tensor: Tensor): Tensor => {
+    const known = operands.get(tensor) ?? placeholder(withBatch(tensor), open ? 0 : machine.block);
+    operands.set(tensor, known);
+    if (isConstant(tensor)) fixed.add(known);
+    return known;
+  };
+  const representatives = new Map(group.map((node) => [node.operator, node]));
+  const candidates = [...representatives.values()].flatMap((node) => {
+    const { operator, inputs, attributes } = node;
+    const copy = Tensor.apply(operator, inputs.map(stand), attributes);
+    return plansOf(operator).flatMap((plan): Candidate[] => {
+      if (open && !OPEN_PLANS.includes(plan)) return [];
+      const result = LOWERED.get(operator)!.plans[plan]!(copy, open ? 0 : machine.block);
+      return [{ operator, plan, result }];
+    });
+  });
+  const place = open ? { ...machine, block: 0 } : machine;
+  return { candidates, shared: priceCandidates(candidates, fixed, place, later) };
+}
+
+function withBatch({ dtype, shape }: Tensor): TensorType {
+  return { dtype, shape: shape.map((size) => (size === "batch" ? TYPICAL_BATCH : size)) };
+}
+
+/** The work of a group by certain plans. */
+export function workBy({ candidates, shared }: GroupPrices, plans: GroupPlans): Work {
+  const chosen = candidates.reduce(
+    (all, { operator, plan }, n) => (plans.get(operator) === plan ? all | (1 << n) : all),
+    0,
+  );
+  return shared
+    .filter(({ candidates }) => (candidates & chosen) !== 0)
+    .reduce((sum: Work, { work }) => addWork(sum, work), {});
+}
+
+/** Milliseconds of the work. */
+export function millisecondsOf(work: Work, coefficients: PlanCoefficients): number {
+  return WORK_KINDS.reduce((sum, kind) => sum + (work[kind] ?? 0) * coefficients[kind], 0);
+}
+
+/** The combination of plans that is predicted to be quickest. */
+export function quickest({ candidates, shared }: GroupPrices, coefficients: PlanCoefficients): GroupChoice {
+  const priced = shared.map(({ candidates, work }) => ({
+    candidates,
+    milliseconds: millisecondsOf(work, coefficients),
+  }));
+  const take = (chosen: number) =>
+    priced.reduce(
+      (sum, { candidates, milliseconds }) => ((candidates & chosen) === 0 ? sum : sum + milliseconds),
+      0,
+    );
+  const bits = candidates.map((candidate, n) => ({ ...candidate, bit: 1 << n }));
+  const operators = [...new Set(candidates.map(({ operator }) => operator))];
+  const combinations = operators.reduce<readonly (readonly (typeof bits)[number][])[]>(
+    (combinations, operator) =>
+      combinations.flatMap((combination) =>
+        bits
+          .filter((candidate) => candidate.operator === operator)
+          .map((candidate) => [...combination, candidate]),
+      ),
+    [[]],
+  );
+  const timed = combinations.map((combination) => ({
+    combination,
+    milliseconds: take(combination.reduce((all, { bit }) => all | bit, 0)),
+  }));
+  const least = Math.min(...timed.map(({ milliseconds }) => milliseconds));
+  const best = timed.find(({ milliseconds }) => milliseconds <= least * (1 + INDIFFERENCE))!;
+  const byPlan = MIXING_PLANS.flatMap((plan) => {
+    const pure = timed.find(({ combination }) => combination.every((candidate) => candidate.plan === plan));
+    return pure ? [[plan, pure.milliseconds]] : [];
+  });
+  return {
+    plans: new Map(best.combination.map(({ operator, plan }) => [operator, plan])),
+    predicted: { chosen: best.milliseconds, byPlan: Object.fromEntries(byPlan) },
+  };
+}
