@@ -31,6 +31,7 @@ export {
   formatType,
   type GradientContext,
   type Graph,
+  type Machine,
   type NamedTensor,
   nodesOf,
   type Operator,

@@ -134,7 +134,7 @@ export {
   type TableOptions,
   writeFigure,
 } from "./report/index.js";
-export { PLAN_WORK_KINDS, type PlanWork } from "./rewrite/index.js";
+export { PLAN_WORK_KINDS, type PlanWork, type PlanWorkKind } from "./rewrite/index.js";
 export { type CheckpointName, checkpointPath, type Position } from "./runs/checkpoint.js";
 export {
   type ParseConfigOptions,

@@ -17,11 +17,8 @@ export interface PlansOptions {
   readonly device?: Device;
 }
 
-/** What is computed of a dynamic convolution: its output, and the gradients by input, experts and attention. */
-const PLAN_DIRECTIONS = ["output", "input", "experts", "attention"] as const;
-
-/** What is computed of a dynamic convolution: its output, or a gradient. */
-export type PlanDirection = (typeof PLAN_DIRECTIONS)[number];
+/** What is computed of a dynamic convolution: its output, or the gradient by input, experts or attention. */
+export type PlanDirection = "output" | "input" | "experts" | "attention";
 
 /** How a dynamic convolution is computed. */
 export interface LayerPlan {

@@ -20,11 +20,14 @@ import { webGpuAdaptation } from "./webgpu.js";
 import { winograd } from "./winograd.js";
 
 export type { MixtureChoice } from "./mixture-plans.js";
-export { WORK_KINDS as PLAN_WORK_KINDS, type Work as PlanWork } from "./mixtures/work.js";
+export {
+  WORK_KINDS as PLAN_WORK_KINDS,
+  type Work as PlanWork,
+  type WorkKind as PlanWorkKind,
+} from "./mixtures/work.js";
 export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./rewrite.js";
 
-/** Every rule, in the order in which they are applied; each can be left out by its name to find a fault. */
-export const REWRITES = [
+const RULES = [
   poolFirst,
   foldedBatchNorms,
   mixturePlans,
@@ -42,7 +45,10 @@ export const REWRITES = [
 ] as const;
 
 /** The name of a rewrite. */
-export type RewriteName = (typeof REWRITES)[number]["name"];
+export type RewriteName = (typeof RULES)[number]["name"];
+
+/** Every rule, in the order in which they are applied; each can be left out by its name to find a fault. */
+export const REWRITES: readonly Rewrite<RewriteName>[] = RULES;
 
 /** The names of all rewrites. */
 export const REWRITE_NAMES: readonly RewriteName[] = REWRITES.map(({ name }) => name);

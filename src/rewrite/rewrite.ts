@@ -14,6 +14,7 @@ interface Rule<Name extends string> {
 /** A rule for a forward pass that has yet to be differentiated, so that its gradient gains as well. */
 export interface ForwardRewrite<Name extends string = string> extends Rule<Name> {
   readonly stage: "forward";
+  /** Gives the graph that is to stand for another. */
   readonly apply: (graph: Graph) => Graph;
 }
 
@@ -24,6 +25,7 @@ export interface MachineRewrite<Name extends string = string> extends Rule<Name>
   readonly targets?: readonly Target[];
   /** Whether it is for machines with ONNX Runtime's blocked layout only; `false` if this is left out. */
   readonly blockedLayout?: boolean;
+  /** Gives the graph that is to stand for another. */
   readonly apply: (graph: Graph, context: RewriteContext) => Graph;
 }
 
