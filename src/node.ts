@@ -53,6 +53,7 @@ export {
   readJsonLines,
   readSafetensors,
   type SafetensorsContent,
+  type StepScalars,
   type StoredDType,
   type StoredTensor,
   writeFileAtomically,
@@ -145,9 +146,10 @@ export {
 } from "./runs/config.js";
 export { describeRun, type RunDescription } from "./runs/description.js";
 export type { FindModelOptions } from "./runs/find-model.js";
+export type { Change, HistoryEntry } from "./runs/history.js";
+export type { EpochMetrics } from "./runs/metrics.js";
 export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
-export type { EpochMetrics } from "./runs/records.js";
 export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";

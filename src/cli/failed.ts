@@ -1,2 +1,6 @@
-/** A command did its work and has said what did not pass: exit code 1, with nothing more to print. */
-export class CommandFailed extends Error {}
+/** A command has said what failed or stopped it, and only the exit code is left to give. */
+export class CommandFailed extends Error {
+  constructor(readonly exitCode = 1) {
+    super();
+  }
+}

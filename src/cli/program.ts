@@ -19,7 +19,8 @@ Examples:
 Exit codes:
   0  done
   1  failed: damaged data, a device that is not to be had, a check that did not pass
-  2  wrong usage`;
+  2  wrong usage
+  130, 143, 129  stopped with a checkpoint by Ctrl-C, SIGTERM or SIGHUP`;
 
 /** The program `dyconv` with all its commands. */
 export function createProgram(terminal: Terminal, models: Models): Command {
@@ -59,7 +60,7 @@ export async function runCommandLine(args: readonly string[], raw: Terminal): Pr
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    if (error instanceof CommandFailed) return EXIT.failed;
+    if (error instanceof CommandFailed) return error.exitCode;
     if (!(error instanceof DyconvError)) {
       terminal.err(`error: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
       return EXIT.failed;

@@ -1,28 +1,32 @@
-import type { Option } from "commander";
+import { Option } from "commander";
 import { DataError, UsageError } from "../errors/index.js";
 import type { Samples } from "../infer/samples.js";
-import type { CheckpointName } from "../runs/checkpoint.js";
 import type { OpenRun } from "../runs/open-run.js";
-import { choiceOption } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
 /** Flags of commands that show images to a run. */
 export interface SampleFlags {
   readonly fromTest?: number;
-  readonly checkpoint?: CheckpointName;
+  readonly checkpoint?: string;
 }
 
 /** `--checkpoint`. */
 export function checkpointOption(): Option {
-  return choiceOption("--checkpoint <name>", "whose weights; best by default", ["best", "last", "final"]);
+  return new Option("--checkpoint <which>", "weights: best (default), last, final or the path of a file");
 }
 
-/** The values of annealed scalars that a run is used at: its checkpoint's, the temperature as given. Says which. */
+/**
+ * The values of annealed scalars that a run is used at: its checkpoint's, the temperature as given. Says which, and
+ * where the weights have no checksum.
+ */
 export async function chooseAnnealed(
   run: OpenRun,
   temperature: number | undefined,
   terminal: Terminal,
 ): Promise<Readonly<Record<string, number>>> {
+  if (!run.verified) {
+    terminal.err("warning: the weights have no checksum, so damage to them would go unnoticed\n");
+  }
   const { annealedFor } = await import("../infer/annealed.js");
   const given: Readonly<Record<string, number>> = temperature === undefined ? {} : { temperature };
   const values = annealedFor(run, given);

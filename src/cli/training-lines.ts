@@ -1,6 +1,6 @@
 /** What `train` says of a run: before it, after each epoch, and at its end. */
 
-import type { EpochMetrics } from "../runs/records.js";
+import type { EpochMetrics } from "../runs/metrics.js";
 import type { RunStart } from "../train/run-start.js";
 import type { TrainResult } from "../train/training-run.js";
 import { escapeName } from "./escape.js";

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import type { TrainConfig } from "../runs/config.js";
 import type { TrainResult } from "../train/training-run.js";
+import { Interrupt } from "./interrupt.js";
 import { optionsOf, separateModelOptions } from "./model-options.js";
 import type { NamedModel } from "./models.js";
 import { progressDisplay } from "./progress.js";
@@ -13,8 +14,16 @@ export interface TrainingPlace {
   readonly out: string;
   readonly resume?: boolean;
   readonly init?: string;
+  readonly newHead?: boolean;
   /** Folder of a run whose configuration this one has where it is told nothing else. */
   readonly like?: string;
+}
+
+/** How a training ended. */
+interface TrainingOutcome {
+  readonly result: TrainResult;
+  /** Ends the command where a signal stopped the training: throws CommandFailed with the signal's exit code. */
+  readonly endIfInterrupted: () => void;
 }
 
 /** Trains a model, showing progress on standard error, and draws its curves. Ctrl-C saves and stops. */
@@ -23,7 +32,7 @@ export async function runTraining(
   flags: TrainingFlags,
   place: TrainingPlace,
   terminal: Terminal,
-): Promise<TrainResult> {
+): Promise<TrainingOutcome> {
   const config = await configure(model, flags, place);
   checkMilestones(flags, config);
   const { train } = await import("../train/trainer.js");
@@ -36,12 +45,7 @@ export async function runTraining(
   };
   // Lines of a log are for programs too: they are not broken.
   const width = () => (terminal.live ? terminal.width : Number.POSITIVE_INFINITY);
-  const interrupt = new AbortController();
-  const onSignal = () => {
-    print("stopping with a checkpoint; Ctrl-C again stops without");
-    interrupt.abort();
-  };
-  process.once("SIGINT", onSignal);
+  const interrupt = new Interrupt(() => print("stopping with a checkpoint; Ctrl-C again stops without"));
   try {
     const result = await train(config, {
       ...beginning,
@@ -55,15 +59,16 @@ export async function runTraining(
       onEpoch: (metrics) => print(epochLine(metrics, config.epochs, width())),
       onWarning: (message) => print(`warning: ${message}`),
     });
-    if (result.epochs.length > 0) {
+    // Also where another process was killed before it could.
+    if (result.position.epoch > 0) {
       const { writeCurves } = await import("../compare/curves.js");
       await writeCurves([out], out);
     }
     print(closingLine(result, out, width()));
-    return result;
+    return { result, endIfInterrupted: () => interrupt.throwIfReceived() };
   } finally {
     progress.clear();
-    process.off("SIGINT", onSignal);
+    interrupt.stopListening();
   }
 }
 
@@ -74,8 +79,9 @@ async function configure(
   { out, resume = false, like }: TrainingPlace,
 ): Promise<TrainConfig> {
   const { parseTrainConfig } = await import("../runs/config.js");
-  const { describeRun } = await import("../runs/description.js");
-  const source = resume ? out : like;
+  const { describeRun, isRun } = await import("../runs/description.js");
+  // A run that was killed before it was described is begun again.
+  const source = resume && isRun(out) ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);
   const options = { model: entry, nameOf: (path: readonly PropertyKey[]) => flagOf(path, entry) };
   const model = entry.name;

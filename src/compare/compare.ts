@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import { CheckpointError } from "../errors/index.js";
-import { readJsonLines, writeFileAtomically } from "../files/index.js";
+import { writeFileAtomically } from "../files/index.js";
 import { evaluateRun } from "../infer/evaluate-run.js";
 import { predict } from "../infer/predict.js";
 import { predictedSamples, testSamples } from "../infer/samples.js";
@@ -16,8 +16,8 @@ import {
   renderSvg,
 } from "../report/index.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
+import { type EpochMetrics, readMetrics } from "../runs/metrics.js";
 import { type OpenRun, openRun } from "../runs/open-run.js";
-import type { EpochMetrics, MetricsLine } from "../runs/records.js";
 import { installedVersions } from "../runs/versions.js";
 import { elementCount } from "../util/shape.js";
 import { readCurves } from "./curves.js";
@@ -33,7 +33,7 @@ async function predictionGrid(run: OpenRun): Promise<Uint8Array> {
 }
 
 async function reportRun(folder: string): Promise<ReportRun> {
-  const lines = (await readJsonLines(join(folder, "metrics.jsonl"))) as readonly MetricsLine[];
+  const lines = await readMetrics(folder);
   const epochs = lines.filter((line): line is EpochMetrics => line.kind === "epoch");
   if (epochs.length === 0) {
     throw new CheckpointError(`${folder} has no finished epoch`, { hint: "train it further with --resume" });

@@ -1,8 +1,7 @@
 import { basename, join } from "node:path";
 import { CheckpointError } from "../errors/index.js";
-import { readJsonLines } from "../files/index.js";
 import { accuracySpec, type CurvePoint, lossSpec, type RunCurves, writeFigure } from "../report/index.js";
-import type { EpochMetrics, MetricsLine } from "../runs/records.js";
+import { type EpochMetrics, readMetrics } from "../runs/metrics.js";
 
 /**
  * Draws the loss and accuracy of runs, several in one picture, as `curves-loss` and `curves-accuracy`,
@@ -26,7 +25,7 @@ interface Curves {
 
 /** The points of a run's curves. */
 export async function readCurves(run: string): Promise<Curves> {
-  const lines = (await readJsonLines(join(run, "metrics.jsonl"))) as readonly MetricsLine[];
+  const lines = await readMetrics(run);
   if (lines.length === 0) {
     throw new CheckpointError(`${run} has no metrics`, {
       hint: "give the folder of a run, as train's --out",

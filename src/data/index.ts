@@ -13,6 +13,6 @@ export type { ImageFit, ImageShape } from "./decode-image.js";
 export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
 export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
-export { defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
+export { absoluteSource, defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
 export { type ReadImages, type ReadImagesOptions, readImages } from "./read-images.js";
 export { generateShapes, type ShapesOptions } from "./shapes.js";

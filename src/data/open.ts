@@ -2,7 +2,7 @@
 
 import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { DataError, UsageError } from "../errors/index.js";
 import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
 import type { DatasetPair } from "./dataset.js";
@@ -59,6 +59,11 @@ export async function openData(source: string, options: OpenDataOptions = {}): P
   }
   const reason = found === undefined ? "no such data set, file or folder" : "no data set in a known layout";
   throw new UsageError(`${source}: ${reason}`, { hint: HINT });
+}
+
+/** A data source that means the same in every working directory: names as they are, paths from the root. */
+export function absoluteSource(source: string): string {
+  return source === "shapes" || source === "cifar10" ? source : resolve(source);
 }
 
 /** The folder that downloads are kept in. */

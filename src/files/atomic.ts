@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { access, constants, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileError } from "./file-error.js";
+
+/** The name of a temporary file. */
+const TEMPORARY = /^\..+\.[0-9a-f]{8}\.tmp$/;
 
 /** What a file is written from: text (as UTF-8), bytes, or chunks of bytes in order. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -25,6 +28,21 @@ export async function writeFileAtomically(path: string, content: FileContent): P
     // The first error is the one to report, whether or not cleaning up succeeds.
     await rm(temporary, { force: true }).catch(() => {});
     throw fileError("write", path, cause);
+  }
+}
+
+/**
+ * Removes temporary files that killed processes left in a folder. Nobody may be writing in it.
+ *
+ * @throws DyconvError with a hint when the folder is not writable.
+ */
+export async function sweepTemporaries(folder: string): Promise<void> {
+  try {
+    for (const name of await readdir(folder)) {
+      if (TEMPORARY.test(name)) await rm(join(folder, name), { force: true });
+    }
+  } catch (cause) {
+    if (errorCode(cause) !== "ENOENT") throw fileError("clean", folder, cause);
   }
 }
 

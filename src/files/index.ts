@@ -1,6 +1,8 @@
-export { ensureFolder, type FileContent, writeFileAtomically } from "./atomic.js";
+export { ensureFolder, type FileContent, sweepTemporaries, writeFileAtomically } from "./atomic.js";
+export { verifyChecksum, withChecksum } from "./checksum.js";
 export { type JsonLinesOptions, JsonLinesWriter, readJsonLines } from "./json-lines.js";
+export { FolderLock } from "./lock.js";
 export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
 export type { StoredDType, StoredTensor } from "./safetensors-dtypes.js";
 export { readSafetensors, writeSafetensors } from "./safetensors-file.js";
-export { EventWriter, type EventWriterOptions } from "./tensorboard.js";
+export { EventWriter, type EventWriterOptions, type StepScalars } from "./tensorboard.js";

@@ -1,5 +1,5 @@
 /** TensorBoard's event records: `Event` messages of tensorflow/core/util/event.proto, framed as TFRecords. */
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { maskedCrc32c } from "./crc32c.js";
 
 /** Scalars of one step. */
@@ -48,4 +48,78 @@ function frameRecord(data: Uint8Array): Uint8Array {
   record.set(data, 12);
   view.setUint32(12 + data.length, maskedCrc32c(data), true);
   return record;
+}
+
+/** Scalars of one step as they lie in a file. */
+export interface StoredScalars {
+  /** Seconds since 1970. */
+  readonly wallTime: number;
+  readonly step: number;
+  readonly tags: readonly string[];
+  /** The byte after the record. */
+  readonly end: number;
+}
+
+/** What is intact of an event file, up to the first record that is damaged or cut short. */
+export interface StoredEvents {
+  /** The byte after the record that says what kind of file it is; 0 where that is missing. */
+  readonly start: number;
+  readonly events: readonly StoredScalars[];
+}
+
+/** Reads the scalars of an event file. */
+export function readScalars(file: Buffer): StoredEvents {
+  const events: StoredScalars[] = [];
+  let start = 0;
+  for (const { data, end } of intactRecords(file)) {
+    if (start === 0) start = end;
+    else events.push({ ...decodeScalars(data), end });
+  }
+  return { start, events };
+}
+
+function* intactRecords(file: Buffer): Generator<{ readonly data: Uint8Array; readonly end: number }> {
+  for (let at = 0; at + 16 <= file.length; ) {
+    const length = file.readBigUInt64LE(at);
+    const end = at + Number(length) + 16;
+    if (end > file.length || file.readUInt32LE(at + 8) !== maskedCrc32c(file.subarray(at, at + 8))) return;
+    const data = file.subarray(at + 12, end - 4);
+    if (file.readUInt32LE(end - 4) !== maskedCrc32c(data)) return;
+    yield { data, end };
+    at = end;
+  }
+}
+
+function decodeScalars(data: Uint8Array): Omit<StoredScalars, "end"> {
+  const event = { wallTime: 0, step: 0, tags: [] as string[] };
+  readFields(data, (field, type, reader) => {
+    if (field === EVENT.wallTime) event.wallTime = reader.double();
+    else if (field === EVENT.step) event.step = Number(reader.int64());
+    else if (field === EVENT.summary) event.tags.push(...decodeTags(reader.bytes()));
+    else reader.skip(type, field);
+  });
+  return event;
+}
+
+function decodeTags(summary: Uint8Array): string[] {
+  const tags: string[] = [];
+  readFields(summary, (_, __, value) =>
+    readFields(value.bytes(), (field, type, reader) => {
+      if (field === VALUE.tag) tags.push(reader.string());
+      else reader.skip(type, field);
+    }),
+  );
+  return tags;
+}
+
+/** Calls back at each field of a message, whose value is then to be read or skipped. */
+function readFields(
+  message: Uint8Array,
+  read: (field: number, type: WireType, reader: BinaryReader) => void,
+): void {
+  const reader = new BinaryReader(message);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    read(field, type, reader);
+  }
 }

@@ -1,11 +1,21 @@
+import { readdir, readFile, rm, truncate } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { AppendFile } from "./append.js";
-import { ensureFolder } from "./atomic.js";
-import { encodeFileVersion, encodeScalars } from "./tensorboard-events.js";
+import { ensureFolder, writeFileAtomically } from "./atomic.js";
+import { fileError } from "./file-error.js";
+import { encodeFileVersion, encodeScalars, readScalars, type StoredScalars } from "./tensorboard-events.js";
+
+/** Scalars of one step, by tag. */
+export interface StepScalars {
+  readonly step: number;
+  readonly scalars: Readonly<Record<string, number>>;
+}
 
 /** Options of {@link EventWriter.open}. */
 export interface EventWriterOptions {
+  /** What the folder's events are to begin with, in order; others are dropped, and those that are missing are added. Default: nothing. */
+  readonly keep?: readonly StepScalars[];
   /** Machine name in the file's name; default: this machine's. */
   readonly host?: string;
   /** Clock, in milliseconds since 1970; default: `Date.now`. */
@@ -13,8 +23,8 @@ export interface EventWriterOptions {
 }
 
 /**
- * Writes scalars for TensorBoard. Each writer starts a file of its own, `events.out.tfevents.<seconds>.<host>`;
- * TensorBoard reads all those of a folder as one run, so a resumed run opens another writer.
+ * Writes scalars for TensorBoard; each is in the file when `add` returns. A folder has one event file,
+ * `events.out.tfevents.<seconds>.<host>`, which a resumed run continues.
  *
  * @example
  * const events = await EventWriter.open("runs/alexnet-dy");
@@ -24,7 +34,6 @@ export interface EventWriterOptions {
 export class EventWriter {
   readonly #file: AppendFile;
   readonly #now: () => number;
-  #pending: Uint8Array[] = [];
 
   private constructor(
     readonly path: string,
@@ -32,46 +41,86 @@ export class EventWriter {
   ) {
     this.#file = new AppendFile(path);
     this.#now = now;
-    this.#pending.push(encodeFileVersion(this.#seconds()));
-    this.flush();
   }
 
   /**
-   * Opens an event file in `folder`, which is made where it is missing.
+   * Opens the event file of `folder`; both are made where they are missing.
    *
    * @throws DyconvError with a hint when the folder is not writable.
    */
   static async open(folder: string, options: EventWriterOptions = {}): Promise<EventWriter> {
-    const { host = hostname(), now = Date.now } = options;
+    const { keep = [], host = hostname(), now = Date.now } = options;
     await ensureFolder(folder);
-    return new EventWriter(join(folder, `events.out.tfevents.${Math.floor(now() / 1000)}.${host}`), now);
-  }
-
-  /** Adds the scalars of one step, by tag; they are kept in memory until {@link flush}. */
-  add(scalars: Readonly<Record<string, number>>, step: number): void {
-    this.#pending.push(encodeScalars({ wallTime: this.#seconds(), step, scalars }));
+    const name = `events.out.tfevents.${Math.floor(now() / 1000)}.${host}`;
+    const path = await reconcile(folder, name, keep, now() / 1000).catch((cause: unknown) => {
+      throw fileError("write events in", folder, cause);
+    });
+    return new EventWriter(path, now);
   }
 
   /**
-   * Writes what was added, so that TensorBoard shows it.
+   * Writes the scalars of one step, by tag.
    *
    * @throws DyconvError with a hint when the disk is full.
    */
-  flush(): void {
-    this.#file.append(Buffer.concat(this.#pending));
-    this.#pending = [];
+  add(scalars: StepScalars["scalars"], step: number): void {
+    this.#file.append(encodeScalars({ wallTime: this.#now() / 1000, step, scalars }));
   }
 
-  /** Flushes and closes the file. */
+  /** Closes the file. */
   close(): void {
-    try {
-      this.flush();
-    } finally {
-      this.#file.close();
-    }
+    this.#file.close();
   }
+}
 
-  #seconds(): number {
-    return this.#now() / 1000;
+/** Leaves one event file, which holds what is to be kept, and gives its path. */
+async function reconcile(
+  folder: string,
+  newName: string,
+  keep: readonly StepScalars[],
+  seconds: number,
+): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith("events.out.tfevents.")).toSorted();
+  const paths = names.map((name) => join(folder, name));
+  const files = await Promise.all(paths.map(async (path) => readScalars(await readFile(path))));
+  const path = paths.at(-1) ?? join(folder, newName);
+  const [only] = files;
+  // A reader that has the file open goes on reading it.
+  const begins =
+    files.length === 1 && only!.start > 0 && keep.every((scalars, i) => isSame(scalars, only!.events[i]));
+  if (begins) await truncate(path, only!.events[keep.length - 1]?.end ?? only!.start);
+  else
+    await writeFileAtomically(
+      path,
+      encodeAll(
+        keep,
+        files.flatMap(({ events }) => events),
+        seconds,
+      ),
+    );
+  for (const other of paths.slice(0, -1)) await rm(other);
+  return path;
+}
+
+function isSame({ step, scalars }: StepScalars, stored: StoredScalars | undefined): boolean {
+  return stored !== undefined && keyOf(step, Object.keys(scalars)) === keyOf(stored.step, stored.tags);
+}
+
+function keyOf(step: number, tags: readonly string[]): string {
+  return [step, ...tags].join();
+}
+
+/** A whole file. Scalars that were written before keep their time; others have that of the one before them. */
+function* encodeAll(
+  keep: readonly StepScalars[],
+  stored: readonly StoredScalars[],
+  seconds: number,
+): Generator<Uint8Array> {
+  const times = new Map(stored.map(({ step, tags, wallTime }) => [keyOf(step, tags), wallTime]));
+  let wallTime = stored[0]?.wallTime ?? seconds;
+  yield encodeFileVersion(wallTime);
+  for (const { step, scalars } of keep) {
+    wallTime = times.get(keyOf(step, Object.keys(scalars))) ?? wallTime;
+    yield encodeScalars({ wallTime, step, scalars });
   }
 }

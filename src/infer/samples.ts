@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import { allIndices, imageBytes, openData, type ReadImagesOptions, readImages } from "../data/index.js";
 import type { PredictedSample } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
+import { assertSameClasses } from "../runs/resume.js";
 import type { RankedClass } from "./predict.js";
 
 /** Images of one size, as bytes. */
@@ -46,6 +47,7 @@ export async function fileSamples(
 /** Test images of a run's data, evenly spaced: data sorted by class show every class. */
 export async function testSamples({ config, imageSize, classes }: OpenRun, count: number): Promise<Samples> {
   const { test } = await openData(config.data, { imageSize, seed: config.seed, imageFit: config.imageFit });
+  assertSameClasses(classes, test.classes, config.data);
   const { height, width, labels } = test;
   const indices = allIndices(test.length, count);
   const images = new Uint8Array(indices.length * imageBytes(test));

@@ -1,8 +1,4 @@
-import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { z } from "zod";
-import { DataError } from "../errors/index.js";
-import { readSafetensors } from "../files/index.js";
+import { DataError, DyconvError } from "../errors/index.js";
 import { gradients } from "../grad/index.js";
 import type { Tensor } from "../ir/index.js";
 import { alexnet, alexnetDy } from "../models/index.js";
@@ -12,6 +8,7 @@ import {
   DynamicConv2d,
   type DynamicConv2dOptions,
   type ModelState,
+  stateShapes,
   stateSpecs,
 } from "../nn/index.js";
 import { mul, sqrt, sum, sumSquares } from "../ops/index.js";
@@ -19,47 +16,17 @@ import { sgd } from "../optim/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 import { trainingStep } from "../train/step.js";
-
-const caseSchema = z.object({
-  file: z.string(),
-  tolerance: z.number(),
-  options: z.record(z.string(), z.unknown()),
-  tensors: z.record(z.string(), z.array(z.number())),
-});
-const indexSchema = z.object({ cases: z.array(caseSchema) });
-
-const layerSchema = z.object({
-  inChannels: z.number(),
-  outChannels: z.number(),
-  kernelSize: z.number(),
-  stride: z.number(),
-  padding: z.number(),
-  dilation: z.number(),
-  groups: z.number(),
-  bias: z.boolean(),
-  experts: z.number(),
-  ratio: z.number(),
-  temperature: z.number(),
-  routing: z.enum(["softmax", "sigmoid"]),
-});
-const lossSchema = z.object({ labelSmoothing: z.number() });
-const networkSchema = z.object({
-  dynamic: z.boolean(),
-  experts: z.number(),
-  temperature: z.number(),
-  learningRate: z.number(),
-  weightDecay: z.number(),
-  labelSmoothing: z.number(),
-  seed: z.number(),
-  parameters: z.array(z.tuple([z.string(), z.array(z.number()), z.enum(["rule", "ones"]), z.number()])),
-});
-
-/** Tensors of a file that are results; the others are what the case is fed with. */
-const RESULT_NAME = /^(y|attention|loss|(grad|gradnorm|buffer|logits)\..*)$/;
-
-/** One case of an index of reference vectors. */
-type ParityCase = z.infer<typeof caseSchema>;
-type Values = Readonly<Record<string, Float32Array | BigInt64Array>>;
+import {
+  assertTensors,
+  type LayerCase,
+  type LossCase,
+  type NetworkCase,
+  type ParityCase,
+  RESULT_NAME,
+  readIndex,
+  readValues,
+  type Values,
+} from "./parity-case.js";
 
 /** How one case came out. */
 export interface ParityResult {
@@ -83,12 +50,11 @@ function relativeError(ours: Float32Array, reference: Float32Array): number {
 }
 
 /** Output, attention and gradients of one dynamic convolution. */
-async function runLayer(testCase: ParityCase, values: Values, options: ParityOptions): Promise<Values> {
-  const { inChannels, outChannels, kernelSize, temperature, ...layerOptions } = layerSchema.parse(
-    testCase.options,
-  );
+async function runLayer(testCase: LayerCase, values: Values, options: ParityOptions): Promise<Values> {
+  const { inChannels, outChannels, kernelSize, temperature, ...layerOptions } = testCase.options;
   const plan = options.plan ?? "auto";
   const layer = new DynamicConv2d(inChannels, outChannels, kernelSize, { ...layerOptions, plan });
+  assertTensors(testCase, { x: undefined, dy: undefined, ...stateShapes(layer) });
   const names = ["x", ...layer.namedParameters().map(([name]) => name)];
   const specs = Object.fromEntries([...names, "dy"].map((name) => [name, spec(testCase.tensors[name]!)]));
   const fn = await compile(
@@ -114,8 +80,9 @@ async function runLayer(testCase: ParityCase, values: Values, options: ParityOpt
 }
 
 /** Loss and its gradient by the logits. */
-async function runLoss(testCase: ParityCase, values: Values, options: ParityOptions): Promise<Values> {
-  const { labelSmoothing } = lossSchema.parse(testCase.options);
+async function runLoss(testCase: LossCase, values: Values, options: ParityOptions): Promise<Values> {
+  const { labelSmoothing } = testCase.options;
+  assertTensors(testCase, { logits: undefined, target: undefined });
   const fn = await compile(
     (logits, target) => {
       const loss = crossEntropy(logits, target, { labelSmoothing });
@@ -138,10 +105,11 @@ function ruleValues(length: number, position: number, seed: number, scale: numbe
 }
 
 /** Training steps of a whole network without dropout, then its logits at inference. */
-async function runNetwork(testCase: ParityCase, values: Values, options: ParityOptions): Promise<Values> {
-  const { experts, dynamic, ...network } = networkSchema.parse(testCase.options);
+async function runNetwork(testCase: NetworkCase, values: Values, options: ParityOptions): Promise<Values> {
+  const { experts, dynamic, ...network } = testCase.options;
   const { plan = "auto", withoutRewrites = [] } = options;
   const model = dynamic ? alexnetDy({ experts, dropout: 0, plan }) : alexnet({ dropout: 0 });
+  assertTensors(testCase, { x: undefined, target: undefined, loss: undefined });
   const parameters = model.namedParameters();
   const rules = new Map(network.parameters.map(([name, , kind, scale], n) => [name, { kind, scale, n }]));
   const initial: ModelState = Object.fromEntries(
@@ -230,13 +198,8 @@ export async function* checkParity(
 ): AsyncGenerator<ParityResult> {
   const { plan, ...runtime } = options;
   for (const testCase of await readIndex(indexPath)) {
-    const { tensors } = await readSafetensors(join(dirname(indexPath), testCase.file));
-    const values = Object.fromEntries(
-      Object.entries(tensors).map(([name, { data }]) => [name, data as Float32Array | BigInt64Array]),
-    );
-    const run =
-      "inChannels" in testCase.options ? runLayer : "parameters" in testCase.options ? runNetwork : runLoss;
-    const ours = await run(testCase, values, { ...runtime, ...(plan ? { plan } : {}) });
+    const values = await readValues(indexPath, testCase);
+    const ours = await runCase(testCase, values, { ...runtime, ...(plan ? { plan } : {}) });
     const errors: Record<string, number> = {};
     for (const [name, reference] of Object.entries(values)) {
       if (!RESULT_NAME.test(name)) continue;
@@ -250,13 +213,17 @@ export async function* checkParity(
   }
 }
 
-async function readIndex(path: string): Promise<readonly ParityCase[]> {
+/** @throws DataError naming the case where it cannot be run for a reason of its own */
+async function runCase(testCase: ParityCase, values: Values, options: ParityOptions): Promise<Values> {
   try {
-    return indexSchema.parse(JSON.parse(await readFile(path, "utf8"))).cases;
+    if (testCase.kind === "layer") return await runLayer(testCase, values, options);
+    if (testCase.kind === "network") return await runNetwork(testCase, values, options);
+    return await runLoss(testCase, values, options);
   } catch (cause) {
-    throw new DataError(`${path} is no index of reference vectors`, {
+    if (cause instanceof DyconvError) throw cause;
+    throw new DataError(`${testCase.file}: the case cannot be run: ${(cause as Error).message}`, {
       cause,
-      hint: "it must be a JSON document with `cases`, each with file, options, tolerance and tensors",
+      hint: "its options do not fit its tensors; write the case anew",
     });
   }
 }

@@ -1,7 +1,14 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
-import { readSafetensors, type StoredTensor, writeSafetensors } from "../files/index.js";
+import {
+  readSafetensors,
+  type StoredTensor,
+  verifyChecksum,
+  withChecksum,
+  writeSafetensors,
+} from "../files/index.js";
+import { withAnnealed } from "./with-annealed.js";
 
 /** Where a run stands between two steps. No random state: every number is drawn by position. */
 export interface Position {
@@ -23,28 +30,30 @@ export interface Position {
   readonly bestEpoch: number;
 }
 
-const positionFields = z.object({
-  epoch: z.int(),
-  batch: z.int(),
-  step: z.int(),
-  annealed: z.record(z.string(), z.number()),
-  lossSum: z.number(),
-  hits: z.number(),
-  bestAccuracy: z.number(),
-  bestEpoch: z.int(),
-});
-
 /** Early checkpoints hold the temperature by itself. */
-const positionSchema: z.ZodType<Position> = z.union([
-  positionFields,
-  positionFields
-    .omit({ annealed: true })
-    .extend({ temperature: z.number() })
-    .transform(({ temperature, ...position }) => ({ ...position, annealed: { temperature } })),
-]);
+const positionSchema: z.ZodType<Position> = z.preprocess(
+  withAnnealed,
+  z.object({
+    epoch: z.int(),
+    batch: z.int(),
+    step: z.int(),
+    annealed: z.record(z.string(), z.number()),
+    lossSum: z.number(),
+    hits: z.number(),
+    bestAccuracy: z.number(),
+    bestEpoch: z.int(),
+  }),
+);
 
 /** Which checkpoint of a run. */
 export type CheckpointName = "best" | "last" | "final";
+
+const CHECKPOINT_NAMES: readonly string[] = ["best", "last", "final"] satisfies CheckpointName[];
+
+/** Whether a text names a checkpoint of a run, and is no path. */
+export function isCheckpointName(text: string): text is CheckpointName {
+  return CHECKPOINT_NAMES.includes(text);
+}
 
 /** State and position, as read back. */
 export interface Checkpoint {
@@ -57,8 +66,16 @@ export function checkpointPath(run: string, name: CheckpointName): string {
   return join(run, "checkpoints", `${name}.safetensors`);
 }
 
+/** What a checkpoint says of the run that wrote it. */
+export interface CheckpointOrigin {
+  /** Name of the model. */
+  readonly model: string;
+  /** The run's identity, from its history. */
+  readonly id: string;
+}
+
 /**
- * Writes a checkpoint: aside, synced, renamed, so that a kill leaves the old one or the new one.
+ * Writes a checkpoint with its checksum: aside, synced, renamed, so that a kill leaves the old one or the new one.
  *
  * @throws DyconvError if the disk is full or the folder cannot be written; the old checkpoint is intact
  */
@@ -66,39 +83,75 @@ export async function saveCheckpoint(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
   { state, position }: Checkpoint,
-  model: string,
+  { model, id }: CheckpointOrigin,
 ): Promise<void> {
   const tensors: Record<string, StoredTensor> = {};
   for (const [name, shape] of Object.entries(shapes)) {
     tensors[name] = { dtype: "float32", shape, data: state[name]! };
   }
-  await writeSafetensors(path, tensors, { format: "dyconv", model, position: JSON.stringify(position) });
+  const metadata = { format: "dyconv", model, run: id, position: JSON.stringify(position) };
+  await writeSafetensors(path, tensors, withChecksum(tensors, metadata));
 }
 
 /** Tensors of a weights file, and where in a run it was written, if it was in one. */
 interface StoredState {
   readonly state: Checkpoint["state"];
   readonly position: Position | undefined;
+  /** Identity of the run that wrote the file, if it says so. */
+  readonly id: string | undefined;
+  /** Whether the file has a checksum, which its content matches. */
+  readonly verified: boolean;
 }
 
-/** Reads the tensors of a weights file that a state needs. */
+/**
+ * Reads the tensors of a weights file that a state needs.
+ *
+ * @param hint what to do where a tensor is missing or has another shape
+ * @throws CheckpointError if the file is damaged, lacks a tensor, or a value is NaN or infinite
+ */
 export async function readState(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
+  hint = "the file belongs to another model or to other options of it",
 ): Promise<StoredState> {
-  const { tensors, metadata } = await readSafetensors(path);
+  const content = await readSafetensors(path);
+  const verified = verifyChecksum(content, path);
+  const { tensors, metadata } = content;
   const state: Record<string, Float32Array> = {};
   for (const [name, shape] of Object.entries(shapes)) {
     const tensor = tensors[name];
     if (tensor?.dtype !== "float32" || tensor.shape.join() !== shape.join()) {
       throw new CheckpointError(
         `${path}: expected "${name}" as float32 [${shape.join(", ")}], found ${tensor ? `${tensor.dtype} [${tensor.shape.join(", ")}]` : "no such tensor"}`,
-        { hint: "the file belongs to another model or to other options of it" },
+        { hint },
       );
     }
     state[name] = tensor.data as Float32Array;
+    assertFinite(state[name], `${path}: "${name}"`);
   }
-  return { state, position: positionSchema.safeParse(JSON.parse(metadata.position ?? "null")).data };
+  return { state, position: readPosition(metadata.position, path), id: metadata.run, verified };
+}
+
+function assertFinite(values: Float32Array, what: string): void {
+  for (const value of values) {
+    if (Number.isFinite(value)) continue;
+    throw new CheckpointError(`${what} holds ${value}; weights must be finite numbers`, {
+      hint: "the weights have diverged or were damaged; use another checkpoint",
+    });
+  }
+}
+
+function readPosition(text: string | undefined, path: string): Position | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return positionSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : "it is not JSON";
+    throw new CheckpointError(`${path}: its position in the run cannot be read: ${reason}`, {
+      cause,
+      hint: "the file was damaged or changed; use another checkpoint",
+    });
+  }
 }
 
 /**
@@ -109,12 +162,12 @@ export async function readState(
 export async function loadCheckpoint(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
-): Promise<Checkpoint> {
-  const { state, position } = await readState(path, shapes);
+): Promise<StoredState & Checkpoint> {
+  const { position, ...stored } = await readState(path, shapes);
   if (position === undefined) {
     throw new CheckpointError(`${path} holds weights but no position in a run`, {
       hint: "use it with --init instead of --resume",
     });
   }
-  return { state, position };
+  return { ...stored, position };
 }

@@ -6,6 +6,7 @@ import { CheckpointError } from "../errors/index.js";
 import { writeFileAtomically } from "../files/index.js";
 import { MODELS } from "../models/index.js";
 import { type TrainConfig, trainConfigSchema } from "./config.js";
+import { type HistoryEntry, historyEntrySchema } from "./history.js";
 import type { ModelFile } from "./model-file.js";
 
 /** What `config.json` holds beside the configuration. */
@@ -15,6 +16,7 @@ const descriptionSchema = trainConfigSchema.extend({
   dataNote: z.string().optional(),
   versions: z.record(z.string(), z.string()).default({}),
   modelFile: z.object({ path: z.string(), sha256: z.string() }).optional(),
+  history: z.array(historyEntrySchema).default([]),
 });
 
 /** A run's configuration, the data it was trained on, and what it was trained by. */
@@ -29,6 +31,8 @@ export interface RunDescription {
   readonly versions: Readonly<Record<string, string>>;
   /** The file of a model of one's own. */
   readonly modelFile?: ModelFile | undefined;
+  /** How the run began and changed, in order; empty where the first version of dyconv began it. */
+  readonly history: readonly HistoryEntry[];
 }
 
 const pathIn = (run: string) => join(run, "config.json");
@@ -49,10 +53,11 @@ export async function describeRun(run: string): Promise<RunDescription> {
   }
   try {
     const parsed = descriptionSchema.parse(JSON.parse(await readFile(pathIn(run), "utf8")));
-    const { classes, dataFingerprint, dataNote, versions, modelFile, ...config } = parsed;
+    const { classes, dataFingerprint, dataNote, versions, modelFile, history, ...others } = parsed;
     // A registered model may have gained options since; one of the user's own may not even be there.
-    const modelOptions = MODELS[config.model]?.completeOptions(config.modelOptions) ?? config.modelOptions;
-    return { config: { ...config, modelOptions }, classes, dataFingerprint, dataNote, versions, modelFile };
+    const known = MODELS[others.model]?.completeOptions(others.modelOptions) ?? others.modelOptions;
+    const config = { ...others, modelOptions: known };
+    return { config, classes, dataFingerprint, dataNote, versions, modelFile, history };
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new CheckpointError(`${pathIn(run)} cannot be read: ${reason}`, {
@@ -66,30 +71,4 @@ export async function describeRun(run: string): Promise<RunDescription> {
 export async function writeDescription(run: string, description: RunDescription): Promise<void> {
   const { config, ...others } = description;
   await writeFileAtomically(pathIn(run), `${JSON.stringify({ ...config, ...others }, null, 2)}\n`);
-}
-
-/**
- * What a run is to be warned of that goes on under other circumstances than it was begun in.
- *
- * @returns a line for each; none where nothing changed that the last bit could depend on
- */
-export function resumeWarnings(begun: RunDescription, now: RunDescription): string[] {
-  const warnings: string[] = [];
-  const changed = Object.keys({ ...begun.versions, ...now.versions })
-    .filter((name) => begun.versions[name] !== now.versions[name])
-    .map(
-      (name) => `${name} ${begun.versions[name] ?? "of unknown version"} → ${now.versions[name] ?? "none"}`,
-    );
-  if (changed.length > 0) {
-    warnings.push(`versions changed since the run began, and results may differ: ${changed.join(", ")}`);
-  }
-  if (begun.dataFingerprint !== now.dataFingerprint) {
-    warnings.push(`the data of ${now.config.data} are not those that the run began with`);
-  }
-  if (begun.modelFile?.sha256 !== now.modelFile?.sha256) {
-    warnings.push(
-      `${now.modelFile?.path ?? "the model"} has changed since the run began, and results may differ`,
-    );
-  }
-  return warnings;
 }

@@ -1,75 +1,38 @@
-import { join } from "node:path";
 import { EventWriter, JsonLinesWriter } from "../files/index.js";
-
-/** The loss of one step; a line of `metrics.jsonl`. */
-export interface StepMetrics {
-  readonly kind: "step";
-  /** From 1. */
-  readonly step: number;
-  /** From 1. */
-  readonly epoch: number;
-  readonly trainLoss: number;
-}
-
-/** What an epoch came to; a line of `metrics.jsonl`. */
-export interface EpochMetrics {
-  readonly kind: "epoch";
-  /** From 1. */
-  readonly epoch: number;
-  /** Steps done in all. */
-  readonly step: number;
-  /** That of the epoch's last step. */
-  readonly learningRate: number;
-  /** Annealed scalars of the epoch's last step, by name. */
-  readonly annealed: Readonly<Record<string, number>>;
-  readonly trainLoss: number;
-  readonly trainAccuracy: number;
-  readonly valLoss: number;
-  readonly valAccuracy: number;
-  readonly imagesPerSecond: number;
-  /** Share of the time that was spent outside the runtime's `run`. */
-  readonly outsideRunShare: number;
-}
-
-/** A line of `metrics.jsonl`. */
-export type MetricsLine = StepMetrics | EpochMetrics;
+import {
+  type EpochMetrics,
+  type MetricsLine,
+  metricsPath,
+  readMetrics,
+  type StepMetrics,
+} from "./metrics.js";
 
 /** Steps between two training losses that are kept, as published. */
 const STEP_EVERY = 10;
 
-/** The records of a run: `metrics.jsonl` and TensorBoard events. */
+/** The records of a run: `metrics.jsonl`, and the same as TensorBoard events. */
 export class RunRecords {
   private constructor(
     readonly metrics: JsonLinesWriter,
     readonly events: EventWriter,
   ) {}
 
-  /** @param step what was recorded after it is dropped from `metrics.jsonl`, since it will come again */
+  /** @param step what was recorded after it is dropped, since it will come again */
   static async open(run: string, step: number): Promise<RunRecords> {
+    const kept = (await readMetrics(run)).filter((line) => line.step <= step);
+    const events = await EventWriter.open(run, { keep: kept.map(scalarsOf) });
     const keep = (line: unknown) => (line as MetricsLine).step <= step;
-    const metrics = await JsonLinesWriter.open(join(run, "metrics.jsonl"), { keep });
-    return new RunRecords(metrics, await EventWriter.open(run));
+    return new RunRecords(await JsonLinesWriter.open(metricsPath(run), { keep }), events);
   }
 
   /** Keeps the loss of every tenth step. */
   step(metrics: StepMetrics): void {
-    if (metrics.step % STEP_EVERY !== 0) return;
-    this.metrics.append(metrics);
-    this.events.add({ "train/loss": metrics.trainLoss }, metrics.step);
+    if (metrics.step % STEP_EVERY === 0) this.#append(metrics);
   }
 
   /** Keeps an epoch. */
   epoch(metrics: EpochMetrics): void {
-    this.metrics.append(metrics);
-    const scalars = {
-      "train/acc1": metrics.trainAccuracy,
-      "val/loss": metrics.valLoss,
-      "val/acc1": metrics.valAccuracy,
-      learning_rate: metrics.learningRate,
-      ...metrics.annealed,
-    };
-    this.events.add(scalars, metrics.step);
-    this.events.flush();
+    this.#append(metrics);
   }
 
   /** Closes the files. */
@@ -77,4 +40,26 @@ export class RunRecords {
     this.metrics.close();
     this.events.close();
   }
+
+  #append(line: MetricsLine): void {
+    this.metrics.append(line);
+    const { scalars, step } = scalarsOf(line);
+    this.events.add(scalars, step);
+  }
+}
+
+/** What TensorBoard shows of a line. */
+function scalarsOf(line: MetricsLine) {
+  const { kind, step, trainLoss } = line;
+  if (kind === "step") return { step, scalars: { "train/loss": trainLoss } };
+  return {
+    step,
+    scalars: {
+      "train/acc1": line.trainAccuracy,
+      "val/loss": line.valLoss,
+      "val/acc1": line.valAccuracy,
+      learning_rate: line.learningRate,
+      ...line.annealed,
+    },
+  };
 }

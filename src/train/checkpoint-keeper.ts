@@ -1,12 +1,17 @@
 import { DivergedError } from "../errors/index.js";
-import { type Checkpoint, type CheckpointName, checkpointPath, saveCheckpoint } from "../runs/checkpoint.js";
+import {
+  type Checkpoint,
+  type CheckpointName,
+  type CheckpointOrigin,
+  checkpointPath,
+  saveCheckpoint,
+} from "../runs/checkpoint.js";
 
 /** Where a run keeps its checkpoints, and what they hold. */
 export interface KeeperOptions {
   /** Folder of the run. */
   readonly out: string;
-  /** Name of the model. */
-  readonly model: string;
+  readonly origin: CheckpointOrigin;
   /** Shape of each tensor of the state. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
 }
@@ -42,11 +47,11 @@ export class CheckpointKeeper {
 
   /** @throws DivergedError rather than write values that are no numbers over good ones */
   async write(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {
-    const { out, model, shapes } = this.#options;
+    const { out, origin, shapes } = this.#options;
     const arrays = Object.values(checkpoint.state);
     const damaged = arrays.some((values) => values.some((value) => !Number.isFinite(value)));
     if (damaged) throw diverged(checkpoint.position.step, Number.NaN);
-    await saveCheckpoint(checkpointPath(out, name), shapes, checkpoint, model);
+    await saveCheckpoint(checkpointPath(out, name), shapes, checkpoint, origin);
   }
 }
 

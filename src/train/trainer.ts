@@ -1,33 +1,23 @@
 import { existsSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type DatasetPair, openData } from "../data/index.js";
+import { absoluteSource, type DatasetPair, openData } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
-import { ensureFolder } from "../files/index.js";
+import { ensureFolder, FolderLock, sweepTemporaries } from "../files/index.js";
 import { type ModelEntry, modelEntry } from "../models/index.js";
-import { initialState, stateShapes } from "../nn/index.js";
-import {
-  type Checkpoint,
-  checkpointPath,
-  loadCheckpoint,
-  type Position,
-  readState,
-  saveCheckpoint,
-} from "../runs/checkpoint.js";
+import { stateShapes } from "../nn/index.js";
+import { checkpointPath, loadCheckpoint, saveCheckpoint } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import { createModel } from "../runs/create-model.js";
-import {
-  describeRun,
-  isRun,
-  type RunDescription,
-  resumeWarnings,
-  writeDescription,
-} from "../runs/description.js";
+import { describeRun, isRun, type RunDescription, writeDescription } from "../runs/description.js";
+import { assertWrittenBy } from "../runs/history.js";
 import { checkMemory } from "../runs/memory.js";
 import type { ModelFile } from "../runs/model-file.js";
 import { RunRecords } from "../runs/records.js";
+import { assertSameRun, firstHistory, resumeRun } from "../runs/resume.js";
 import { installedVersions } from "../runs/versions.js";
 import { loadRuntime } from "../runtime/index.js";
-import { elementCount } from "../util/shape.js";
+import { firstCheckpoint, type InitOptions } from "./first-checkpoint.js";
 import { openLoaders } from "./loaders.js";
 import { createOptimizer } from "./recipe.js";
 import { describeStart } from "./run-start.js";
@@ -35,7 +25,7 @@ import { type TrainCallbacks, TrainingRun, type TrainResult } from "./training-r
 import { type Network, TrainingSession } from "./training-session.js";
 
 /** How a run is begun. */
-export interface TrainOptions extends TrainCallbacks {
+export interface TrainOptions extends TrainCallbacks, InitOptions {
   /** Folder of the run. */
   readonly out: string;
   /** A model of one's own, which the configuration names; a registered one by default. */
@@ -44,74 +34,82 @@ export interface TrainOptions extends TrainCallbacks {
   readonly modelFile?: ModelFile;
   /** Continue the run in that folder, where there is one. */
   readonly resume?: boolean;
-  /** Weights to begin with, a safetensors file. */
-  readonly init?: string;
   /** Data that is open already; opened from the configuration by default. */
   readonly data?: DatasetPair;
 }
 
-const START: Position = {
-  epoch: 0,
-  batch: 0,
-  step: 0,
-  annealed: {},
-  lossSum: 0,
-  hits: 0,
-  bestAccuracy: -1,
-  bestEpoch: 0,
-};
-
 /**
  * Trains a model as configured. The run is a folder: `config.json`, `metrics.jsonl`, `checkpoints/`,
- * TensorBoard events.
+ * TensorBoard events. It is locked meanwhile.
  *
  * @throws DivergedError if the loss is no number; the last checkpoint is intact
- * @throws CheckpointError if the folder holds a run already, or one of another model
+ * @throws CheckpointError if the folder holds a run already, or one that cannot go on as configured
+ * @throws DyconvError if another process writes in the folder
  */
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
-  const { out, init, modelFile } = options;
-  const entry = options.model ?? modelEntry(config.model);
-  const { imageSize } = entry;
+  const { out } = options;
   const optimizer = createOptimizer(config);
-  const begun = await findBegun(config, options);
-  const { seed, imageFit } = config;
-  void loadRuntime(runtimeOptions(config));
-  const data =
-    options.data ??
-    (await openData(config.data, { imageSize, imageFit, seed, onProgress: options.onDownload }));
-  const description = { ...describe(config, data), modelFile };
-  const network = { model: createModel(entry, config, description.classes), optimizer, imageSize };
+  const isNew = !existsSync(out);
+  await ensureFolder(out);
+  const lock = FolderLock.acquire(out);
+  try {
+    await sweepTemporaries(out);
+    await sweepTemporaries(join(out, "checkpoints"));
+    return await trainAlone(config, options, optimizer);
+  } finally {
+    lock.release();
+    // Only an empty folder goes: one in which no run was begun.
+    if (isNew) await rmdir(out).catch(() => {});
+  }
+}
+
+async function trainAlone(
+  given: TrainConfig,
+  options: TrainOptions,
+  optimizer: Network["optimizer"],
+): Promise<TrainResult> {
+  const { out } = options;
+  const begun = await findBegun(given, options);
+  void loadRuntime(runtimeOptions(given));
+  const entry = options.model ?? modelEntry(given.model);
+  const { imageSize } = entry;
+  const { config, data } = await openTrainingData(given, imageSize, options);
+  const now = { ...describe(config, data), modelFile: options.modelFile };
+  const network = { model: createModel(entry, config, now.classes), optimizer, imageSize };
   checkMemory(network.model, { imageSize, batchSize: config.batchSize });
   const loaders = openLoaders(config, data, imageSize);
-
-  const resumed = begun && (await findLast(out, network));
-  const initial = resumed ?? (await firstCheckpoint(config, network, init));
-  options.onStart?.(await describeStart(config, data, network, loaders, initial.position));
-  for (const warning of begun ? resumeWarnings(begun, description) : []) options.onWarning?.(warning);
+  const beginning = await beginOrResume(begun, now, entry, network, options);
+  options.onStart?.(await describeStart(config, data, network, loaders, beginning.position));
+  for (const note of beginning.notes) options.onWarning?.(note);
+  const { description, state, position } = beginning;
+  const id = description.history.at(-1)!.id;
 
   // A device that is not to be had must not leave a folder that holds a run.
   const session = await TrainingSession.open(network, config, data.train);
-  await ensureFolder(join(out, "checkpoints"));
-  // First values from the seed can be made again; a file of weights may be gone when the run is resumed.
-  if (init !== undefined && !resumed) {
-    await saveCheckpoint(checkpointPath(out, "last"), shapesOf(network), initial, config.model);
-  }
-  await writeDescription(out, description);
-
-  const records = await RunRecords.open(out, initial.position.step);
   try {
-    session.setState(initial.state);
-    const parts = { config, out, network, session, loaders, records, callbacks: options };
-    return await new TrainingRun(parts, initial.position).finish();
+    session.setState(state);
+    await ensureFolder(join(out, "checkpoints"));
+    // First values from the seed can be made again; a file of weights may be gone when the run is resumed.
+    if (beginning.save) {
+      const { model } = config;
+      await saveCheckpoint(checkpointPath(out, "last"), shapesOf(network), beginning, { model, id });
+    }
+    await writeDescription(out, description);
+    const records = await RunRecords.open(out, position.step);
+    try {
+      const parts = { config, id, out, network, session, loaders, records, callbacks: options };
+      return await new TrainingRun(parts, position).finish();
+    } finally {
+      records.close();
+    }
   } finally {
-    records.close();
     await session.dispose();
   }
 }
 
 /** The run that is to be continued, if there is one. */
 async function findBegun(
-  { model }: TrainConfig,
+  config: TrainConfig,
   { out, resume = false }: TrainOptions,
 ): Promise<RunDescription | undefined> {
   if (!isRun(out)) return undefined;
@@ -121,10 +119,16 @@ async function findBegun(
     });
   }
   const begun = await describeRun(out);
-  if (begun.config.model === model) return begun;
-  throw new CheckpointError(`${out} holds a run of ${begun.config.model}, not of ${model}`, {
-    hint: `continue it as ${begun.config.model}, or give another --out`,
-  });
+  assertSameRun(out, begun.config, config);
+  return begun;
+}
+
+/** The data, and the configuration with a source that means the same in every working directory. */
+async function openTrainingData(config: TrainConfig, imageSize: number, { data, onDownload }: TrainOptions) {
+  if (data !== undefined) return { config, data };
+  const { seed, imageFit } = config;
+  const opened = await openData(config.data, { imageSize, imageFit, seed, onProgress: onDownload });
+  return { config: { ...config, data: absoluteSource(config.data) }, data: opened };
 }
 
 function describe(config: TrainConfig, { train, fingerprint, note }: DatasetPair): RunDescription {
@@ -134,29 +138,30 @@ function describe(config: TrainConfig, { train, fingerprint, note }: DatasetPair
     dataFingerprint: fingerprint,
     dataNote: note,
     versions: installedVersions(),
+    history: [],
   };
 }
 
 const shapesOf = ({ model, optimizer }: Network) => stateShapes(model, optimizer);
 
-/** The last checkpoint; none where the run was killed before its first. */
-async function findLast(out: string, network: Network): Promise<Checkpoint | undefined> {
-  const path = checkpointPath(out, "last");
-  return existsSync(path) ? loadCheckpoint(path, shapesOf(network)) : undefined;
-}
-
-/** Where a run begins: with first values from its seed or a file, and slots of zeros. */
-async function firstCheckpoint(
-  { seed }: TrainConfig,
+/** Where a run begins or goes on: at its last checkpoint, unless it was killed before its first. */
+async function beginOrResume(
+  begun: RunDescription | undefined,
+  now: RunDescription,
+  entry: ModelEntry,
   network: Network,
-  init: string | undefined,
-): Promise<Checkpoint> {
-  const { model } = network;
-  const values =
-    init === undefined ? initialState(model, seed) : (await readState(init, stateShapes(model))).state;
-  const state: Record<string, Float32Array> = {};
-  for (const [name, shape] of Object.entries(shapesOf(network))) {
-    state[name] = values[name] ?? new Float32Array(elementCount(shape));
+  options: TrainOptions,
+) {
+  const { out } = options;
+  const last = checkpointPath(out, "last");
+  if (begun === undefined || !existsSync(last)) {
+    const first = await firstCheckpoint(now, entry, network, options);
+    const history = firstHistory(now, first.init);
+    return { ...first, description: { ...now, history }, save: first.init !== undefined };
   }
-  return { state, position: START };
+  const { state, position, id, verified } = await loadCheckpoint(last, shapesOf(network));
+  assertWrittenBy(begun.history, { id, step: position.step }, last);
+  const resumed = resumeRun(out, begun, now, position);
+  const unverified = `${last} has no checksum, so damage to it would go unnoticed`;
+  return { state, save: false, ...resumed, notes: [...(verified ? [] : [unverified]), ...resumed.notes] };
 }

@@ -4,7 +4,8 @@ import { stateShapes } from "../nn/index.js";
 import type { Schedule } from "../optim/index.js";
 import type { Checkpoint, Position } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
-import type { EpochMetrics, RunRecords } from "../runs/records.js";
+import type { EpochMetrics } from "../runs/metrics.js";
+import type { RunRecords } from "../runs/records.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
 import type { Loaders } from "./loaders.js";
 import { annealingSchedules, learningRateSchedule } from "./recipe.js";
@@ -38,6 +39,8 @@ export interface TrainResult {
 /** What a run works with. */
 export interface TrainingRunParts {
   readonly config: TrainConfig;
+  /** The run's identity, which its checkpoints carry. */
+  readonly id: string;
   /** Folder of the run. */
   readonly out: string;
   readonly network: Network;
@@ -59,10 +62,10 @@ export class TrainingRun {
   #position: Position;
 
   constructor(parts: TrainingRunParts, position: Position) {
-    const { config, out, network } = parts;
+    const { config, id, out, network } = parts;
     const shapes = stateShapes(network.model, network.optimizer);
     this.#parts = parts;
-    this.#keeper = new CheckpointKeeper({ out, model: config.model, shapes });
+    this.#keeper = new CheckpointKeeper({ out, origin: { model: config.model, id }, shapes });
     this.#learningRate = learningRateSchedule(config);
     this.#annealing = annealingSchedules(config, network.model);
     this.#position = position;

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { describe, expect, test } from "vitest";
@@ -82,11 +82,10 @@ describe("EventWriter", () => {
     expect(others).toEqual([]);
   });
 
-  test("writes scalars when flushed, with step and wall time", async () => {
+  test("writes scalars at once, with step and wall time", async () => {
     const events = await EventWriter.open(await temporaryFolder(), options);
     events.add({ "train/loss": 1.5, "train/lr": 0.25 }, 10);
-    expect(readRecords(await readFile(events.path))).toHaveLength(1);
-    events.flush();
+    expect(readRecords(await readFile(events.path))).toHaveLength(2);
     events.add({ "val/acc1": Number.NaN, huge: 1e300 }, 3_000_000_000);
     events.close();
     const [, first, second] = readRecords(await readFile(events.path));
@@ -101,5 +100,60 @@ describe("EventWriter", () => {
       step: 3_000_000_000,
       scalars: { "val/acc1": Number.NaN, huge: Number.POSITIVE_INFINITY },
     });
+  });
+});
+
+describe("an event file that is continued", () => {
+  const clock = (seconds: number) => ({ host: "laptop", now: () => seconds * 1000 });
+  const loss = (step: number) => ({ step, scalars: { "train/loss": step / 10 } });
+
+  /** Steps and wall times of every event in a folder, in TensorBoard's order of files. */
+  async function readFolder(folder: string) {
+    const names = (await readdir(folder)).toSorted();
+    const files = await Promise.all(names.map((name) => readFile(join(folder, name))));
+    const events = files.flatMap((file) => readRecords(file).slice(1).map(readScalars));
+    return { names, events: events.map(({ step, wallTime }) => [step, wallTime]) };
+  }
+
+  async function begin(seconds: number, steps: readonly number[]) {
+    const folder = await temporaryFolder();
+    const events = await EventWriter.open(folder, clock(seconds));
+    for (const step of steps) events.add(loss(step).scalars, step);
+    return { folder, path: events.path };
+  }
+
+  test("has no step twice, and keeps its order when the clock was set back", async () => {
+    const { folder, path } = await begin(100, [10, 20, 30]);
+    const inode = (await stat(path)).ino;
+    const events = await EventWriter.open(folder, { ...clock(50), keep: [loss(10), loss(20)] });
+    events.add(loss(30).scalars, 30);
+    const expected = [
+      [10, 100],
+      [20, 100],
+      [30, 50],
+    ];
+    expect(await readFolder(folder)).toEqual({ names: [basename(path)], events: expected });
+    expect((await stat(path)).ino, "an open reader sees it grow").toBe(inode);
+  });
+
+  test("gains what it lacks, at the time of what comes before", async () => {
+    const { folder } = await begin(100, [10, 30]);
+    await EventWriter.open(folder, { ...clock(200), keep: [loss(10), loss(20), loss(30)] });
+    expect((await readFolder(folder)).events).toEqual([
+      [10, 100],
+      [20, 100],
+      [30, 100],
+    ]);
+  });
+
+  test("takes the place of several, and of one that is damaged", async () => {
+    const { folder, path } = await begin(100, [10]);
+    await writeFile(join(folder, "events.out.tfevents.099.laptop"), "no events");
+    await EventWriter.open(folder, { ...clock(200), keep: [loss(10)] });
+    expect(await readFolder(folder)).toEqual({ names: [basename(path)], events: [[10, 100]] });
+
+    await truncate(path, 20);
+    await EventWriter.open(folder, { ...clock(200), keep: [loss(10)] });
+    expect((await readFolder(folder)).events).toEqual([[10, 200]]);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateShapes, type ImageDataset } from "../../src/data/index.js";
 import { RuntimeUnavailableError } from "../../src/errors/index.js";
@@ -10,10 +10,11 @@ import { stateShapes } from "../../src/nn/index.js";
 import { checkpointPath } from "../../src/runs/checkpoint.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import type { RunDescription } from "../../src/runs/description.js";
+import type { MetricsLine } from "../../src/runs/metrics.js";
 import { openRun } from "../../src/runs/open-run.js";
-import type { MetricsLine } from "../../src/runs/records.js";
 import type { RunStart } from "../../src/train/run-start.js";
 import { type TrainOptions, train } from "../../src/train/trainer.js";
+import { writeImageData } from "../runs/image-data.js";
 
 const data = generateShapes({ train: 24, test: 8 });
 
@@ -143,6 +144,55 @@ describe("a run", () => {
     expect(stateShapes(model)["classifier.6.weight"]).toEqual([3, 2048]);
   });
 
+  it("of other classes lends its weights to a new head", async () => {
+    const init = join(folder, "init");
+    await train(config({ maxSteps: 1 }), { out: init, data });
+    const two = (set: ImageDataset): ImageDataset => ({
+      ...set,
+      classes: ["a", "b"],
+      labels: set.labels.map((label) => label % 2),
+    });
+    const own = { ...data, train: two(data.train), test: two(data.test) };
+    const run = join(folder, "run");
+    const weights = checkpointPath(init, "last");
+    const begin = (newHead: boolean) => {
+      const options = { out: run, data: own, init: weights, newHead, signal: AbortSignal.abort() };
+      return train(config(), { ...options, onWarning: (message) => warnings.push(message) });
+    };
+    const warnings: string[] = [];
+    await expect(begin(false)).rejects.toMatchObject({ hint: expect.stringContaining("--new-head") });
+    await begin(true);
+    expect(warnings).toEqual([
+      `drawn from the seed, not taken from ${weights}: classifier.6.weight, classifier.6.bias`,
+    ]);
+    const [given, begun] = await Promise.all([init, run].map((out) => openRun(out)));
+    expect(begun!.state["classifier.4.weight"]).toEqual(given!.state["classifier.4.weight"]);
+    expect(begun!.state["classifier.6.weight"]).toHaveLength(2 * 2048);
+  }, 60_000);
+
+  it("is written by one process, which sweeps what killed ones left", async () => {
+    const orphan = join(folder, ".last.safetensors.0123abcd.tmp");
+    await writeFile(orphan, "");
+    const first = train(config({ maxSteps: 1 }), { out: folder, data });
+    const second = train(config({ maxSteps: 1 }), { out: folder, data, resume: true });
+    await expect(second).rejects.toThrow(/is being written by process/);
+    await first;
+    expect((await readdir(folder)).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it("finds its data from every working directory", async () => {
+    const source = await writeImageData(join(folder, "images"));
+    const out = join(folder, "run");
+    await train(config({ data: relative(process.cwd(), source), maxSteps: 1 }), { out });
+    expect((await openRun(out)).config.data).toBe(source);
+  });
+
+  it("that cannot begin leaves no folder", async () => {
+    const out = join(folder, "run");
+    await expect(train(config({ data: "nothing" }), { out })).rejects.toThrow(/no such data set/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   describe("that is resumed", () => {
     beforeEach(() => train(config({ maxSteps: 1 }), { out: folder, data }));
     const resume = (values: Partial<TrainConfigInput>, options: Partial<TrainOptions> = {}) =>
@@ -161,15 +211,39 @@ describe("a run", () => {
       await resume({}, { data: others, onWarning: (message) => warnings.push(message) });
       expect(warnings).toEqual([
         `versions changed since the run began, and results may differ: dyconv 0.0.1 → ${versions.dyconv}`,
-        "the data of shapes are not those that the run began with",
+        `from step 1 on: images ${data.fingerprint} → others`,
+        "epoch 1 begins anew, since its batches hold other images",
       ]);
     });
 
     it("refuses another model, and the checkpoint of other options", async () => {
-      await expect(resume({ model: "alexnet" })).rejects.toThrow(/a run of alexnet-dy, not of alexnet/);
+      await expect(resume({ model: "alexnet" })).rejects.toThrow(/go on with model alexnet-dy → alexnet/);
       const more = resume({ modelOptions: { experts: 3 } });
-      await expect(more).rejects.toThrow(/expected "features.8.weight" as float32 \[3, /);
+      await expect(more).rejects.toThrow(/cannot go on with experts 2 → 3/);
     });
+
+    it("trains all of the epoch whose batches it changes", async () => {
+      const batches: number[] = [];
+      const onStep = ({ batch }: { batch: number }) => batches.push(batch);
+      const { epochs } = await resume({ batchSize: 12, epochs: 1, maxSteps: 9 }, { onStep });
+      expect(batches).toEqual([1, 2]);
+      expect(epochs[0]!.imagesPerSecond).toBeGreaterThan(0);
+    }, 60_000);
+
+    it("refuses a checkpoint of another run, and one that was damaged", async () => {
+      const path = checkpointPath(folder, "last");
+      const own = await readFile(path);
+      const another = join(folder, "another");
+      await train(config({ maxSteps: 1, learningRate: 0.02 }), { out: another, data });
+      await copyFile(checkpointPath(another, "last"), path);
+      await expect(resume({})).rejects.toThrow(`${path} was written by another run`);
+      await expect(openRun(folder)).rejects.toThrow(`${path} was written by another run`);
+      expect((await openRun(folder, path)).annealed).toEqual({ temperature: 30 });
+
+      own[own.length - 1]! ^= 1;
+      await writeFile(path, own);
+      await expect(resume({})).rejects.toThrow(/does not match its checksum/);
+    }, 60_000);
   });
 });
 

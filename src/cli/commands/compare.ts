@@ -132,8 +132,9 @@ async function trainSides(
     const shared = takers.length === 0 || takers.includes(entry) ? others : withoutTemperature(others);
     const values = unknown ? flags : { ...shared, ...flagsFor(entry, flags) };
     const place = { out: folder, resume, ...(begun === undefined ? {} : { like: begun.folder }) };
-    const { finished } = await runTraining(model, values, place, terminal);
-    if (!finished) return false;
+    const { result, endIfInterrupted } = await runTraining(model, values, place, terminal);
+    endIfInterrupted();
+    if (!result.finished) return false;
   }
   return true;
 }

@@ -1,12 +1,11 @@
 import type { Command } from "commander";
 import type { EvaluateRunOptions } from "../../infer/evaluate-run.js";
-import type { CheckpointName } from "../../runs/checkpoint.js";
 import { batchSize, deviceOption, JSON_OPTION, temperatureOption, threadsOption } from "../options.js";
 import { checkpointOption, chooseAnnealed } from "../samples.js";
 import { type Terminal, writeJson } from "../terminal.js";
 
 interface EvalFlags extends EvaluateRunOptions {
-  readonly checkpoint?: CheckpointName;
+  readonly checkpoint?: string;
   readonly temperature?: number;
   readonly json?: true;
 }

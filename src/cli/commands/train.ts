@@ -13,7 +13,8 @@ Examples:
   $ dyconv train ./my-model.js --data my-images --out runs/mine
   $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
-The defaults are the published recipe. Ctrl-C saves a checkpoint and stops.`;
+The defaults are the published recipe. Ctrl-C saves a checkpoint and stops, as SIGTERM and SIGHUP do; the exit
+code is then 130, 143 or 129.`;
 
 /** `dyconv train MODEL` */
 export function defineTrain(program: Command, terminal: Terminal, models: Models): void {
@@ -25,6 +26,7 @@ export function defineTrain(program: Command, terminal: Terminal, models: Models
     .requiredOption("--out <folder>", "folder of the run", folderPath)
     .option("--resume", "continue the run in the folder")
     .option("--init <weights>", "safetensors file to take the first weights from")
+    .option("--new-head", "with --init: begin the layer that names the classes anew")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((word: string, flags: TrainFlags) => trainModel(findModel(models, word), flags, terminal));
@@ -34,8 +36,14 @@ export function defineTrain(program: Command, terminal: Terminal, models: Models
 type TrainFlags = TrainingFlags & TrainingPlace & { readonly json?: true };
 
 async function trainModel(model: NamedModel, flags: TrainFlags, terminal: Terminal): Promise<void> {
-  const { out, resume, init, json, ...values } = flags;
-  const place = { out, ...(resume ? { resume } : {}), ...(init === undefined ? {} : { init }) };
-  const result = await runTraining(model, values, place, terminal);
+  const { out, resume, init, newHead, json, ...values } = flags;
+  const place = {
+    out,
+    ...(resume ? { resume } : {}),
+    ...(init === undefined ? {} : { init }),
+    ...(newHead ? { newHead } : {}),
+  };
+  const { result, endIfInterrupted } = await runTraining(model, values, place, terminal);
   if (json) writeJson(terminal, { out, ...result });
+  endIfInterrupted();
 }

@@ -1,0 +1,46 @@
+/** A safetensors file's checksum of itself, kept in its metadata. */
+import { createHash } from "node:crypto";
+import { CheckpointError } from "../errors/index.js";
+import type { SafetensorsContent } from "./safetensors.js";
+import type { StoredTensor } from "./safetensors-dtypes.js";
+
+const KEY = "sha256";
+
+/** Metadata with the SHA-256 of the other entries and of each tensor's name, dtype, shape and data. */
+export function withChecksum(
+  tensors: Readonly<Record<string, StoredTensor>>,
+  metadata: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return { ...metadata, [KEY]: checksum(tensors, metadata) };
+}
+
+/**
+ * Compares what a file holds with the checksum in it.
+ *
+ * @returns whether the file has one
+ * @throws CheckpointError naming the file if it holds something else
+ */
+export function verifyChecksum({ tensors, metadata }: SafetensorsContent, source: string): boolean {
+  const { [KEY]: expected, ...others } = metadata;
+  if (expected === undefined) return false;
+  if (checksum(tensors, others) === expected) return true;
+  throw new CheckpointError(`${source}: its content does not match its checksum`, {
+    hint: "the file was damaged or changed after it was written; use another checkpoint or a copy",
+  });
+}
+
+function checksum(
+  tensors: Readonly<Record<string, StoredTensor>>,
+  metadata: Readonly<Record<string, string>>,
+): string {
+  const hash = createHash("sha256").update(JSON.stringify(byName(metadata)));
+  for (const [name, { dtype, shape, data }] of byName(tensors)) {
+    hash.update(JSON.stringify([name, dtype, shape]));
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -1,0 +1,145 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { DataError } from "../errors/index.js";
+import { readSafetensors } from "../files/index.js";
+
+/** Sizes above it are damage, not a test. */
+const size = z.int().positive().max(65_536);
+const temperature = z.number().positive();
+const labelSmoothing = z.number().min(0).lt(1);
+
+const layerOptions = z.object({
+  inChannels: size,
+  outChannels: size,
+  kernelSize: size,
+  stride: size,
+  padding: z.int().nonnegative().max(65_536),
+  dilation: size,
+  groups: size,
+  bias: z.boolean(),
+  experts: size,
+  ratio: z.number().positive(),
+  temperature,
+  routing: z.enum(["softmax", "sigmoid"]),
+});
+const lossOptions = z.object({ labelSmoothing });
+const networkOptions = z.object({
+  dynamic: z.boolean(),
+  experts: size,
+  temperature,
+  learningRate: z.number().positive(),
+  weightDecay: z.number().nonnegative(),
+  labelSmoothing,
+  seed: z.int(),
+  parameters: z.array(z.tuple([z.string(), z.array(size), z.enum(["rule", "ones"]), z.number()])),
+});
+
+const OPTIONS = { layer: layerOptions, loss: lossOptions, network: networkOptions } as const;
+
+const caseSchema = z.object({
+  file: z.string().min(1),
+  tolerance: z.number().positive().max(1),
+  options: z.record(z.string(), z.unknown()),
+  tensors: z.record(z.string(), z.array(z.int().nonnegative())),
+});
+const indexSchema = z.object({ cases: z.array(caseSchema).min(1) });
+
+/** What a case says, whatever it checks. */
+interface CaseOf<Kind extends keyof typeof OPTIONS> extends Omit<z.infer<typeof caseSchema>, "options"> {
+  readonly kind: Kind;
+  readonly options: z.infer<(typeof OPTIONS)[Kind]>;
+}
+
+/** One dynamic convolution. */
+export type LayerCase = CaseOf<"layer">;
+/** Label-smoothed cross entropy. */
+export type LossCase = CaseOf<"loss">;
+/** Training steps of a whole network. */
+export type NetworkCase = CaseOf<"network">;
+
+/** One case of an index of reference vectors. */
+export type ParityCase = LayerCase | LossCase | NetworkCase;
+
+/** Elements by name. */
+export type Values = Readonly<Record<string, Float32Array | BigInt64Array>>;
+
+/** Tensors of a file that are results; the others are what the case is fed with. */
+export const RESULT_NAME = /^(y|attention|loss|(grad|gradnorm|buffer|logits)\..*)$/;
+
+/**
+ * Reads an index of reference vectors.
+ *
+ * @throws DataError saying what is wrong with it
+ */
+export async function readIndex(path: string): Promise<readonly ParityCase[]> {
+  try {
+    const { cases } = indexSchema.parse(JSON.parse(await readFile(path, "utf8")));
+    return cases.map((each) => {
+      const { options } = each;
+      const kind = "inChannels" in options ? "layer" : "parameters" in options ? "network" : "loss";
+      const parsed = OPTIONS[kind].safeParse(options);
+      if (!parsed.success) throw new Error(`${each.file}: options: ${z.prettifyError(parsed.error)}`);
+      return { ...each, kind, options: parsed.data } as ParityCase;
+    });
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw new DataError(`${path} is no index of reference vectors: ${reason}`, {
+      cause,
+      hint: "it must be a JSON document with `cases`, at least one, each with file, options, tolerance and tensors",
+    });
+  }
+}
+
+/**
+ * Reads the tensors of a case.
+ *
+ * @throws DataError if they are not those that the index lists, or hold no result to compare with
+ */
+export async function readValues(indexPath: string, testCase: ParityCase): Promise<Values> {
+  const { tensors } = await readSafetensors(join(dirname(indexPath), testCase.file));
+  const values: Record<string, Float32Array | BigInt64Array> = {};
+  for (const name of Object.keys({ ...testCase.tensors, ...tensors })) {
+    const [listed, found] = [testCase.tensors[name], tensors[name]];
+    const dtype = name === "target" ? "int64" : "float32";
+    const same = listed?.join() === found?.shape.join() && found?.dtype === dtype;
+    if (!same) {
+      throw disagreement(
+        testCase,
+        `tensor "${name}" is listed as ${listed ? `${dtype} [${listed.join(", ")}]` : "absent"}, found ${found ? `${found.dtype} [${found.shape.join(", ")}]` : "absent"}`,
+      );
+    }
+    values[name] = found.data as Float32Array | BigInt64Array;
+  }
+  if (!Object.keys(values).some((name) => RESULT_NAME.test(name))) {
+    throw disagreement(testCase, "no tensor is a result, so there is nothing to compare");
+  }
+  return values;
+}
+
+/**
+ * Checks that a case has what it is fed with.
+ *
+ * @param needed shapes by name; `undefined` where any will do
+ * @throws DataError naming the tensor
+ */
+export function assertTensors(
+  testCase: ParityCase,
+  needed: Readonly<Record<string, readonly number[] | undefined>>,
+): void {
+  for (const [name, shape] of Object.entries(needed)) {
+    const listed = testCase.tensors[name];
+    if (listed === undefined) throw disagreement(testCase, `tensor "${name}" is missing`);
+    if (shape === undefined || listed.join() === shape.join()) continue;
+    throw disagreement(
+      testCase,
+      `by its options, tensor "${name}" is [${shape.join(", ")}], found [${listed.join(", ")}]`,
+    );
+  }
+}
+
+function disagreement({ file }: ParityCase, what: string): DataError {
+  return new DataError(`${file}: ${what}`, {
+    hint: "the index and its files must have been written together; write both anew",
+  });
+}

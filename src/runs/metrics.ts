@@ -1,0 +1,82 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { CheckpointError } from "../errors/index.js";
+import { readJsonLines } from "../files/index.js";
+import { withAnnealed } from "./with-annealed.js";
+
+/** The loss of one step; a line of `metrics.jsonl`. */
+export interface StepMetrics {
+  readonly kind: "step";
+  /** From 1. */
+  readonly step: number;
+  /** From 1. */
+  readonly epoch: number;
+  readonly trainLoss: number;
+}
+
+/** What an epoch came to; a line of `metrics.jsonl`. */
+export interface EpochMetrics {
+  readonly kind: "epoch";
+  /** From 1. */
+  readonly epoch: number;
+  /** Steps done in all. */
+  readonly step: number;
+  /** That of the epoch's last step. */
+  readonly learningRate: number;
+  /** Annealed scalars of the epoch's last step, by name. */
+  readonly annealed: Readonly<Record<string, number>>;
+  readonly trainLoss: number;
+  readonly trainAccuracy: number;
+  readonly valLoss: number;
+  readonly valAccuracy: number;
+  readonly imagesPerSecond: number;
+  /** Share of the time that was spent outside the runtime's `run`. */
+  readonly outsideRunShare: number;
+}
+
+/** A line of `metrics.jsonl`. */
+export type MetricsLine = StepMetrics | EpochMetrics;
+
+const count = z.int().nonnegative();
+
+/** Early lines hold the temperature by itself. */
+const lineSchema: z.ZodType<MetricsLine> = z.preprocess(
+  withAnnealed,
+  z.discriminatedUnion("kind", [
+    z.object({ kind: z.literal("step"), step: count, epoch: count, trainLoss: z.number() }),
+    z.object({
+      kind: z.literal("epoch"),
+      epoch: count,
+      step: count,
+      learningRate: z.number(),
+      annealed: z.record(z.string(), z.number()),
+      trainLoss: z.number(),
+      trainAccuracy: z.number(),
+      valLoss: z.number(),
+      valAccuracy: z.number(),
+      imagesPerSecond: z.number(),
+      outsideRunShare: z.number(),
+    }),
+  ]),
+);
+
+/** Path of a run's metrics. */
+export function metricsPath(run: string): string {
+  return join(run, "metrics.jsonl");
+}
+
+/**
+ * The metrics of a run, in order; none where it has written none yet.
+ *
+ * @throws CheckpointError naming a line that is no record of metrics
+ */
+export async function readMetrics(run: string): Promise<MetricsLine[]> {
+  const path = metricsPath(run);
+  return (await readJsonLines(path)).map((line, index) => {
+    const { success, data, error } = lineSchema.safeParse(line);
+    if (success) return data;
+    throw new CheckpointError(`${path}, line ${index + 1}: no record of metrics: ${z.prettifyError(error)}`, {
+      hint: "the file was changed or damaged; remove this line to go on without it",
+    });
+  });
+}

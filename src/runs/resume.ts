@@ -1,0 +1,180 @@
+/** What may change when a run is resumed, what that means, and what may not. */
+import { CheckpointError } from "../errors/index.js";
+import type { Position } from "./checkpoint.js";
+import type { TrainConfig } from "./config.js";
+import type { RunDescription } from "./description.js";
+import { type Change, type HistoryEntry, identify } from "./history.js";
+
+type Changes = Readonly<Record<string, Change>>;
+
+/** Without these a run is another run, whatever its weights. */
+const FIXED = ["model", "optimizer", "seed"];
+/** How options of the model are named among the values. */
+const MODEL_OPTION = "modelOptions.";
+/** The one that says how to compute, and not what. */
+const PLAN = `${MODEL_OPTION}plan`;
+/** What a best accuracy was measured on. */
+const VALIDATION = ["images", "valSplit", "limitVal"];
+/** What says which images a batch of an epoch holds. */
+const BATCHES = ["images", "valSplit", "limitTrain", "batchSize"];
+/** What concerns one process and not the run. */
+const PASSING = ["maxSteps"];
+
+/**
+ * Refuses, before data and weights are read, to continue a run as another.
+ *
+ * @throws CheckpointError naming what differs
+ */
+export function assertSameRun(out: string, begun: TrainConfig, now: TrainConfig): void {
+  const changes = changesBetween(valuesOf(begun), valuesOf(now));
+  refuse(out, changes, [...FIXED, ...changedOptions(changes)], "to train that, give another --out");
+  if (begun.momentum > 0 !== now.momentum > 0) {
+    refuse(
+      out,
+      changes,
+      ["momentum"],
+      "the optimizer would lack its state; to train that, give another --out",
+    );
+  }
+}
+
+/** Options of the model that have another value; one that the model has gained since has none to change. */
+function changedOptions(changes: Changes): string[] {
+  const names = Object.keys(changes).filter((name) => name.startsWith(MODEL_OPTION) && name !== PLAN);
+  return names.filter((name) => "from" in changes[name]!);
+}
+
+/** How a run goes on. */
+export interface Resumption {
+  readonly description: RunDescription;
+  readonly position: Position;
+  /** What changes and what that means, a line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Continues a run under a configuration and on data that may have changed.
+ *
+ * @param now what the run is from here on; its history is ignored
+ * @throws CheckpointError if its best accuracy would be none, its classes differ, or fewer epochs are asked for than are done
+ */
+export function resumeRun(
+  out: string,
+  begun: RunDescription,
+  now: RunDescription,
+  position: Position,
+): Resumption {
+  assertSameClasses(begun.classes, now.classes, now.config.data);
+  const changes = changesBetween(valuesOf(begun.config, begun), valuesOf(now.config, now));
+  if (position.bestEpoch > 0) {
+    refuse(out, changes, VALIDATION, `${BEST_HINT} --init ${out}/checkpoints/last.safetensors`);
+  }
+  if (now.config.epochs < position.epoch) {
+    throw new CheckpointError(`${out} has done ${position.epoch} epochs, more than ${now.config.epochs}`, {
+      hint: `give at least --epochs ${position.epoch}`,
+    });
+  }
+  const anew = position.batch > 0 && BATCHES.some((name) => name in changes);
+  const notes = [...versionNotes(begun, now), ...changeNotes(changes, position)];
+  if (anew) notes.push(`epoch ${position.epoch + 1} begins anew, since its batches hold other images`);
+  return {
+    description: { ...now, history: historyAfter(begun, changes, position) },
+    position: anew ? { ...position, batch: 0, lossSum: 0, hits: 0 } : position,
+    notes,
+  };
+}
+
+const BEST_HINT = "its best accuracy was measured on others; begin a new run from its weights with";
+
+/**
+ * Checks that data have the classes that a run was trained on.
+ *
+ * @throws CheckpointError naming both
+ */
+export function assertSameClasses(trained: readonly string[], found: readonly string[], data: string): void {
+  if (trained.join("\n") === found.join("\n")) return;
+  throw new CheckpointError(
+    `${data} has the classes ${list(found)}, while the run was trained on ${list(trained)}`,
+    { hint: "give data with the classes of the run" },
+  );
+}
+
+/** The history of a run that begins: everything that its weights depend on is its identity. */
+export function firstHistory(description: RunDescription, init: string | undefined): HistoryEntry[] {
+  const { classes, dataFingerprint, versions, modelFile } = description;
+  // Where the images lie and when the run is saved makes no difference to it.
+  const config = { ...description.config, data: undefined, maxSteps: undefined, checkpointEvery: undefined };
+  const id = identify([config, classes, dataFingerprint, versions, modelFile?.sha256, init]);
+  return [{ date: new Date().toISOString(), epoch: 0, step: 0, id, changes: {} }];
+}
+
+function historyAfter(begun: RunDescription, changes: Changes, { epoch, step }: Position): HistoryEntry[] {
+  const { history } = begun;
+  const before = history.at(-1)?.id;
+  if (before !== undefined && Object.keys(changes).length === 0) return [...history];
+  const id = identify([before ?? begun.config, begun.dataFingerprint, epoch, step, changes]);
+  return [...history, { date: new Date().toISOString(), epoch, step, id, changes }];
+}
+
+function refuse(out: string, changes: Changes, names: readonly string[], hint: string): void {
+  const found = names.filter((name) => name in changes).map((name) => describe(name, changes[name]!));
+  if (found.length === 0) return;
+  throw new CheckpointError(`${out} cannot go on with ${found.join(", ")}`, { hint });
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** A configuration on one level, with the images that are behind its data source. */
+function valuesOf({ modelOptions, ...config }: TrainConfig, data?: RunDescription): Values {
+  const values: Record<string, unknown> = { ...config, images: data?.dataFingerprint };
+  for (const [name, value] of Object.entries(modelOptions)) values[MODEL_OPTION + name] = value;
+  for (const name of PASSING) delete values[name];
+  return values;
+}
+
+function changesBetween(before: Values, after: Values): Changes {
+  const changes: Record<string, Change> = {};
+  for (const name of Object.keys({ ...before, ...after })) {
+    const [from, to] = [before[name], after[name]];
+    if (JSON.stringify(from) === JSON.stringify(to)) continue;
+    changes[name] = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  }
+  return changes;
+}
+
+function describe(name: string, { from, to }: Change): string {
+  return `${name.replace(MODEL_OPTION, "")} ${show(from)} → ${show(to)}`;
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return "unset";
+  return typeof value === "string" ? value.replace(/^([0-9a-f]{8})[0-9a-f]{24,}$/, "$1…") : String(value);
+}
+
+function changeNotes(changes: Changes, { step }: Position): string[] {
+  const described = Object.entries(changes).map(([name, change]) => describe(name, change));
+  return described.length === 0 ? [] : [`from step ${step} on: ${described.join(", ")}`];
+}
+
+function versionNotes(begun: RunDescription, now: RunDescription): string[] {
+  const changed = Object.keys({ ...begun.versions, ...now.versions })
+    .filter((name) => begun.versions[name] !== now.versions[name])
+    .map(
+      (name) => `${name} ${begun.versions[name] ?? "of unknown version"} → ${now.versions[name] ?? "none"}`,
+    );
+  const notes: string[] = [];
+  if (changed.length > 0) {
+    notes.push(`versions changed since the run began, and results may differ: ${changed.join(", ")}`);
+  }
+  if (begun.modelFile?.sha256 !== now.modelFile?.sha256) {
+    notes.push(
+      `${now.modelFile?.path ?? "the model"} has changed since the run began, and results may differ`,
+    );
+  }
+  return notes;
+}
+
+function list(classes: readonly string[]): string {
+  const shown = classes.slice(0, 5).join(", ");
+  return classes.length > 5 ? `${shown} and ${classes.length - 5} more` : shown;
+}

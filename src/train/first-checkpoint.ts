@@ -1,0 +1,82 @@
+import { createHash } from "node:crypto";
+import type { ModelEntry } from "../models/index.js";
+import { initialState, type ModelState, stateShapes } from "../nn/index.js";
+import { type Checkpoint, type Position, readState } from "../runs/checkpoint.js";
+import { createModel } from "../runs/create-model.js";
+import type { RunDescription } from "../runs/description.js";
+import { elementCount } from "../util/shape.js";
+import type { Network } from "./training-session.js";
+
+const START: Position = {
+  epoch: 0,
+  batch: 0,
+  step: 0,
+  annealed: {},
+  lossSum: 0,
+  hits: 0,
+  bestAccuracy: -1,
+  bestEpoch: 0,
+};
+
+/** Weights that a run begins with. */
+export interface InitOptions {
+  /** Weights to begin with, a safetensors file; drawn from the seed by default. */
+  readonly init?: string;
+  /** Draw the layers whose size depends on the number of classes from the seed all the same. */
+  readonly newHead?: boolean;
+}
+
+/** Where a run begins. */
+export interface Beginning extends Checkpoint {
+  /** Identifies the weights that it was given, if it was given any. */
+  readonly init: string | undefined;
+  /** What is to be said of them, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** First values from a run's seed or from a file, and slots of zeros. */
+export async function firstCheckpoint(
+  description: RunDescription,
+  entry: ModelEntry,
+  network: Network,
+  options: InitOptions,
+): Promise<Beginning> {
+  const { model, optimizer } = network;
+  const drawn = initialState(model, description.config.seed);
+  const { init, newHead = false } = options;
+  const head = newHead ? headNames(entry, description) : [];
+  const given = init === undefined ? undefined : await readInitial(init, network, head);
+  const state: Record<string, Float32Array> = {};
+  for (const [name, shape] of Object.entries(stateShapes(model, optimizer))) {
+    state[name] = given?.state[name] ?? drawn[name] ?? new Float32Array(elementCount(shape));
+  }
+  const { notes = [] } = given ?? {};
+  return { state, position: START, init: given && digestOf(given.state), notes };
+}
+
+async function readInitial(init: string, { model }: Network, head: readonly string[]) {
+  const shapes = Object.entries(stateShapes(model)).filter(([name]) => !head.includes(name));
+  const { state, verified } = await readState(
+    init,
+    Object.fromEntries(shapes),
+    "the weights are of another model, or of other options or classes; for other classes, --new-head begins the last layer anew",
+  );
+  const notes: string[] = [];
+  if (!verified) notes.push(`${init} has no checksum, so damage to it would go unnoticed`);
+  if (head.length > 0) notes.push(`drawn from the seed, not taken from ${init}: ${head.join(", ")}`);
+  return { state, notes };
+}
+
+/** Names of what has another shape where there is one class more. */
+function headNames(entry: ModelEntry, { config, classes }: RunDescription): string[] {
+  const [own, larger] = [classes, [...classes, ""]].map((each) =>
+    stateShapes(createModel(entry, config, each)),
+  );
+  return Object.keys(own!).filter((name) => own![name]!.join() !== larger![name]!.join());
+}
+
+function digestOf(state: ModelState): string {
+  const hash = createHash("sha256");
+  for (const [name, values] of Object.entries(state)) hash.update(name).update(values);
+  return hash.digest("hex");
+}

@@ -1,0 +1,144 @@
+import { describe, expect, it } from "vitest";
+import type { Position } from "../../src/runs/checkpoint.js";
+import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
+import type { RunDescription } from "../../src/runs/description.js";
+import { assertWrittenBy } from "../../src/runs/history.js";
+import { assertSameRun, firstHistory, resumeRun } from "../../src/runs/resume.js";
+
+const config = (values: Partial<TrainConfigInput> = {}) =>
+  parseTrainConfig({ model: "alexnet-dy", data: "shapes", epochs: 8, ...values });
+
+function description(values: Partial<TrainConfigInput> = {}, others: Partial<RunDescription> = {}) {
+  const made: RunDescription = {
+    config: config(values),
+    classes: ["cat", "dog"],
+    dataFingerprint: "images",
+    dataNote: undefined,
+    versions: { dyconv: "0.1.0" },
+    history: [],
+    ...others,
+  };
+  return { ...made, history: firstHistory(made, undefined) };
+}
+
+const BEGUN = description();
+const POSITION: Position = {
+  ...{ epoch: 3, batch: 0, step: 30, annealed: { temperature: 21 }, lossSum: 0, hits: 0 },
+  ...{ bestAccuracy: 0.5, bestEpoch: 2 },
+};
+const WITHIN: Position = { ...POSITION, batch: 4, step: 34, lossSum: 9, hits: 5 };
+const FIRST_EPOCH: Position = { ...WITHIN, epoch: 0, bestAccuracy: -1, bestEpoch: 0 };
+
+describe("a resumed run", () => {
+  it("that is told nothing new goes on as it was", () => {
+    const { notes, position, description: resumed } = resumeRun("run", BEGUN, description(), WITHIN);
+    expect({ notes, position }).toEqual({ notes: [], position: WITHIN });
+    expect(resumed.history).toEqual(BEGUN.history);
+    const stopped = resumeRun("run", BEGUN, description({ maxSteps: 40 }), WITHIN);
+    expect(stopped.notes).toEqual([]);
+  });
+
+  it("says what changes and keeps it in its history", () => {
+    const now = description({ learningRate: 0.2, epochs: 9, threads: 2 });
+    const { notes, description: resumed } = resumeRun("run", BEGUN, now, POSITION);
+    expect(notes).toEqual(["from step 30 on: epochs 8 → 9, learningRate 0.1 → 0.2, threads unset → 2"]);
+    expect(resumed.history).toHaveLength(2);
+    expect(resumed.history[1]).toMatchObject({
+      epoch: 3,
+      step: 30,
+      changes: { epochs: { from: 8, to: 9 }, learningRate: { from: 0.1, to: 0.2 }, threads: { to: 2 } },
+    });
+  });
+
+  it("says that other versions compute it", () => {
+    const now = description({}, { versions: { dyconv: "0.2.0" } });
+    expect(resumeRun("run", BEGUN, now, POSITION).notes).toEqual([
+      "versions changed since the run began, and results may differ: dyconv 0.1.0 → 0.2.0",
+    ]);
+  });
+
+  it.each([
+    [{ batchSize: 16 }, {}],
+    [{ limitTrain: 100 }, {}],
+    [{ valSplit: 0.1 }, {}],
+    [{}, { dataFingerprint: "others" }],
+  ])("begins the epoch under way anew where its batches change: %j %j", (values, others) => {
+    const { position, notes } = resumeRun("run", BEGUN, description(values, others), FIRST_EPOCH);
+    expect(position).toEqual({ ...FIRST_EPOCH, batch: 0, lossSum: 0, hits: 0 });
+    expect(notes.at(-1)).toBe("epoch 1 begins anew, since its batches hold other images");
+    const kept = resumeRun("run", BEGUN, description({ learningRate: 0.2 }), FIRST_EPOCH);
+    expect(kept.position).toEqual(FIRST_EPOCH);
+  });
+
+  it.each([
+    [{ valSplit: 0.1 }, {}, "valSplit 0 → 0.1"],
+    [{ limitVal: 100 }, {}, "limitVal unset → 100"],
+    [{}, { dataFingerprint: "others" }, "images images → others"],
+  ])("keeps no best that was measured on other images: %j %j", (values, others, change) => {
+    const resume = () => resumeRun("run", BEGUN, description(values, others), POSITION);
+    expect(resume).toThrow(`run cannot go on with ${change}`);
+    expect(resume).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining("--init run/checkpoints") }),
+    );
+  });
+
+  it("keeps its classes, and asks for no fewer epochs than are done", () => {
+    const others = description({}, { classes: ["dog", "cat"] });
+    expect(() => resumeRun("run", BEGUN, others, FIRST_EPOCH)).toThrow(
+      "shapes has the classes dog, cat, while the run was trained on cat, dog",
+    );
+    expect(() => resumeRun("run", BEGUN, description({ epochs: 2 }), POSITION)).toThrow(
+      "run has done 3 epochs, more than 2",
+    );
+  });
+
+  it.each([
+    [{ model: "alexnet" }, "model alexnet-dy → alexnet"],
+    [{ modelOptions: { experts: 4 } }, "experts 2 → 4"],
+    [{ modelOptions: { routing: "sigmoid" } }, "routing softmax → sigmoid"],
+    [{ seed: 1 }, "seed 42 → 1"],
+    [{ optimizer: "adam" }, "optimizer sgd → adam"],
+    [{ momentum: 0.9 }, "momentum 0 → 0.9"],
+  ] as const)("is no other run: %j", (values, change) => {
+    expect(() => assertSameRun("run", config(), config(values))).toThrow(`run cannot go on with ${change}`);
+    expect(() =>
+      assertSameRun("run", config(), config({ modelOptions: { plan: "aggregate" } })),
+    ).not.toThrow();
+  });
+});
+
+describe("the identity of a run", () => {
+  const idOf = ({ history }: RunDescription) => history.at(-1)!.id;
+
+  it("is the same for what ends in the same bytes, and no other", () => {
+    expect(idOf(description({ maxSteps: 1, checkpointEvery: 1, data: "elsewhere" }))).toBe(idOf(BEGUN));
+    const others = [
+      description({ seed: 1 }),
+      description({ learningRate: 0.2 }),
+      description({}, { dataFingerprint: "others" }),
+      description({}, { versions: { dyconv: "0.2.0" } }),
+    ];
+    expect(new Set([BEGUN, ...others].map(idOf)).size).toBe(5);
+    expect(firstHistory(BEGUN, "weights")[0]!.id).not.toBe(idOf(BEGUN));
+  });
+
+  it("tells whose a checkpoint is, also after a change", () => {
+    const changed = resumeRun("run", BEGUN, description({ learningRate: 0.2 }), POSITION).description;
+    const { history } = changed;
+    expect(() => assertWrittenBy(history, { id: idOf(BEGUN), step: 30 }, "best")).not.toThrow();
+    expect(() => assertWrittenBy(history, { id: idOf(changed), step: 40 }, "best")).not.toThrow();
+    const another = /best was written by another run/;
+    expect(() => assertWrittenBy(history, { id: idOf(BEGUN), step: 40 }, "best")).toThrow(another);
+    expect(() => assertWrittenBy(history, { id: "x", step: 1 }, "best")).toThrow(another);
+    expect(() => assertWrittenBy(history, { id: undefined, step: 1 }, "best")).toThrow(another);
+  });
+
+  it("is not asked of what the first version wrote", () => {
+    const old = { ...BEGUN, history: [] };
+    expect(() => assertWrittenBy([], { id: undefined, step: 7 }, "best")).not.toThrow();
+    const { history } = resumeRun("run", old, description(), POSITION).description;
+    expect(history).toHaveLength(1);
+    expect(() => assertWrittenBy(history, { id: undefined, step: 20 }, "best")).not.toThrow();
+    expect(() => assertWrittenBy(history, { id: undefined, step: 40 }, "best")).toThrow(/another run/);
+  });
+});
