@@ -1,5 +1,5 @@
 import { MIXING_PLANS, type MixingPlan } from "dyconv";
-import { PLAN_WORK_KINDS, pointWork, writeFileAtomically } from "dyconv/node";
+import { machineOf, PLAN_WORK_KINDS, pointWork, writeFileAtomically } from "dyconv/node";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
 import { describeLosses, type PlanRow } from "./suites/plans.js";
@@ -25,7 +25,7 @@ function fitTarget(rows: readonly PlanRow[], target: "cpu" | "wasm"): Coefficien
   );
   if (measured.length === 0) throw new Error(`nothing was measured on ${target}: npm run bench -- plans`);
   const equations = measured.map(({ pass, plan, milliseconds, instructions, ...sizes }) => {
-    const machine = { target, block: target === "cpu" ? (BLOCKS[instructions] ?? 0) : 0 };
+    const machine = machineOf({ target, block: target === "cpu" ? (BLOCKS[instructions] ?? 0) : 0 });
     const work = pointWork({ training: pass === "training", ...sizes }, plan as MixingPlan, machine);
     return PLAN_WORK_KINDS.map((kind) => (work[kind] ?? 0) / milliseconds);
   });
@@ -82,17 +82,10 @@ function sourceOf(coefficients: readonly (readonly [string, Coefficients])[]): s
     const units = Object.entries(perUnit).map(([kind, value]) => `    ${kind}: ${value},\n`);
     return `  ${target}: {\n${units.join("")}  },\n`;
   });
-  return `import type { Target } from "../../ir/index.js";
-import type { WorkKind } from "./work.js";
-
-/** Milliseconds of a unit of work of each kind. */
-export type PlanCoefficients = Readonly<Record<WorkKind, number>>;
-
-/** The targets on which plans were measured. */
-export type MeasuredTarget = Extract<Target, "cpu" | "wasm">;
+  return `import type { PlanCoefficients, Target } from "../../ir/index.js";
 
 /** By target; written by \`npm run bench -- fit\`. */
-export const PLAN_COEFFICIENTS: Readonly<Record<MeasuredTarget, PlanCoefficients>> = {
+export const PLAN_COEFFICIENTS: Readonly<Record<Extract<Target, "cpu" | "wasm">, PlanCoefficients>> = {
 ${literal.join("")}};
 `;
 }

@@ -32,10 +32,13 @@ export {
   type GradientContext,
   type Graph,
   type Machine,
+  type MachineProfile,
+  type MixedKernelsProfile,
   type NamedTensor,
   nodesOf,
   type Operator,
   type OperatorFacts,
+  type PlanCoefficients,
   printGraph,
   type Shape,
   type Target,
@@ -44,6 +47,8 @@ export {
   type TensorOf,
   type TensorType,
   verify,
+  type WinogradProfile,
+  type WorkKind,
   withScope,
 } from "./ir/index.js";
 export {

@@ -95,6 +95,7 @@ export {
   type Workload,
   type WorkloadOptions,
 } from "./inspect/workload.js";
+export { WORK_KINDS as PLAN_WORK_KINDS } from "./ir/index.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./parity/parity.js";
 export {
   type Alignment,
@@ -135,7 +136,7 @@ export {
   type TableOptions,
   writeFigure,
 } from "./report/index.js";
-export { PLAN_WORK_KINDS, type PlanWork, type PlanWorkKind } from "./rewrite/index.js";
+export { machineOf, type PlanWork } from "./rewrite/index.js";
 export { type CheckpointName, checkpointPath, type Position } from "./runs/checkpoint.js";
 export {
   type ParseConfigOptions,

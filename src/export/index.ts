@@ -1,7 +1,17 @@
 import { GraphError, UsageError } from "../errors/index.js";
-import { type Graph, nodesOf, type Target, type Tensor, type TensorType, verify } from "../ir/index.js";
+import {
+  type Graph,
+  type MachineProfile,
+  nodesOf,
+  type Target,
+  type Tensor,
+  type TensorType,
+  verify,
+} from "../ir/index.js";
 import { OLDEST_IR, OnnxBuilder, OPSETS, type Opset } from "../onnx/builder.js";
-import { type RewriteName, rewrite } from "../rewrite/index.js";
+import { machineOf, type RewriteName, rewrite } from "../rewrite/index.js";
+
+export { machineOf } from "../rewrite/index.js";
 
 /** How a graph is written as ONNX. */
 export interface ExportOptions {
@@ -12,6 +22,8 @@ export interface ExportOptions {
    * default, for a model that runs anywhere.
    */
   readonly block?: number;
+  /** Numbers by which rewrites decide what pays; by default those shipped for the size of the blocks. */
+  readonly machineProfile?: MachineProfile;
   /** Rewrites to leave out; none by default. */
   readonly withoutRewrites?: readonly RewriteName[];
   /** Name of the ONNX graph; `"dyconv"` by default. */
@@ -62,8 +74,9 @@ function checkConvolutions(builder: OnnxBuilder): void {
  */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   checkVersions(options);
-  const target = options.target ?? "cpu";
-  const rewritten = rewrite(graph, { target, block: options.block ?? 0 }, options.withoutRewrites);
+  const { target = "cpu", block = 0, machineProfile: profile } = options;
+  const machine = machineOf({ target, block, ...(profile && { profile }) });
+  const rewritten = rewrite(graph, machine, options.withoutRewrites);
   verify(rewritten);
 
   const named = [...rewritten.inputs, ...rewritten.outputs].map(({ name }) => name);

@@ -1,4 +1,5 @@
 export * from "./graph.js";
+export * from "./machine.js";
 export * from "./pattern.js";
 export * from "./print.js";
 export * from "./scope.js";

@@ -27,13 +27,6 @@ export type TensorData = ArrayOf[DType];
 /** Where a graph is to run; rewrites and emission know it. */
 export type Target = "cpu" | "webgpu" | "cuda" | "wasm";
 
-/** What rewrites know of the place where a graph is to run. */
-export interface Machine {
-  readonly target: Target;
-  /** Channels in a block of ONNX Runtime's blocked layout for CPUs; 0 where it has none. */
-  readonly block: number;
-}
-
 /** An array of zeros for `length` elements of `dtype`. */
 export function allocate<D extends DType>(dtype: D, length: number): ArrayOf[D] {
   const constructors = {

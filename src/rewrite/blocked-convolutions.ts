@@ -3,7 +3,7 @@
  * blocked layout, which run at two to five times the speed. Each is wrapped in conversions from and to the
  * plain layout; `keep-blocked` takes out those that meet.
  */
-import type { Tensor } from "../ir/index.js";
+import type { Machine, Tensor } from "../ir/index.js";
 import {
   blockedConv2d,
   type ConvolutionAttributes,
@@ -49,8 +49,9 @@ export function blockedConvolution(
   x: Tensor,
   kernels: Kernels,
   geometry: ConvolutionAttributes,
-  block: number,
+  machine: Machine,
 ): Tensor | undefined {
+  const { block } = machine;
   const { stride, padding, dilation, groups } = geometry;
   const { perGroup, taps } = sizesOf(kernels, groups);
   const [out, channels] = perGroup;
@@ -63,7 +64,7 @@ export function blockedConvolution(
   });
   if (isPixel) return undefined;
   const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
-  return fromBlocked(convolve(readable(x, block, padding[1]), kernels, blockOrder, options, block));
+  return fromBlocked(convolve(readable(x, block, padding[1]), kernels, blockOrder, options, machine));
 }
 
 /**
@@ -77,8 +78,9 @@ export function blockedInputGradient(
   kernels: Kernels,
   size: Pair,
   { stride, padding, dilation, groups }: ConvolutionAttributes,
-  block: number,
+  machine: Machine,
 ): Tensor | undefined {
+  const { block } = machine;
   const { perGroup, taps } = sizesOf(kernels, groups);
   const reach = taps.map((count, i) => dilation[i]! * (count - 1) - padding[i]!) as unknown as Pair;
   const fits = perGroup.every((channels) => channels % block === 0) && reach.every((zeros) => zeros >= 0);
@@ -88,7 +90,7 @@ export function blockedInputGradient(
   if (block === 0 || dy.shape.includes("batch") || !fits || !whole) return undefined;
   if (stride.some((step) => step !== 1)) return undefined;
   const options = { padding: [reach[0], 0] as const, dilation, groups };
-  return fromBlocked(convolve(readable(dy, block, reach[1]), kernels, turnedOrder, options, block));
+  return fromBlocked(convolve(readable(dy, block, reach[1]), kernels, turnedOrder, options, machine));
 }
 
 /**
@@ -152,13 +154,14 @@ function padBatch(x: Tensor, block: number): Tensor {
 }
 
 /** Replaces a convolution, or returns `undefined` where the blocked layout cannot hold it. */
-function replacement(node: Tensor, block: number): Tensor | undefined {
+function replacement(node: Tensor, machine: Machine): Tensor | undefined {
+  const { block } = machine;
   const { inputs, shape } = node;
   const [first, weight, bias] = inputs as readonly [Tensor, Tensor, Tensor?];
-  if (node.is(conv2dOperator)) return blockedConvolution(first, { weight, bias }, node.attributes, block);
+  if (node.is(conv2dOperator)) return blockedConvolution(first, { weight, bias }, node.attributes, machine);
   if (node.is(convTranspose2dOperator)) {
     const size = shape.slice(2) as unknown as Pair;
-    return blockedInputGradient(first, { weight, bias }, size, node.attributes, block);
+    return blockedInputGradient(first, { weight, bias }, size, node.attributes, machine);
   }
   if (node.is(conv2dWeightGradientOperator)) {
     const { groups, dilation, kernel } = node.attributes;
@@ -177,5 +180,5 @@ export const blockedConvolutions = {
   stage: "machine",
   blockedLayout: true,
   graphs: ["training", "evaluation"],
-  apply: (graph, { machine: { block } }) => transformGraph(graph, (node) => replacement(node, block)),
+  apply: (graph, { machine }) => transformGraph(graph, (node) => replacement(node, machine)),
 } as const satisfies MachineRewrite;

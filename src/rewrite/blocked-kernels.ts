@@ -2,7 +2,7 @@
  * Blocked convolutions by kernels that are given in plain order: one set of them for all samples, or one that is mixed
  * from experts for each.
  */
-import type { Tensor } from "../ir/index.js";
+import type { Machine, Tensor } from "../ir/index.js";
 import {
   type BlockedConvolutionOptions,
   blockedConv2d,
@@ -68,16 +68,12 @@ export function convolve(
   kernels: Kernels,
   order: Order,
   options: BlockedConvolutionOptions & { readonly groups: number },
-  block: number,
+  machine: Machine,
 ): Tensor {
-  if ("experts" in kernels) return convolveMixture(image, kernels, order, options, block);
+  const { block } = machine;
+  if ("experts" in kernels) return convolveMixture(image, kernels, order, options, machine);
   return blockedConv2d(image, order(kernels.weight, options.groups, block), kernels.bias, options);
 }
-
-/** Kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */
-const MIXED_BYTES = 6e6;
-/** Parts of a batch that are mixed apart, at most: each takes a session longer to open. */
-const MOST_PARTS = 64;
 
 /**
  * Each sample convolved with its own mixture, a few samples at a time, so that their kernels need not go through
@@ -89,7 +85,7 @@ function convolveMixture(
   { attention, experts, bias }: MixedKernels,
   order: Order,
   options: BlockedConvolutionOptions & { readonly groups: number },
-  block: number,
+  { block, profile }: Machine,
 ): Tensor {
   const [count, rows, ...inner] = experts.shape as readonly number[];
   const samples = attention.shape[0] as number;
@@ -98,8 +94,9 @@ function convolveMixture(
   const [orderedRows, ...orderedInner] = ordered.shape as readonly number[];
   const flat = reshape(ordered, [count!, -1]);
   const kernelBytes = 4 * (flat.shape[1] as number);
-  const cached = Math.max(1, Math.round(MIXED_BYTES / kernelBytes));
-  const atOnce = Math.min(samples, Math.max(cached, Math.ceil(samples / MOST_PARTS)));
+  const { bytesAtOnce, mostParts } = profile.mixedKernels;
+  const cached = Math.max(1, Math.round(bytesAtOnce / kernelBytes));
+  const atOnce = Math.min(samples, Math.max(cached, Math.ceil(samples / mostParts)));
 
   const part = (x: Tensor, axis: number, start: number, end: number) => {
     const share = (x.shape[axis] as number) / samples;

@@ -19,12 +19,9 @@ import { transposedProducts } from "./transposed-products.js";
 import { webGpuAdaptation } from "./webgpu.js";
 import { winograd } from "./winograd.js";
 
+export { machineOf } from "./machine-profiles.js";
 export type { MixtureChoice } from "./mixture-plans.js";
-export {
-  WORK_KINDS as PLAN_WORK_KINDS,
-  type Work as PlanWork,
-  type WorkKind as PlanWorkKind,
-} from "./mixtures/work.js";
+export type { Work as PlanWork } from "./mixtures/work.js";
 export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./rewrite.js";
 
 const RULES = [

@@ -29,9 +29,9 @@ export function unfoldMixtures(graph: Graph, machine: Machine): Graph {
   return mixtureGroups(graph).length === 0 ? graph : lowered(graph, machine, new Map());
 }
 
-function lowered(graph: Graph, { block }: Machine, plans: ReadonlyMap<Tensor, MixingPlan>): Graph {
+function lowered(graph: Graph, machine: Machine, plans: ReadonlyMap<Tensor, MixingPlan>): Graph {
   const plain = transformGraph(graph, (node, original) =>
-    LOWERED.get(node.operator)?.plans[plans.get(original) ?? "unfold"]?.(node, block),
+    LOWERED.get(node.operator)?.plans[plans.get(original) ?? "unfold"]?.(node, machine),
   );
   // What directions share is one node for the rules that follow, which see by that what can be shared further.
   return mergeCommonSubexpressions(plain);

@@ -1,4 +1,4 @@
-import { multiplyAdds, nodesOf, type Tensor } from "../ir/index.js";
+import { type Machine, multiplyAdds, nodesOf, type Tensor } from "../ir/index.js";
 import {
   add,
   type ConvolutionAttributes,
@@ -27,13 +27,6 @@ const TAPS = 3;
 const TILE = 4;
 const POINTS = (TILE + TAPS - 1) ** 2;
 
-/** How many times fewer multiply-adds are worth it: products reach about two thirds of a blocked convolution's pace. */
-const WORTH = 1.5;
-/** Rows of a product, tiles times images, below which it is the kernels' points that take the time. */
-const LEAST_ROWS = 32;
-/** Images whose points are taken together: more are no faster, and points take two to three times their memory. */
-const IMAGES_AT_ONCE = 64;
-
 /**
  * 3×3 convolutions over small images, while they are trained, by Winograd's minimal filtering (Lavin & Gray, CVPR
  * 2016). At each of 36 points, the forward pass and both gradients are a matrix product over all channels, tiles and
@@ -47,20 +40,21 @@ export const winograd = {
   stage: "machine",
   blockedLayout: true,
   graphs: ["training"],
-  apply: (graph, { machine: { block } }) => {
+  apply: (graph, { machine }) => {
+    const { imagesAtOnce } = machine.profile.winograd;
     const gradients = nodesOf(graph).filter((node) => node.is(conv2dWeightGradientOperator));
     const sharing = new Set(gradients.flatMap(({ inputs }) => inputs));
     // Passes that share a filter share points as well, since these are seen to be the same.
     const filters = new Map<string, Filter>();
     return transformGraph(graph, (node, original) => {
       const pass = sharing.has(original.inputs[0]!) && passOf(node);
-      if (!pass || !pays(pass, node, block)) return undefined;
+      if (!pass || !pays(pass, node, machine)) return undefined;
       const size = pass.image.shape.slice(2) as unknown as Pair;
       const { padding } = pass.attributes;
       // In a large batch, points that wait for another pass take more memory than their time is worth.
-      const large = (pass.image.shape[0] as number) > IMAGES_AT_ONCE;
+      const large = (pass.image.shape[0] as number) > imagesAtOnce;
       const key = [size, padding, large && node.operator.name].join("|");
-      const filter = filters.get(key) ?? filterFor(size, padding, block);
+      const filter = filters.get(key) ?? filterFor(size, padding, machine);
       filters.set(key, filter);
       return pass.atPoints(filter);
     });
@@ -139,6 +133,7 @@ function weightGradient(dw: Tensor, x: Tensor, dy: Tensor, filter: Filter): Tens
 /** The constant matrices of a convolution: each leads to the points, its transpose back. */
 interface Filter {
   readonly block: number;
+  readonly imagesAtOnce: number;
   /** [36·T, H·W] */
   readonly image: Tensor;
   /** [36·T, H′·W′] */
@@ -148,7 +143,8 @@ interface Filter {
 }
 
 /** Whether minimal filtering can be used, and saves enough. */
-function pays({ image, result, weight, attributes }: Pass, node: Tensor, block: number): boolean {
+function pays({ image, result, weight, attributes }: Pass, node: Tensor, machine: Machine): boolean {
+  const { block, profile } = machine;
   if (image.shape.includes("batch")) return false;
   const [batch, channels, ...size] = image.shape as Sizes;
   const [, out, ...resultSize] = result.shape as Sizes;
@@ -161,14 +157,16 @@ function pays({ image, result, weight, attributes }: Pass, node: Tensor, block: 
   const [pixels, results] = [size, resultSize].map(([height, width]) => height * width) as [number, number];
   const direct = multiplyAdds(node);
   const filtered = batch * POINTS * tiles * (channels * out + channels * pixels + out * results);
-  return batch * tiles >= LEAST_ROWS && direct >= WORTH * filtered;
+  const { leastRows, leastSaving } = profile.winograd;
+  return batch * tiles >= leastRows && direct >= leastSaving * filtered;
 }
 
-function filterFor(size: Pair, padding: Pair, block: number): Filter {
+function filterFor(size: Pair, padding: Pair, { block, profile }: Machine): Filter {
   const matrices = winogradMatrices({ size, padding, taps: TAPS, tile: TILE });
   const tensor = (rows: Matrix) => constant(Float32Array.from(rows.flat()), [rows.length, rows[0]!.length]);
   return {
     block,
+    imagesAtOnce: profile.winograd.imagesAtOnce,
     image: tensor(matrices.image),
     result: tensor(matrices.result),
     weight: tensor(matrices.weight),
@@ -176,12 +174,12 @@ function filterFor(size: Pair, padding: Pair, block: number): Filter {
 }
 
 /** [N, C, H, W] → [36, T·n, C] of n images after n images. */
-function toPoints(matrix: Tensor, x: Tensor, { block }: Filter): readonly Tensor[] {
+function toPoints(matrix: Tensor, x: Tensor, { block, imagesAtOnce }: Filter): readonly Tensor[] {
   const [batch, channels, height, width] = x.shape as Sizes;
   const blocked = reshape(toBlocked(x, block), [batch, channels / block, height * width, block]);
-  return Array.from({ length: Math.ceil(batch / IMAGES_AT_ONCE) }, (_, part) => {
-    const start = part * IMAGES_AT_ONCE;
-    const images = slice(blocked, { axis: 0, start, end: Math.min(batch, start + IMAGES_AT_ONCE) });
+  return Array.from({ length: Math.ceil(batch / imagesAtOnce) }, (_, part) => {
+    const start = part * imagesAtOnce;
+    const images = slice(blocked, { axis: 0, start, end: Math.min(batch, start + imagesAtOnce) });
     const pixels = reshape(transpose(images, [2, 0, 1, 3]), [height * width, -1]);
     return reshape(matmul(matrix, pixels), [POINTS, -1, channels]);
   });

@@ -1,7 +1,7 @@
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-common";
 import { loadBackend } from "#backend";
 import { DyconvError, RuntimeUnavailableError, UsageError } from "../errors/index.js";
-import { type ExportOptions, exportOnnx } from "../export/index.js";
+import { type ExportOptions, exportOnnx, machineOf } from "../export/index.js";
 import { UNREAD_OUTPUT, withUnreadOutput } from "../export/unread-output.js";
 import { allocate, type Graph, type Machine, type TensorData, type TensorType } from "../ir/index.js";
 import { elementCount } from "../util/shape.js";
@@ -71,7 +71,8 @@ export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
  */
 export async function machineFor(options: RuntimeOptions = {}): Promise<Machine> {
   const { backend, block } = await inTurn(() => load(options));
-  return { target: backend.target, block };
+  const { machineProfile: profile } = options;
+  return machineOf({ target: backend.target, block, ...(profile && { profile }) });
 }
 
 /** Runtime tensors by name. */

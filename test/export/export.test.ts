@@ -8,7 +8,7 @@ import { alexnetDy } from "../../src/models/index.js";
 import { applyModel, stateSpecs } from "../../src/nn/index.js";
 import { ONNX_VERSIONS } from "../../src/onnx/builder.js";
 import { add, conv2d, exp, max, mul, sum, sumSquares } from "../../src/ops/index.js";
-import { rewrite } from "../../src/rewrite/index.js";
+import { machineOf, rewrite } from "../../src/rewrite/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
 
@@ -94,9 +94,11 @@ describe("common subexpressions", () => {
     const { graph } = trace(fn, specs);
     const operators = (merged: typeof graph) => nodesOf(merged).map(({ operator }) => operator.name);
     expect(operators(graph).filter((name) => name === "exp").length).toBe(2);
-    const merged = operators(rewrite(graph, { target: "cpu", block: 0 }));
+    const merged = operators(rewrite(graph, machineOf({ target: "cpu", block: 0 })));
     for (const name of ["exp", "mul", "constant"]) expect(merged.filter((n) => n === name)).toEqual([name]);
-    const apart = operators(rewrite(graph, { target: "cpu", block: 0 }, ["common-subexpressions"]));
+    const apart = operators(
+      rewrite(graph, machineOf({ target: "cpu", block: 0 }), ["common-subexpressions"]),
+    );
     expect(apart).toEqual(operators(graph));
   });
 
@@ -106,7 +108,9 @@ describe("common subexpressions", () => {
     const plain = await compile(fn, specs, { withoutRewrites: ["common-subexpressions"] });
     expect(await merged(...inputs)).toEqual(await plain(...inputs));
     const { graph } = trace((x) => add(mul(x, 2), mul(x, 3)), [spec([3])]);
-    expect(nodesOf(rewrite(graph, { target: "cpu", block: 0 })).length).toBe(nodesOf(graph).length);
+    expect(nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 0 }))).length).toBe(
+      nodesOf(graph).length,
+    );
     await merged.dispose();
     await plain.dispose();
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/grad/index.js";
-import { type Graph, type Machine, nodesOf, type Shape, type Tensor } from "../../src/ir/index.js";
+import { type Graph, nodesOf, type Shape, type Tensor } from "../../src/ir/index.js";
 import {
   constant,
   type MixedConvolutionOptions,
@@ -9,12 +9,12 @@ import {
   perSampleConv2d,
   sum,
 } from "../../src/ops/index.js";
-import { plansFor, planWork, rewrite } from "../../src/rewrite/index.js";
+import { machineOf, plansFor, planWork, rewrite } from "../../src/rewrite/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
 
-const CPU: Machine = { target: "cpu", block: 16 };
+const CPU = machineOf({ target: "cpu", block: 16 });
 
 /** K, channels in and out, and height and width of image and kernel. */
 interface Sizes {
@@ -116,11 +116,13 @@ describe("the plans of a convolution with mixed kernels", () => {
 
   it("unfold an open batch where experts are so many that computing each costs more", () => {
     const many = { ...SIZES, batch: "batch", experts: 16 } as const;
-    expect(plansOf(evaluating(many), { target: "cpu", block: 0 })).toEqual([{ mixedConv2d: "unfold" }]);
+    expect(plansOf(evaluating(many), machineOf({ target: "cpu", block: 0 }))).toEqual([
+      { mixedConv2d: "unfold" },
+    ]);
   });
 
   it.each(["webgpu", "cuda"] as const)("go by the batch where nothing was measured: %s", (target) => {
-    const machine = { target, block: 0 };
+    const machine = machineOf({ target, block: 0 });
     expect(plansOf(evaluating({ ...SIZES, batch: 1 }), machine)).toEqual([{ mixedConv2d: "aggregate" }]);
     expect(plansOf(evaluating({ ...SIZES, experts: 16 }), machine)).toEqual([{ mixedConv2d: "mix-outputs" }]);
     expect(plansFor(evaluating(SIZES), machine)[0]!.choice.predicted).toBeUndefined();

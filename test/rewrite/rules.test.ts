@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/errors/index.js";
 import { gradients } from "../../src/grad/index.js";
-import { type Graph, type Machine, printGraph, type Tensor, verify } from "../../src/ir/index.js";
+import { type Graph, printGraph, type Tensor, verify } from "../../src/ir/index.js";
 import { alexnet, alexnetDy } from "../../src/models/index.js";
 import { applyModel, crossEntropy, initialState, type Module } from "../../src/nn/index.js";
 import { constant, relu, slice } from "../../src/ops/index.js";
-import { REWRITES, rewrite, rewriteForward } from "../../src/rewrite/index.js";
+import { machineOf, REWRITES, rewrite, rewriteForward } from "../../src/rewrite/index.js";
 import { asRule } from "../../src/rewrite/rewrite.js";
 import { transformGraph } from "../../src/rewrite/transform.js";
 import { spec, trace } from "../../src/trace/index.js";
@@ -32,13 +32,13 @@ function evaluationGraph(model: Module): Graph {
   return trace((x) => applyModel(model, Object.fromEntries(frozen), x).output, [spec(IMAGES)]).graph;
 }
 
-const MACHINES: readonly Machine[] = [
+const MACHINES = [
   { target: "cpu", block: 16 },
   { target: "cpu", block: 8 },
   { target: "cpu", block: 0 },
   { target: "wasm", block: 0 },
   { target: "webgpu", block: 0 },
-];
+] as const;
 
 describe.each([
   ["alexnet", alexnet],
@@ -50,12 +50,12 @@ describe.each([
       for (const make of [trainingGraph, evaluationGraph]) {
         const graph = make(create());
         const seen: string[] = [];
-        rewrite(graph, machine, [], (result, { name }) => {
+        rewrite(graph, machineOf(machine), [], (result, { name }) => {
           verify(result);
           seen.push(name);
         });
         const expected = REWRITES.filter((rule) => rule.stage === "machine").filter(
-          (rule) => machine.block > 0 || !("blockedLayout" in rule),
+          ({ blockedLayout = false }) => machine.block > 0 || !blockedLayout,
         );
         expect(seen.filter((name) => name !== "webgpu")).toEqual(expected.map(({ name }) => name));
       }
@@ -94,5 +94,5 @@ describe("a rule that goes wrong", () => {
 
 it("a graph in which a rule finds nothing is the same graph", () => {
   const { graph } = trace((x) => relu(x), [spec([2, 3])]);
-  expect(printGraph(rewrite(graph, { target: "cpu", block: 16 }))).toBe(printGraph(graph));
+  expect(printGraph(rewrite(graph, machineOf({ target: "cpu", block: 16 })))).toBe(printGraph(graph));
 });

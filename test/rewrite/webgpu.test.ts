@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/grad/index.js";
-import { type Graph, type Machine, nodesOf, type Tensor } from "../../src/ir/index.js";
+import { type Graph, nodesOf, type Tensor } from "../../src/ir/index.js";
 import { type ConvolutionOptions, conv2d, convTranspose2d, mul, sum } from "../../src/ops/index.js";
-import { rewrite } from "../../src/rewrite/index.js";
+import { machineOf, rewrite } from "../../src/rewrite/index.js";
 import { webGpuAdaptation } from "../../src/rewrite/webgpu.js";
 import { Session } from "../../src/runtime/session.js";
 import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
 
-const WEBGPU: Machine = { target: "webgpu", block: 0 };
+const WEBGPU = machineOf({ target: "webgpu", block: 0 });
 const adaptToWebGpu = (graph: Graph) =>
   webGpuAdaptation.apply(graph, { machine: WEBGPU, later: (same) => same });
 
@@ -110,8 +110,7 @@ describe("graphs for WebGPU compute the same", () => {
 
   it("and are made for that target alone", () => {
     const graph = grouped(10, 2, 2);
-    const machine = { block: 0 } as const;
-    expect(operators(rewrite(graph, { ...machine, target: "webgpu" }))).toContain("pad");
-    expect(operators(rewrite(graph, { ...machine, target: "cpu" }))).not.toContain("pad");
+    expect(operators(rewrite(graph, machineOf({ target: "webgpu", block: 0 })))).toContain("pad");
+    expect(operators(rewrite(graph, machineOf({ target: "cpu", block: 0 })))).not.toContain("pad");
   });
 });

@@ -3,7 +3,7 @@ import { exportOnnx } from "../../src/export/index.js";
 import { gradients } from "../../src/grad/index.js";
 import type { Tensor } from "../../src/ir/index.js";
 import { conv2d, mul, sum } from "../../src/ops/index.js";
-import type { RewriteName } from "../../src/rewrite/index.js";
+import { machineOf, type RewriteName } from "../../src/rewrite/index.js";
 import { type Filtering, type Matrix, winogradMatrices } from "../../src/rewrite/winograd-matrices.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
@@ -95,4 +95,21 @@ describe("a convolution whose batch is taken in parts", () => {
       exportOnnx(graph, { block: 16, withoutRewrites });
     expect(model([])).not.toEqual(model(["winograd"]));
   });
+});
+
+it("is used as far as the machine's profile says that it pays", () => {
+  const step = ([x, weight]: readonly Tensor[]) => {
+    const y = conv2d(x!, weight!, undefined, { padding: 1 });
+    return gradients(sum(mul(y, y)), [x!, weight!]);
+  };
+  const { graph } = trace(step, [[spec([16, 128, 7, 7]), spec([128, 128, 3, 3])]]);
+  const { profile } = machineOf({ target: "cpu", block: 16 });
+  const model = (leastSaving: number) =>
+    exportOnnx(graph, {
+      block: 16,
+      machineProfile: { ...profile, winograd: { ...profile.winograd, leastSaving } },
+    });
+  const without = exportOnnx(graph, { block: 16, withoutRewrites: ["winograd"] });
+  expect(Buffer.from(model(profile.winograd.leastSaving)).equals(Buffer.from(without))).toBe(false);
+  expect(Buffer.from(model(100)).equals(Buffer.from(without))).toBe(true);
 });

@@ -1,10 +1,17 @@
-import { type Graph, type Machine, type Operator, Tensor, type TensorType } from "../../ir/index.js";
+import {
+  type Graph,
+  type Machine,
+  type Operator,
+  type PlanCoefficients,
+  Tensor,
+  type TensorType,
+  WORK_KINDS,
+} from "../../ir/index.js";
 import { MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
 import { isConstant } from "../transform.js";
-import { type MeasuredTarget, PLAN_COEFFICIENTS, type PlanCoefficients } from "./coefficients.js";
 import { LOWERED } from "./lowerings.js";
 import { type Candidate, placeholder, priceCandidates, type SharedWork } from "./price.js";
-import { addWork, WORK_KINDS, type Work } from "./work.js";
+import { addWork, type Work } from "./work.js";
 
 /** Images that an open batch is priced for. */
 const TYPICAL_BATCH = 8;
@@ -53,10 +60,8 @@ export class PlanChooser {
     const operators = [...new Set(group.map(({ operator }) => operator))];
     const same = (plan: MixingPlan) => new Map(operators.map((operator) => [operator, plan]));
     if (asked !== "auto") return { plans: same(asked) };
-    const { target } = this.machine;
-    if (target in PLAN_COEFFICIENTS) {
-      return quickest(pricesOf(group, this.machine, this.later), PLAN_COEFFICIENTS[target as MeasuredTarget]);
-    }
+    const coefficients = this.machine.profile.plans;
+    if (coefficients) return quickest(pricesOf(group, this.machine, this.later), coefficients);
     const [batch] = group[0]!.inputs[0]!.shape;
     const plans = plansOf(operators[0]!);
     const preferred: readonly MixingPlan[] = batch === 1 ? ["aggregate"] : [...OPEN_PLANS, "aggregate"];
@@ -84,10 +89,11 @@ export interface GroupPrices {
 /** Prices every plan of every operator of a group. */
 export function pricesOf(group: readonly Tensor[], machine: Machine, later: Later): GroupPrices {
   const open = group[0]!.inputs[0]!.shape[0] === "batch";
+  const place = open ? { ...machine, block: 0 } : machine;
   const operands = new Map<Tensor, Tensor>();
   const fixed = new Set<Tensor>();
   const stand = (tensor: Tensor): Tensor => {
-    const known = operands.get(tensor) ?? placeholder(withBatch(tensor), open ? 0 : machine.block);
+    const known = operands.get(tensor) ?? placeholder(withBatch(tensor), place.block);
     operands.set(tensor, known);
     if (isConstant(tensor)) fixed.add(known);
     return known;
@@ -98,11 +104,10 @@ export function pricesOf(group: readonly Tensor[], machine: Machine, later: Late
     const copy = Tensor.apply(operator, inputs.map(stand), attributes);
     return plansOf(operator).flatMap((plan): Candidate[] => {
       if (open && !OPEN_PLANS.includes(plan)) return [];
-      const result = LOWERED.get(operator)!.plans[plan]!(copy, open ? 0 : machine.block);
+      const result = LOWERED.get(operator)!.plans[plan]!(copy, place);
       return [{ operator, plan, result }];
     });
   });
-  const place = open ? { ...machine, block: 0 } : machine;
   return { candidates, shared: priceCandidates(candidates, fixed, place, later) };
 }
 

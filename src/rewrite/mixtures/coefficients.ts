@@ -1,14 +1,7 @@
-import type { Target } from "../../ir/index.js";
-import type { WorkKind } from "./work.js";
-
-/** Milliseconds of a unit of work of each kind. */
-export type PlanCoefficients = Readonly<Record<WorkKind, number>>;
-
-/** The targets on which plans were measured. */
-export type MeasuredTarget = Extract<Target, "cpu" | "wasm">;
+import type { PlanCoefficients, Target } from "../../ir/index.js";
 
 /** By target; written by `npm run bench -- fit`. */
-export const PLAN_COEFFICIENTS: Readonly<Record<MeasuredTarget, PlanCoefficients>> = {
+export const PLAN_COEFFICIENTS: Readonly<Record<Extract<Target, "cpu" | "wasm">, PlanCoefficients>> = {
   cpu: {
     blockedMultiplyAdds: 1.08e-8,
     convolutionMultiplyAdds: 1.42e-7,

@@ -1,5 +1,5 @@
 /** Every way to compute each of the operators of `mixed-convolution.ts` and `per-sample-convolution.ts`. */
-import type { Operator, Tensor } from "../../ir/index.js";
+import type { Machine, Operator, Tensor } from "../../ir/index.js";
 import {
   type ConvolutionAttributes,
   conv2d,
@@ -35,7 +35,7 @@ import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from ".
 import { blockedConvolution, blockedInputGradient } from "../blocked-convolutions.js";
 
 /** Gives the tensor that stands for `node`. */
-type Lowering = (node: Tensor, block: number) => Tensor;
+type Lowering = (node: Tensor, machine: Machine) => Tensor;
 
 type Sizes = readonly number[];
 
@@ -116,9 +116,9 @@ function unfoldedGradient(node: Tensor, kernel: Pair): Tensor {
 }
 
 const mixedConv2d: Readonly<Record<MixingPlan, Lowering>> = {
-  aggregate: (node, block) => {
+  aggregate: (node, machine) => {
     const [x, attention, experts, bias] = node.inputs as readonly [Tensor, Tensor, Tensor, Tensor?];
-    const blocked = blockedConvolution(asOneImage(x), { attention, experts, bias }, perSample(node), block);
+    const blocked = blockedConvolution(asOneImage(x), { attention, experts, bias }, perSample(node), machine);
     return blocked
       ? reshape(blocked, node.shape)
       : groupedConv2d(node, x, mixKernels(attention, experts), bias);
@@ -143,10 +143,10 @@ const mixedConv2d: Readonly<Record<MixingPlan, Lowering>> = {
 };
 
 const mixedInputGradient: Readonly<Record<MixingPlan, Lowering>> = {
-  aggregate: (node, block) => {
+  aggregate: (node, machine) => {
     const [dy, attention, experts] = node.inputs as readonly [Tensor, Tensor, Tensor];
     const kernels = { attention, experts, bias: undefined };
-    const blocked = blockedInputGradient(asOneImage(dy), kernels, spatial(node), perSample(node), block);
+    const blocked = blockedInputGradient(asOneImage(dy), kernels, spatial(node), perSample(node), machine);
     return blocked
       ? reshape(blocked, node.shape)
       : groupedInputGradient(node, dy, mixKernels(attention, experts));

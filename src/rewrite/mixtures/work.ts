@@ -1,4 +1,4 @@
-import { multiplyAdds, type Tensor, type TensorOf } from "../../ir/index.js";
+import { multiplyAdds, type Tensor, type TensorOf, WORK_KINDS, type WorkKind } from "../../ir/index.js";
 import {
   blockedConv2dOperator,
   type ConvolutionAttributes,
@@ -18,26 +18,6 @@ import {
   transposeOperator,
 } from "../../ops/index.js";
 import { elementCount } from "../../util/shape.js";
-
-/** Kinds of work that take time of their own: what a node has to do is counted by kind. */
-export const WORK_KINDS = [
-  "blockedMultiplyAdds",
-  "convolutionMultiplyAdds",
-  "depthwiseMultiplyAdds",
-  "fixedDepthwiseMultiplyAdds",
-  "productMultiplyAdds",
-  "operandBytes",
-  "bytes",
-  "movedBytes",
-  "transposedBytes",
-  "mixedBytes",
-  "convolutionGroups",
-  "products",
-  "nodes",
-] as const;
-
-/** One of {@link WORK_KINDS}. */
-export type WorkKind = (typeof WORK_KINDS)[number];
 
 /** How much of each kind; what is left out is 0. */
 export type Work = Readonly<Partial<Record<WorkKind, number>>>;
