@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type FigureSpec, renderSvg, writeFileAtomically } from "dyconv/node";
+import { type FigureSpec, writeFigure } from "dyconv/node";
 import type { TopLevelSpec } from "vega-lite";
 import { readRows } from "./results.js";
 import { ROOT } from "./settings.js";
@@ -36,7 +36,7 @@ const AXES: Readonly<Record<Axis, { readonly title: string; readonly scale: obje
 export async function drawGrowth(): Promise<void> {
   const rows = await readRows<GrowthRow>(SOURCE, "growth");
   if (rows.length === 0) throw new Error("there are no results to draw: npm run bench -- growth");
-  await writeFileAtomically(PICTURE, await renderSvg(growthSpec(rows)));
+  await writeFigure([PICTURE], growthSpec(rows));
   console.log(`drew ${PICTURE}`);
 }
 

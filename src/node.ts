@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-export { compareRuns } from "./compare/compare.js";
+export { compareRuns, type RunComparison } from "./compare/compare.js";
 export { writeCurves } from "./compare/curves.js";
 export {
   Augmentation,
@@ -99,6 +99,7 @@ export { WORK_KINDS as PLAN_WORK_KINDS } from "./ir/index.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./parity/parity.js";
 export {
   type Alignment,
+  type AttentionFigureOptions,
   accuracySpec,
   attentionSpec,
   type ComparisonReport,
@@ -123,8 +124,10 @@ export {
   type PngOptions,
   type PredictedSample,
   type PredictionGridOptions,
+  type PredictionTile,
   PUBLISHED_RESULTS,
   PUBLISHED_SOURCE,
+  predictionTiles,
   type ReportFigure,
   type ReportRun,
   type Result,
@@ -133,6 +136,7 @@ export {
   renderPredictionGrid,
   renderReport,
   renderSvg,
+  standaloneSvg,
   type TableOptions,
   writeFigure,
 } from "./report/index.js";

@@ -1,69 +1,75 @@
-import { basename, join } from "node:path";
-import { CheckpointError } from "../errors/index.js";
-import { writeFileAtomically } from "../files/index.js";
-import { evaluateRun } from "../infer/evaluate-run.js";
-import { predict } from "../infer/predict.js";
-import { predictedSamples, testSamples } from "../infer/samples.js";
+import { join, resolve } from "node:path";
+import { UsageError } from "../errors/index.js";
+import { ensureFolder, writeFileAtomically } from "../files/index.js";
+import { openRunData } from "../infer/run-data.js";
 import {
   accuracySpec,
-  type ConfigValue,
   lossSpec,
+  PUBLISHED_RESULTS,
+  PUBLISHED_SOURCE,
   type ReportFigure,
   type ReportRun,
   type RunCurves,
-  renderPredictionGrid,
   renderReport,
   renderSvg,
 } from "../report/index.js";
-import { runtimeOptions, type TrainConfig } from "../runs/config.js";
-import { type EpochMetrics, readMetrics } from "../runs/metrics.js";
 import { type OpenRun, openRun } from "../runs/open-run.js";
 import { installedVersions } from "../runs/versions.js";
-import { elementCount } from "../util/shape.js";
+import { cautionsOf, repeatsPublished } from "./comparability.js";
 import { readCurves } from "./curves.js";
+import { reportRun } from "./report-run.js";
+import { runNames } from "./run-names.js";
 
-/** Test images in the report's grids. */
-const GRID_IMAGES = 18;
-
-/** Test images with the classes that a run predicts. */
-async function predictionGrid(run: OpenRun): Promise<Uint8Array> {
-  const samples = await testSamples(run, GRID_IMAGES);
-  const ranked = await predict(run, samples, { top: 1 });
-  return renderPredictionGrid(predictedSamples(samples, ranked), { columns: 9 });
+/** What {@link compareRuns} found. */
+export interface RunComparison {
+  /** The table's columns for each run, and more. */
+  readonly runs: readonly ReportRun[];
+  /** What makes the accuracies incomparable, a sentence for each; none where they can be compared. */
+  readonly cautions: readonly string[];
 }
 
-async function reportRun(folder: string): Promise<ReportRun> {
-  const lines = await readMetrics(folder);
-  const epochs = lines.filter((line): line is EpochMetrics => line.kind === "epoch");
-  if (epochs.length === 0) {
-    throw new CheckpointError(`${folder} has no finished epoch`, { hint: "train it further with --resume" });
+/**
+ * Compares runs: the published table's columns for each, and `report.html`, self-contained, in `folder`, which
+ * is made where it is missing. The published figures are beside them where every run repeats that experiment.
+ *
+ * @throws CheckpointError if a folder holds no run with a finished epoch, the runs have different classes, or their data has others
+ * @throws DataError if the data of a run is gone
+ */
+export async function compareRuns(folders: readonly string[], folder: string): Promise<RunComparison> {
+  if (new Set(folders.map((path) => resolve(path))).size < folders.length) {
+    throw new UsageError("compare runs that differ", { hint: "a folder was given twice" });
   }
-  const best = epochs.reduce((a, b) => (b.valAccuracy > a.valAccuracy ? b : a));
-  const run = await openRun(folder);
-  const { config, model } = run;
-  const { imagesPerSecond } = await evaluateRun(run, runtimeOptions(config));
-  return {
-    name: basename(folder),
-    model: config.model,
-    trainAccuracy: best.trainAccuracy,
-    validationAccuracy: best.valAccuracy,
-    parameters: model.namedParameters().reduce((total, [, { shape }]) => total + elementCount(shape), 0),
-    imagesPerSecond,
-    bestEpoch: best.epoch,
-    epochs: epochs.length,
-    chosenOn: config.valSplit > 0 ? "validation split" : "test set",
-    config: configValues(config),
-    predictions: await predictionGrid(run),
-  };
-}
-
-/** A configuration on one level, without what was left open. */
-function configValues({ modelOptions, ...config }: TrainConfig): Readonly<Record<string, ConfigValue>> {
-  const values: Record<string, ConfigValue> = {};
-  for (const [key, value] of Object.entries({ ...config, ...modelOptions })) {
-    if (value !== undefined) values[key] = value;
+  const names = runNames(folders);
+  const opened = await Promise.all(folders.map((path) => openRun(path)));
+  const cautions = cautionsOf(opened.map((run, i) => ({ ...run, name: names[i]! })));
+  const runs: ReportRun[] = [];
+  let published = true;
+  for (const [i, run] of opened.entries()) {
+    const data = await openRunData(run);
+    runs.push(await reportRun(folders[i]!, names[i]!, run, data));
+    published &&= repeatsPublished(run, data);
   }
-  return values;
+  const { loss, accuracy } = await readCurves(folders);
+  const report = renderReport({
+    title: [...new Set(runs.map(({ model }) => model))].join(" against "),
+    date: new Date(),
+    runs,
+    cautions,
+    figures: [
+      await figure(
+        lossSpec,
+        loss,
+        "Training and validation loss each epoch; the faint line is every tenth step.",
+      ),
+      await figure(accuracySpec, accuracy, "Training and validation accuracy each epoch."),
+    ],
+    dataNotes: dataNotes(opened, names),
+    versions: installedVersions(),
+    ...(published && { published: { results: PUBLISHED_RESULTS, source: PUBLISHED_SOURCE } }),
+  });
+  await ensureFolder(folder);
+  await writeFileAtomically(join(folder, "report.html"), report);
+  return { runs, cautions };
 }
 
 /** Curves, drawn for wide and for narrow windows. */
@@ -76,31 +82,13 @@ async function figure(
   return { svg, narrowSvg, caption };
 }
 
-/**
- * Compares runs: the published table's columns for each, and `report.html`, self-contained, in `folder`.
- *
- * @throws CheckpointError if a folder holds no run with a finished epoch
- */
-export async function compareRuns(folders: readonly string[], folder: string): Promise<readonly ReportRun[]> {
-  const runs: ReportRun[] = [];
-  for (const path of folders) runs.push(await reportRun(path));
-  const curves = await Promise.all(folders.map(readCurves));
-  const named = curves.map((curve, i) => ({ ...curve, name: folders[i]! }));
-  const { config, dataFingerprint, dataNote } = await openRun(folders[0]!);
-  const losses = named.map(({ name, loss }) => ({ name: basename(name), points: loss }));
-  const accuracies = named.map(({ name, accuracy }) => ({ name: basename(name), points: accuracy }));
-  const figures = [
-    await figure(lossSpec, losses, "Training loss every 10 steps, validation loss each epoch."),
-    await figure(accuracySpec, accuracies, "Training and validation accuracy each epoch."),
-  ];
-  const report = renderReport({
-    title: runs.map(({ model }) => model).join(" against "),
-    date: new Date(),
-    runs,
-    figures,
-    dataNote: `Data: ${config.data}, fingerprint ${dataFingerprint}. ${dataNote ?? ""}`.trim(),
-    versions: installedVersions(),
-  });
-  await writeFileAtomically(join(folder, "report.html"), report);
-  return runs;
+/** A note on each set of data, with the runs that used it where there are several. */
+function dataNotes(runs: readonly OpenRun[], names: readonly string[]): string[] {
+  const users = new Map<string, string[]>();
+  for (const [i, { config, dataFingerprint, dataNote }] of runs.entries()) {
+    const note = `${config.data}, fingerprint ${dataFingerprint}.${dataNote ? ` ${dataNote}` : ""}`;
+    users.set(note, [...(users.get(note) ?? []), names[i]!]);
+  }
+  if (users.size === 1) return [`Data: ${[...users.keys()][0]}`];
+  return [...users].map(([note, by]) => `Data of ${by.join(", ")}: ${note}`);
 }

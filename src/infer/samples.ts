@@ -1,9 +1,15 @@
 import { basename, dirname } from "node:path";
-import { allIndices, imageBytes, openData, type ReadImagesOptions, readImages } from "../data/index.js";
+import {
+  allIndices,
+  type DatasetPair,
+  imageBytes,
+  type ReadImagesOptions,
+  readImages,
+} from "../data/index.js";
 import type { PredictedSample } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
-import { assertSameClasses } from "../runs/resume.js";
 import type { RankedClass } from "./predict.js";
+import { openRunData } from "./run-data.js";
 
 /** Images of one size, as bytes. */
 export interface Pixels {
@@ -44,10 +50,15 @@ export async function fileSamples(
   };
 }
 
-/** Test images of a run's data, evenly spaced: data sorted by class show every class. */
-export async function testSamples({ config, imageSize, classes }: OpenRun, count: number): Promise<Samples> {
-  const { test } = await openData(config.data, { imageSize, seed: config.seed, imageFit: config.imageFit });
-  assertSameClasses(classes, test.classes, config.data);
+/**
+ * Test images of a run's data, evenly spaced: data sorted by class show every class.
+ *
+ * @param data the run's data, where it is open already
+ * @throws CheckpointError if the data has other classes than the run was trained on
+ */
+export async function testSamples(run: OpenRun, count: number, data?: DatasetPair): Promise<Samples> {
+  const { classes } = run;
+  const { test } = await openRunData(run, data);
   const { height, width, labels } = test;
   const indices = allIndices(test.length, count);
   const images = new Uint8Array(indices.length * imageBytes(test));

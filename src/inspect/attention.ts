@@ -29,7 +29,7 @@ export interface AttentionValues {
 }
 
 /** How one dynamic layer spreads its attention over its experts, image by image. */
-export interface LayerReading extends LayerAttention, AttentionValues {
+export interface LayerReading extends Omit<LayerAttention, "activation">, AttentionValues {
   readonly state: AttentionState;
   /**
    * Standard deviation of an expert's share over the images, the mean over experts. At 0 every image gets

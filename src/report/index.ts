@@ -1,7 +1,28 @@
-export { attentionSpec, type LayerAttention } from "./attention-plot.js";
-export type { ComparisonReport, ConfigValue, ReportFigure, ReportRun } from "./comparison.js";
-export type { CurvePoint, ImageSet, RunCurves } from "./curve-lines.js";
-export type { FigureSpec } from "./figure-spec.js";
+export type { FigureSpec } from "./drawing/figure-spec.js";
+export { type PngOptions, renderPng, writeFigure } from "./drawing/render.js";
+export { renderSvg, standaloneSvg } from "./drawing/svg.js";
+export {
+  type AttentionFigureOptions,
+  attentionSpec,
+  type LayerAttention,
+} from "./figures/attention.js";
+export type { CurvePoint, ImageSet, RunCurves } from "./figures/curve-lines.js";
+export {
+  accuracySpec,
+  type CurvesOptions,
+  curvesSpec,
+  type FigureWidth,
+  lossSpec,
+} from "./figures/curves.js";
+export {
+  type PredictedSample,
+  type PredictionGridOptions,
+  renderPredictionGrid,
+} from "./figures/prediction-grid.js";
+export { type PredictionTile, predictionTiles } from "./figures/prediction-tiles.js";
+export type { ComparisonReport, ConfigValue, ReportFigure, ReportRun } from "./page/comparison.js";
+export { PUBLISHED_RESULTS, PUBLISHED_SOURCE, type Result } from "./page/published.js";
+export { renderReport } from "./page/report.js";
 export {
   formatAccuracy,
   formatBytes,
@@ -10,16 +31,11 @@ export {
   formatOperations,
   formatPercent,
   MISSING,
-} from "./format.js";
-export { type PredictedSample, type PredictionGridOptions, renderPredictionGrid } from "./picture-grid.js";
-export { accuracySpec, type CurvesOptions, curvesSpec, type FigureWidth, lossSpec } from "./plots.js";
-export { PUBLISHED_RESULTS, PUBLISHED_SOURCE, type Result } from "./published.js";
-export { type PngOptions, renderPng, renderSvg, writeFigure } from "./render.js";
-export { renderReport } from "./report.js";
+} from "./text/format.js";
 export {
   type Alignment,
   formatMarkdownTable,
   formatTable,
   type MarkdownTableOptions,
   type TableOptions,
-} from "./table.js";
+} from "./text/table.js";

@@ -38,24 +38,29 @@ export interface EpochMetrics {
 export type MetricsLine = StepMetrics | EpochMetrics;
 
 const count = z.int().nonnegative();
+/** JSON has no NaN and no infinity, and holds `null` in their place. */
+const measured = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
 
 /** Early lines hold the temperature by itself. */
 const lineSchema: z.ZodType<MetricsLine> = z.preprocess(
   withAnnealed,
   z.discriminatedUnion("kind", [
-    z.object({ kind: z.literal("step"), step: count, epoch: count, trainLoss: z.number() }),
+    z.object({ kind: z.literal("step"), step: count, epoch: count, trainLoss: measured }),
     z.object({
       kind: z.literal("epoch"),
       epoch: count,
       step: count,
       learningRate: z.number(),
       annealed: z.record(z.string(), z.number()),
-      trainLoss: z.number(),
-      trainAccuracy: z.number(),
-      valLoss: z.number(),
-      valAccuracy: z.number(),
-      imagesPerSecond: z.number(),
-      outsideRunShare: z.number(),
+      trainLoss: measured,
+      trainAccuracy: measured,
+      valLoss: measured,
+      valAccuracy: measured,
+      imagesPerSecond: measured,
+      outsideRunShare: measured,
     }),
   ]),
 );
@@ -66,7 +71,7 @@ export function metricsPath(run: string): string {
 }
 
 /**
- * The metrics of a run, in order; none where it has written none yet.
+ * The metrics of a run, in order; none where it has written none yet. Numbers that were not finite are NaN.
  *
  * @throws CheckpointError naming a line that is no record of metrics
  */

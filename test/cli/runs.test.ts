@@ -50,6 +50,57 @@ describe("dyconv compare", () => {
   }, 180_000);
 });
 
+describe("dyconv compare with a run", () => {
+  it("trains the model like the run, makes the folder, and names two runs of one model apart", async () => {
+    const out = join(folder, "new", "place");
+    const { code, stderr, stdout } = await dyconv("compare", dynamic(), "alexnet-dy", "--out", out);
+    expect(stderr).toContain(`, with the recipe and data of ${dynamic()}`);
+    expect(code).toBe(0);
+    const [run, model] = await Promise.all([describeRun(dynamic()), describeRun(join(out, "alexnet-dy"))]);
+    expect(model.config).toEqual(run.config);
+    expect(stdout).toContain("place/alexnet-dy (alexnet-dy)");
+    const report = await readFile(join(out, "report.html"), "utf8");
+    expect(report).not.toContain("Published");
+    expect(report).toContain("place/alexnet-dy validation");
+  }, 180_000);
+
+  it("refuses options that would make the model incomparable, or do nothing", async () => {
+    const out = join(folder, "other");
+    const data = await dyconv("compare", dynamic(), "alexnet", "--out", out, "--limit-val", "4");
+    expect(data.code).toBe(2);
+    expect(data.stderr).toContain("was trained with --limit-val 8, not 4");
+    const two = await dyconv(
+      "compare",
+      dynamic(),
+      join(folder, "alexnet"),
+      "--out",
+      out,
+      "--lr",
+      "0.1",
+      "--epochs",
+      "2",
+    );
+    expect(two.code).toBe(2);
+    expect(two.stderr).toContain("two runs are compared as they are, so --lr, --epochs would do nothing");
+    const same = await dyconv("compare", dynamic(), `${dynamic()}/`, "--out", out);
+    expect(same.stderr).toContain("compare two that differ");
+  });
+
+  it("is refused where the data has other classes", async () => {
+    const images = join(folder, "images");
+    for (const part of ["train", "test"]) {
+      for (const name of ["one", "two"]) {
+        await mkdir(join(images, part, name), { recursive: true });
+        const image = sharp({ create: { width: 32, height: 32, channels: 3, background: "red" } });
+        await image.png().toFile(join(images, part, name, "a.png"));
+      }
+    }
+    const { code, stderr } = await dyconv("eval", dynamic(), "--data", images);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/has other classes than the run was trained on: 2, not 10; class 0 is "one", not/);
+  });
+});
+
 describe("a run", () => {
   it("is evaluated", async () => {
     const { stdout, stderr } = await dyconv("eval", dynamic(), "--json");
@@ -96,6 +147,12 @@ describe("a run", () => {
     const { format, width, height } = await sharp(grid).metadata();
     expect(format).toBe("png");
     expect(width).toBeGreaterThan(10 * height);
+
+    const columns = join(folder, "new", "grid.png");
+    await dyconv("predict", dynamic(), "--from-test", "4", "--grid", columns, "--columns", "2");
+    const narrow = await sharp(columns).metadata();
+    expect(narrow.width).toBeLessThan(narrow.height);
+    expect((await dyconv("predict", dynamic(), "--from-test", "4", "--columns", "2")).code).toBe(2);
   });
 
   it("shows its attention: a table, a figure, and each image's as JSON", async () => {

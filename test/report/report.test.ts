@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { type ComparisonReport, type ReportRun, renderReport } from "../../src/report/index.js";
+import {
+  type ComparisonReport,
+  PUBLISHED_RESULTS,
+  PUBLISHED_SOURCE,
+  type ReportRun,
+  renderReport,
+} from "../../src/report/index.js";
 
 const RUN: ReportRun = {
   name: "alexnet-dy-42",
@@ -13,7 +19,7 @@ const RUN: ReportRun = {
   chosenOn: "test set",
   trainingSeconds: 36_512,
   config: { lr: 0.1, milestones: [30, 60, 90], experts: 2 },
-  predictions: Uint8Array.of(137, 80, 78, 71),
+  predictions: [{ png: Uint8Array.of(137, 80, 78, 71), prediction: "cat", truth: "dog", confidence: 0.5 }],
 };
 
 const REPORT: ComparisonReport = {
@@ -32,7 +38,8 @@ const REPORT: ComparisonReport = {
     },
   ],
   figures: [{ svg: "<svg><text>loss</text></svg>", caption: "Loss by epoch." }],
-  dataNote: "CIFAR-10, 50,000 training images.",
+  dataNotes: ["CIFAR-10, 50,000 training images."],
+  published: { results: PUBLISHED_RESULTS, source: PUBLISHED_SOURCE },
   versions: { dyconv: "0.1.0", node: "20.20.2" },
 };
 
@@ -72,10 +79,43 @@ describe("renderReport", () => {
     expect(page).toContain('<div class="if-narrow"><svg>narrow</svg></div>');
   });
 
-  test("marks the options that differ", () => {
-    const page = renderReport(REPORT);
-    expect(page).toContain('<tr class="same"><th scope="row">lr</th><td>0.1</td><td>0.1</td></tr>');
-    expect(page).toContain('<tr class="differs"><th scope="row">experts</th><td>2</td><td>–</td></tr>');
+  test("shows the options that differ first, and folds those that all runs share", () => {
+    const shared = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`option${i}`, i]));
+    const runs = REPORT.runs.map((run) => ({ ...run, config: { ...shared, ...run.config } }));
+    const page = renderReport({ ...REPORT, runs });
+    expect(page).toContain(
+      '<tr><th scope="row">experts</th><td data-label="alexnet-dy-42">2</td><td data-label="AlexNet">–</td></tr>',
+    );
+    expect(page).toContain("<summary>Options that all runs share (22)</summary>");
+    expect(page).toContain("<div><dt>lr</dt><dd>0.1</dd></div>");
+    expect(page.indexOf(">experts<")).toBeLessThan(page.indexOf("<details>"));
+  });
+
+  test("names each cell, for windows too narrow for columns", () => {
+    expect(renderReport(REPORT)).toContain('<td data-label="val acc">0.8188</td>');
+  });
+
+  test("compares with what was published only where it is told to", () => {
+    const { published: _, ...alone } = REPORT;
+    expect(textOf(alone)).not.toMatch(/published/i);
+  });
+
+  test("says before all else what makes runs incomparable, and does not rank them", () => {
+    const text = textOf({ ...REPORT, cautions: ["They saw different data."] });
+    expect(text).toMatch(/Caution\. +They saw different data\./);
+    expect(text).not.toContain("percentage points");
+  });
+
+  test("says so where an accuracy is not finite", () => {
+    const runs = [{ ...RUN, validationAccuracy: Number.NaN }, REPORT.runs[1]!];
+    expect(textOf({ ...REPORT, runs })).toContain("not finite");
+    expect(textOf({ ...REPORT, runs })).toContain("AlexNet reaches a validation accuracy of 78.72%");
+  });
+
+  test("marks a wrong prediction in words and by a sign", () => {
+    expect(renderReport(REPORT)).toContain(
+      '<span class="said">✗ cat 50%</span><span class="truth">dog</span>',
+    );
   });
 
   test("escapes all text", () => {
@@ -85,7 +125,7 @@ describe("renderReport", () => {
       title: attack,
       runs: [{ ...RUN, name: attack, model: attack, config: { [attack]: attack } }],
       figures: [{ svg: "<svg/>", caption: attack }],
-      dataNote: attack,
+      dataNotes: [attack],
       versions: { [attack]: attack },
       published: { results: [{ ...RUN, model: attack }], source: attack },
     });

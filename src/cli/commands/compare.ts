@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { CheckpointError, UsageError } from "../../errors/index.js";
 import type { ReportRun } from "../../report/index.js";
@@ -20,7 +20,8 @@ Examples:
   $ dyconv compare alexnet-dy alexnet --out runs/compare --resume
   $ dyconv compare runs/dy runs/static --out runs
 
-Options of models go to those that have them.`;
+Options of models go to those that have them. A model that is compared with a run is trained with the
+run's recipe and data. Two runs are compared as they are.`;
 
 /** `dyconv compare MODEL MODEL`, or two runs. */
 export function defineCompare(program: Command, terminal: Terminal, models: Models): void {
@@ -35,7 +36,7 @@ export function defineCompare(program: Command, terminal: Terminal, models: Mode
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((first: string, second: string, flags: CompareFlags) =>
-      compare([first, second], flags, { terminal, models }),
+      compare([first, second], flags, { terminal, models, command }),
     );
   addTrainingOptions(command, models);
 }
@@ -50,22 +51,25 @@ type CompareFlags = TrainingFlags & ComparePlace & { readonly json?: true };
 interface Context {
   readonly terminal: Terminal;
   readonly models: Models;
+  readonly command: Command;
 }
 
 async function compare(
   names: readonly string[],
   flags: CompareFlags,
-  { terminal, models }: Context,
+  { terminal, models, command }: Context,
 ): Promise<void> {
   const { out, resume = false, json, ...values } = flags;
   const sides = await findSides(names, { out, resume }, models);
+  await checkFlags(sides, values, command);
   if (!(await trainSides(sides, values, terminal))) return;
 
   const { compareRuns } = await import("../../compare/compare.js");
-  const runs = await compareRuns(
+  const { runs, cautions } = await compareRuns(
     sides.map(({ folder }) => folder),
     out,
   );
+  for (const caution of cautions) terminal.err(`warning: ${caution}\n`);
   if (json) {
     const withoutPictures = runs.map(({ predictions: _, ...run }) => run);
     return writeJson(terminal, withoutPictures);
@@ -88,10 +92,40 @@ async function findSides(
   place: ComparePlace,
   models: Models,
 ): Promise<readonly Side[]> {
-  if (new Set(names).size < names.length) throw new UsageError("compare two that differ");
   const sides: Side[] = [];
   for (const name of names) sides.push(await findSide(name, place, models));
+  if (new Set(sides.map(({ folder }) => resolve(folder))).size < sides.length) {
+    throw new UsageError("compare two that differ", { hint: "give two models, two runs, or one of each" });
+  }
   return sides;
+}
+
+/** Options that say which images are trained and validated on. */
+const DATA_OPTIONS = ["data", "valSplit", "limitTrain", "limitVal"] as const;
+
+/** Refuses options of training that would do nothing, or make a model incomparable with the run beside it. */
+async function checkFlags(sides: readonly Side[], flags: TrainingFlags, command: Command): Promise<void> {
+  const nameOf = (key: string) =>
+    command.options.find((option) => option.attributeName() === key)?.long ?? key;
+  const given = Object.entries(flags).filter(([, value]) => value !== undefined);
+  if (sides.every(({ training }) => training === undefined) && given.length > 0) {
+    throw new UsageError(
+      `two runs are compared as they are, so ${given.map(([key]) => nameOf(key)).join(", ")} would do nothing`,
+      {
+        hint: "leave such options out, or give a model to train",
+      },
+    );
+  }
+  const run = sides.find(({ training }) => training === undefined);
+  if (run === undefined) return;
+  const { describeRun } = await import("../../runs/description.js");
+  const { config } = await describeRun(run.folder);
+  const other = DATA_OPTIONS.find((key) => flags[key] !== undefined && flags[key] !== config[key]);
+  if (other === undefined) return;
+  throw new UsageError(
+    `${run.folder} was trained with ${nameOf(other)} ${config[other] ?? "left out"}, not ${flags[other]}`,
+    { hint: "a model is trained on the data of the run it is compared with: leave the option out" },
+  );
 }
 
 async function findSide(name: string, { out, resume = false }: ComparePlace, models: Models): Promise<Side> {
@@ -122,16 +156,17 @@ async function trainSides(
   );
   // The temperature goes to the models that have one.
   const takers = trained.filter((entry) => hasTemperature(entry, optionsOf(entry, modelOptions)));
-  // A comparison that was cut before its second run goes on with the configuration of the first.
-  const begun = sides.find(({ training }) => training?.resume);
+  // A model is trained like the run beside it: a given one, or that of a comparison that was cut before its second.
+  const like = sides.find(({ training }) => training === undefined || training.resume)?.folder;
   for (const { folder, training } of sides) {
     if (training === undefined) continue;
     const { model, resume } = training;
     const { entry } = model;
-    terminal.err(`training ${entry.name} in ${folder}\n`);
+    const recipe = like === undefined || resume ? "" : `, with the recipe and data of ${like}`;
+    terminal.err(`training ${entry.name} in ${folder}${recipe}\n`);
     const shared = takers.length === 0 || takers.includes(entry) ? others : withoutTemperature(others);
     const values = unknown ? flags : { ...shared, ...flagsFor(entry, flags) };
-    const place = { out: folder, resume, ...(begun === undefined ? {} : { like: begun.folder }) };
+    const place = { out: folder, resume, ...(like === undefined ? {} : { like }) };
     const { result, endIfInterrupted } = await runTraining(model, values, place, terminal);
     endIfInterrupted();
     if (!result.finished) return false;
@@ -142,7 +177,7 @@ async function trainSides(
 async function printTable(runs: readonly ReportRun[], terminal: Terminal): Promise<void> {
   const { formatAccuracy, formatCount, formatTable } = await import("../../report/index.js");
   const rows = runs.map((run) => [
-    run.model,
+    run.name === run.model ? run.name : `${run.name} (${run.model})`,
     formatAccuracy(run.trainAccuracy),
     formatAccuracy(run.validationAccuracy),
     formatCount(run.parameters),

@@ -1,4 +1,6 @@
+import { dirname } from "node:path";
 import { type Command, Option } from "commander";
+import { UsageError } from "../../errors/index.js";
 import type { RankedClass } from "../../infer/predict.js";
 import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
@@ -8,6 +10,7 @@ import { type Terminal, writeJson } from "../terminal.js";
 
 interface PredictFlags extends SampleFlags {
   readonly grid?: string;
+  readonly columns?: number;
   readonly top: number;
   readonly temperature?: number;
   readonly threads?: number;
@@ -33,10 +36,9 @@ export function definePredict(program: Command, terminal: Terminal): void {
     .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
     .option("--top <n>", "classes an image", positiveInteger, 5)
     .addOption(
-      new Option("--grid <png>", "also draw the images with predicted and true class, 18 in a row").argParser(
-        pngPath,
-      ),
+      new Option("--grid <png>", "also draw the images with predicted and true class").argParser(pngPath),
     )
+    .option("--columns <n>", "images in a row of the grid (default: 18)", positiveInteger)
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())
@@ -50,9 +52,12 @@ export function definePredict(program: Command, terminal: Terminal): void {
 async function predictImages(
   folder: string,
   paths: readonly string[],
-  { grid, top, temperature, threads, json, ...flags }: PredictFlags,
+  { grid, columns, top, temperature, threads, json, ...flags }: PredictFlags,
   terminal: Terminal,
 ): Promise<void> {
+  if (columns !== undefined && grid === undefined) {
+    throw new UsageError("--columns is of the grid", { hint: "give --grid too, or leave --columns out" });
+  }
   const { run, samples, unreadable } = await openSamples(folder, paths, flags, terminal);
   const { predict } = await import("../../infer/predict.js");
   const annealed = await chooseAnnealed(run, temperature, terminal);
@@ -63,9 +68,13 @@ async function predictImages(
   });
   if (grid !== undefined) {
     const { renderPredictionGrid } = await import("../../report/index.js");
-    const { writeFileAtomically } = await import("../../files/index.js");
+    const { ensureFolder, writeFileAtomically } = await import("../../files/index.js");
     const { predictedSamples } = await import("../../infer/samples.js");
-    await writeFileAtomically(grid, await renderPredictionGrid(predictedSamples(samples, ranked)));
+    const picture = await renderPredictionGrid(predictedSamples(samples, ranked), {
+      ...(columns && { columns }),
+    });
+    await ensureFolder(dirname(grid));
+    await writeFileAtomically(grid, picture);
   }
   const predictions = ranked.map((classes, i) => ({
     image: samples.names[i]!,

@@ -1,3 +1,4 @@
+import type { PredictionTile } from "../figures/prediction-tiles.js";
 import type { Result } from "./published.js";
 
 /** A value of a run's configuration. */
@@ -5,7 +6,7 @@ export type ConfigValue = string | number | boolean | null | readonly ConfigValu
 
 /** What a report says of one run. */
 export interface ReportRun extends Result {
-  /** Names the run, as its folder does. */
+  /** Names the run; no two runs of a report share it. */
   readonly name: string;
   /** Epoch that the accuracies belong to, counted from 1. */
   readonly bestEpoch: number;
@@ -17,8 +18,8 @@ export interface ReportRun extends Result {
   readonly trainingSeconds?: number;
   /** Every option the run was trained with. */
   readonly config: Readonly<Record<string, ConfigValue>>;
-  /** Test images with their predictions, a PNG of `renderPredictionGrid`; 9 columns suit the page. */
-  readonly predictions?: Uint8Array;
+  /** Test images with their predictions. */
+  readonly predictions?: readonly PredictionTile[];
 }
 
 /** A figure of a report. */
@@ -37,10 +38,12 @@ export interface ComparisonReport {
   /** In the order they are shown in. */
   readonly runs: readonly ReportRun[];
   readonly figures: readonly ReportFigure[];
-  /** What the data are, where they came from, and how they were split; plain text. */
-  readonly dataNote: string;
+  /** What a reader must know before comparing the runs, such as that their data differ; none by default. */
+  readonly cautions?: readonly string[];
+  /** What the data are, where they came from, and how they were split: plain text, a paragraph each. */
+  readonly dataNotes: readonly string[];
   /** Versions by name, such as `{ dyconv: "0.1.0", node: "20.20.2" }`. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Figures to compare with; default: those of the published experiment. */
+  /** Figures to compare with, such as {@link PUBLISHED_RESULTS}; none by default. */
   readonly published?: { readonly results: readonly Result[]; readonly source: string };
 }

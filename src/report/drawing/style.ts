@@ -46,3 +46,8 @@ export const FIGURE_STYLE: Config = {
     offset: 8,
   },
 };
+
+/** Where a title stands in a figure that is laid out by hand: at its left edge, whatever its axes measure. */
+export function titleAtEdge(left: number) {
+  return { frame: "group", dx: 12 - left } as const;
+}

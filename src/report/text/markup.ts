@@ -1,3 +1,5 @@
+import { printable } from "./printable.js";
+
 /** HTML and SVG text that is safe to put into a page as it is. */
 export class Markup {
   constructor(readonly text: string) {}
@@ -18,18 +20,18 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Escapes text for HTML and SVG, between tags as in attributes. */
+/** Escapes text for HTML and SVG, between tags as in attributes; what XML forbids is replaced. */
 export function escapeText(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
+  return printable(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
 
 /**
  * A template that escapes what is put into it.
  *
  * @example
- * html`<li>${name}</li>` // "<li>a &lt; b</li>" for the name "a < b"
+ * markup`<li>${name}</li>` // "<li>a &lt; b</li>" for the name "a < b"
  */
-export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Markup {
+export function markup(parts: TemplateStringsArray, ...contents: readonly Content[]): Markup {
   return new Markup(parts.reduce((text, part, i) => text + render(contents[i - 1]) + part));
 }
 

@@ -1,6 +1,8 @@
-import { canDrawText } from "./fonts.js";
-import { html, type Markup } from "./html.js";
-import { WRONG_COLOUR } from "./palette.js";
+import type { Sharp } from "sharp";
+import { canDrawText } from "../drawing/fonts.js";
+import { WRONG_COLOUR } from "../drawing/palette.js";
+import { type Markup, markup } from "../text/markup.js";
+import { printable, shorten } from "../text/printable.js";
 
 /** An image and what a model said about it. */
 export interface PredictedSample {
@@ -33,7 +35,7 @@ const LETTER_WIDTH = 0.6;
 
 /**
  * A picture of images with the class predicted for each and the true one below it. A wrong prediction
- * has a frame, a cross and coloured text. Names that are too long end in an ellipsis. On a machine
+ * has a frame, a cross and coloured text. Names that are too long have an ellipsis in their middle. On a machine
  * without fonts the names are left out.
  *
  * @returns a PNG on white.
@@ -53,15 +55,14 @@ export async function renderPredictionGrid(
   const width = 2 * MARGIN + inRow * pitch.x - GAP;
   const height = 2 * MARGIN + Math.max(1, Math.ceil(samples.length / columns)) * pitch.y - GAP;
   const images = samples.map(async (sample, index) => {
-    const raw = { width: sample.width, height: sample.height, channels: 3 } as const;
-    const fitted = sharp(interleaved(sample), { raw }).resize(tile, tile, {
+    const fitted = (await pictureOf(sample)).resize(tile, tile, {
       fit: "contain",
       background: "white",
     });
     return { input: await fitted.png().toBuffer(), ...place(index) };
   });
   const withText = await canDrawText();
-  const overlay = html`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
+  const overlay = markup`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
     font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="${FONT_SIZE}">
     ${samples.map((sample, index) => annotation(sample, place(index), tile, withText))}
   </svg>`;
@@ -82,9 +83,9 @@ function annotation(sample: PredictedSample, { left, top }: Place, tile: number,
   const wrong = truth !== undefined && truth !== prediction;
   const share = confidence === undefined ? "" : ` ${Math.round(confidence * 100)}%`;
   const letters = Math.floor(tile / (FONT_SIZE * LETTER_WIDTH));
-  const predicted = shorten(prediction, letters - share.length) + share;
-  const actual = truth === undefined ? "" : shorten(truth, letters);
-  return html`<g transform="translate(${left} ${top})">
+  const predicted = shorten(printable(prediction), letters - share.length) + share;
+  const actual = truth === undefined ? "" : shorten(printable(truth), letters);
+  return markup`<g transform="translate(${left} ${top})">
     ${wrong ? wrongMark(tile) : undefined}
     ${withText ? labels(predicted, actual, wrong, tile) : undefined}
   </g>`;
@@ -92,27 +93,28 @@ function annotation(sample: PredictedSample, { left, top }: Place, tile: number,
 
 /** The prediction, and the true class in grey below. */
 function labels(predicted: string, actual: string, wrong: boolean, tile: number): Markup {
-  return html`<g text-anchor="middle">
-    <text x="${tile / 2}" y="${tile + LINE_HEIGHT}" fill="${wrong ? WRONG_COLOUR : "#111"}">${predicted}</text>
+  return markup`<g text-anchor="middle">
+    <text x="${tile / 2}" y="${tile + LINE_HEIGHT}" fill="${wrong ? WRONG_COLOUR.light : "#111"}">${predicted}</text>
     <text x="${tile / 2}" y="${tile + 2 * LINE_HEIGHT}" fill="#666">${actual}</text>
   </g>`;
 }
 
 /** A frame, and a cross on a disc in the upper right corner. */
 function wrongMark(tile: number): Markup {
-  return html`<rect x="1" y="1" width="${tile - 2}" height="${tile - 2}" fill="none" stroke="${WRONG_COLOUR}" stroke-width="2"/>
+  return markup`<rect x="1" y="1" width="${tile - 2}" height="${tile - 2}" fill="none" stroke="${WRONG_COLOUR.light}" stroke-width="2"/>
     <g transform="translate(${tile - 11} 11)">
-      <circle r="8" fill="${WRONG_COLOUR}"/>
+      <circle r="8" fill="${WRONG_COLOUR.light}"/>
       <path d="M-3-3L3 3M-3 3L3-3" stroke="white" stroke-width="2" stroke-linecap="round"/>
     </g>`;
 }
 
-function shorten(text: string, letters: number): string {
-  return text.length <= letters ? text : `${text.slice(0, Math.max(1, letters - 1)).trimEnd()}…`;
-}
-
-/** From planes to pixels: [3, h, w] → [h, w, 3]. */
-function interleaved({ pixels, height, width }: PredictedSample): Uint8Array {
+/** The image of a sample, from planes to pixels: [3, h, w] → [h, w, 3]. */
+export async function pictureOf({ pixels, height, width }: PredictedSample): Promise<Sharp> {
+  const { default: sharp } = await import("sharp");
   const area = height * width;
-  return Uint8Array.from({ length: 3 * area }, (_, i) => pixels[(i % 3) * area + Math.floor(i / 3)]!);
+  const interleaved = Uint8Array.from(
+    { length: 3 * area },
+    (_, i) => pixels[(i % 3) * area + Math.floor(i / 3)]!,
+  );
+  return sharp(interleaved, { raw: { width, height, channels: 3 } });
 }

@@ -1,7 +1,7 @@
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { WRONG_COLOUR } from "../../src/report/drawing/palette.js";
 import { type PredictedSample, renderPredictionGrid } from "../../src/report/index.js";
-import { WRONG_COLOUR } from "../../src/report/palette.js";
 
 /** An image of one colour. */
 function sampleOf(
@@ -48,7 +48,7 @@ describe("renderPredictionGrid", () => {
   test("frames and crosses wrong predictions only", async () => {
     const png = await renderPredictionGrid([right, wrong], { tile: 100 });
     expect(await colourAt(png, 14 + 50, 14 + 1)).toBe("#0ac83c");
-    expect(await colourAt(png, 14 + 110 + 50, 14 + 1)).toBe(WRONG_COLOUR);
+    expect(await colourAt(png, 14 + 110 + 50, 14 + 1)).toBe(WRONG_COLOUR.light);
     expect(await colourAt(png, 14 + 110 + 89, 14 + 11)).toBe("#ffffff");
   });
 

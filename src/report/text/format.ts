@@ -1,11 +1,6 @@
 /** Numbers as people read them; the same everywhere, whatever the locale of the machine. */
 
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const PERCENT = new Intl.NumberFormat("en", {
-  style: "percent",
-  minimumFractionDigits: 2,
-  maximumFractionDigits: 2,
-});
 const THREE_DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
 /** Stands for a value that was not measured. */
@@ -27,13 +22,14 @@ export function formatOperations(operations: number): string {
 }
 
 /** A fraction as a percentage: `0.8209` → `"82.09%"`. */
-export function formatPercent(fraction: number): string {
-  return PERCENT.format(fraction);
+export function formatPercent(fraction: number, digits = 2): string {
+  const options = { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits } as const;
+  return fraction.toLocaleString("en", options);
 }
 
-/** An accuracy as the published table prints it: `0.82091` → `"0.8209"`. */
+/** An accuracy as the published table prints it: `0.82091` → `"0.8209"`; one that is not finite in words. */
 export function formatAccuracy(fraction: number): string {
-  return fraction.toFixed(4);
+  return Number.isFinite(fraction) ? fraction.toFixed(4) : "not finite";
 }
 
 /** Seconds, to what matters: `"85 ms"`, `"12.3 s"`, `"3 min 05 s"`, `"1 h 02 min"`. */

@@ -1,26 +1,13 @@
-import type { TopLevelSpec } from "vega-lite";
-import { UsageError } from "../errors/index.js";
-import { writeFileAtomically } from "../files/index.js";
+import { dirname } from "node:path";
+import { UsageError } from "../../errors/index.js";
+import { ensureFolder, writeFileAtomically } from "../../files/index.js";
 import type { FigureSpec } from "./figure-spec.js";
+import { renderSvg, standaloneSvg } from "./svg.js";
 
 /** Options of {@link renderPng}. */
 export interface PngOptions {
   /** Pixels of the picture for one of the drawing; default: 2. */
   readonly scale?: number;
-}
-
-/** Draws a Vega-Lite specification as SVG text, without a browser. */
-export async function renderSvg(spec: FigureSpec): Promise<string> {
-  // Loaded here because they take longer than the rest of a command that draws nothing.
-  const [vega, vegaLite] = await Promise.all([import("vega"), import("vega-lite")]);
-  const view = new vega.View(vega.parse(vegaLite.compile(spec as unknown as TopLevelSpec).spec), {
-    renderer: "none",
-  });
-  try {
-    return await view.toSVG();
-  } finally {
-    view.finalize();
-  }
 }
 
 /** Turns SVG text into a PNG on white. */
@@ -35,7 +22,7 @@ export async function renderPng(svg: string, options: PngOptions = {}): Promise<
 }
 
 /**
- * Draws a specification into each of the files, which end in `.svg` or `.png`.
+ * Draws a specification into each of the files, which end in `.svg` or `.png`. Missing folders are made.
  *
  * @throws UsageError for another ending, before anything is drawn.
  * @throws DyconvError with a hint when a file cannot be written.
@@ -47,6 +34,7 @@ export async function writeFigure(paths: readonly string[], spec: FigureSpec): P
   }
   const svg = await renderSvg(spec);
   for (const path of paths) {
-    await writeFileAtomically(path, /\.svg$/i.test(path) ? svg : await renderPng(svg));
+    await ensureFolder(dirname(path));
+    await writeFileAtomically(path, /\.svg$/i.test(path) ? standaloneSvg(svg) : await renderPng(svg));
   }
 }

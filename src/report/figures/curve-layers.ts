@@ -1,6 +1,6 @@
 /** What a figure of curves is drawn in, from back to front. */
 import type { TopLevelSpec } from "vega-lite";
-import type { CurveLine, CurvePoint, EndLabel } from "./curve-lines.js";
+import { type CurveLine, type CurvePoint, type EndLabel, endOf, isFinitePoint } from "./curve-lines.js";
 
 type Layer = Extract<TopLevelSpec, { layer: unknown }>["layer"][number];
 
@@ -9,41 +9,46 @@ const FEW_POINTS = 30;
 /** A line that stops before this part of the figure needs a leader to its label. */
 const ENDS_EARLY = 0.95;
 
-/** The faint traces of what was averaged. */
-export function traceLayer(lines: readonly CurveLine[]): Layer {
+/** The faint traces of what was measured within epochs. */
+export function traceLayer(lines: readonly CurveLine[], opacity: number): Layer {
   return {
-    data: { values: lines.flatMap((line) => rowsOf(line, line.raw)) },
-    mark: { type: "line", strokeWidth: 0.75, opacity: 0.3, clip: true },
+    data: { values: lines.flatMap((line) => rowsOf(line, line.trace)) },
+    mark: { type: "line", strokeWidth: 0.75, opacity, clip: true },
   };
 }
 
-/** The lines, dashed for training. */
+/** The lines, dashed for training. A value that is not finite breaks its line. */
 export function lineLayer(lines: readonly CurveLine[]): Layer {
   return {
     data: { values: lines.flatMap((line) => rowsOf(line, line.points)) },
-    mark: { type: "line", strokeWidth: 1.75, strokeJoin: "round" },
+    mark: { type: "line", strokeWidth: 1.75, strokeJoin: "round", clip: true },
     encoding: {
       strokeDash: { condition: { test: "datum.set === 'train'", value: [5, 3] }, value: [1, 0] },
     },
   };
 }
 
-/** The points of short lines; a line of one point is seen by nothing else. */
-export function pointLayer(lines: readonly CurveLine[]): Layer {
-  const short = lines.filter(({ points }) => points.length <= FEW_POINTS);
+/**
+ * The points of short lines, and the end of every other. A line of one point is seen by nothing else, and
+ * where colours repeat the shape tells runs apart.
+ */
+export function pointLayer(lines: readonly CurveLine[], shape?: object): Layer {
+  const shown = (line: CurveLine) =>
+    line.points.length <= FEW_POINTS ? line.points.filter(isFinitePoint) : [endOf(line)];
   return {
-    data: { values: short.flatMap((line) => rowsOf(line, line.points)) },
-    mark: { type: "point", filled: true, size: 24, opacity: 1 },
+    data: { values: lines.flatMap((line) => rowsOf(line, shown(line))) },
+    mark: { type: "point", filled: true, size: 24, opacity: 1, clip: true },
+    ...(shape && { encoding: { shape } }),
   };
 }
 
 /** Dotted leaders from lines that stop early to their labels at the right edge. */
 export function leaderLayer(labels: readonly EndLabel[], epochs: number): Layer {
-  const early = labels.filter(({ line }) => line.points.at(-1)!.epoch < ENDS_EARLY * epochs);
+  const early = labels.filter(({ line }) => endOf(line).epoch < ENDS_EARLY * epochs);
   return {
     data: {
       values: early.flatMap(({ line, position }) =>
-        rowsOf(line, [line.points.at(-1)!, { epoch: epochs, value: position }]),
+        rowsOf(line, [endOf(line), { epoch: epochs, value: position }]),
       ),
     },
     mark: { type: "line", strokeWidth: 0.75, strokeDash: [1, 3] },
@@ -65,7 +70,12 @@ export function labelText({ run, set }: CurveLine): string {
   return `${run} ${set}`;
 }
 
-/** Rows of data, their fields named as the encodings of the figure do. */
+/** Rows of data, their fields named as the encodings of the figure do; what is not finite has no value. */
 function rowsOf({ run, set }: CurveLine, points: readonly Pick<CurvePoint, "epoch" | "value">[]) {
-  return points.map(({ epoch, value }) => ({ run, set, epoch, value }));
+  return points.map(({ epoch, value }) => ({
+    run,
+    set,
+    epoch,
+    value: Number.isFinite(value) ? value : null,
+  }));
 }

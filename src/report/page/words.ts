@@ -1,16 +1,22 @@
 /** What the report says in words. */
-import type { ConfigValue, ReportRun } from "./comparison.js";
-import { formatCount, formatDuration, formatPercent, MISSING } from "./format.js";
+import { formatCount, formatDuration, formatPercent, MISSING } from "../text/format.js";
+import type { ComparisonReport, ConfigValue, ReportRun } from "./comparison.js";
 
-/** The main result, in a sentence or two. */
-export function summarise(runs: readonly ReportRun[]): string {
-  const [best, next] = runs.toSorted((a, b) => b.validationAccuracy - a.validationAccuracy);
-  if (best === undefined) return "There is no run to report.";
-  const reached = `${best.name} reaches a validation accuracy of ${formatPercent(best.validationAccuracy)}`;
-  if (next === undefined) return `${reached} with ${formatCount(best.parameters)} parameters.`;
+/** The main result, in a sentence or two. Runs that are not to be compared are not ranked. */
+export function summarise({ runs, cautions = [] }: Pick<ComparisonReport, "runs" | "cautions">): string {
+  const finite = runs.filter(({ validationAccuracy }) => Number.isFinite(validationAccuracy));
+  const [best, next] = finite.toSorted((a, b) => b.validationAccuracy - a.validationAccuracy);
+  if (best === undefined)
+    return runs.length === 0 ? "There is no run to report." : "No run has a finite accuracy.";
+  if (cautions.length > 0 && next !== undefined) return finite.map(reached).join("; ").concat(".");
+  if (next === undefined) return `${reached(best)} with ${formatCount(best.parameters)} parameters.`;
   const points = (100 * (best.validationAccuracy - next.validationAccuracy)).toFixed(2);
   const size = compareSizes(best.parameters, next.parameters);
-  return `${reached}, ${points} percentage points above ${next.name}, with ${size} parameters. Single runs, so a difference may be chance.`;
+  return `${reached(best)}, ${points} percentage points above ${next.name}, with ${size} parameters. Single runs, so a difference may be chance.`;
+}
+
+function reached({ name, validationAccuracy }: ReportRun): string {
+  return `${name} reaches a validation accuracy of ${formatPercent(validationAccuracy)}`;
 }
 
 function compareSizes(parameters: number, others: number): string {
@@ -19,7 +25,7 @@ function compareSizes(parameters: number, others: number): string {
 }
 
 /** A run by its name, and its model where the name does not say it. */
-export function describeRun({ name, model }: ReportRun): string {
+export function describeRun({ name, model }: Pick<ReportRun, "name" | "model">): string {
   return name === model ? name : `${name} (${model})`;
 }
 

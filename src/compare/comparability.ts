@@ -1,0 +1,83 @@
+import type { DatasetPair } from "../data/index.js";
+import { CheckpointError } from "../errors/index.js";
+import { PUBLISHED_RESULTS } from "../report/index.js";
+import { parseTrainConfig, type TrainConfig } from "../runs/config.js";
+import type { RunDescription } from "../runs/description.js";
+
+/** A run that is to be compared, by its name. */
+export interface NamedRun extends Pick<RunDescription, "config" | "classes" | "dataFingerprint"> {
+  readonly name: string;
+}
+
+/** Options that say which images validate. */
+const VALIDATION = ["valSplit", "limitVal"] as const satisfies readonly (keyof TrainConfig)[];
+/** Options of the published experiment. */
+const RECIPE = [
+  "epochs",
+  "batchSize",
+  "optimizer",
+  "learningRate",
+  "schedule",
+  "milestones",
+  "warmUp",
+  "momentum",
+  "weightDecay",
+  "cropScale",
+  "labelSmoothing",
+  "temperature",
+  "temperatureDecrement",
+  "temperatureEvery",
+  "limitTrain",
+  ...VALIDATION,
+] as const satisfies readonly (keyof TrainConfig)[];
+/** Images of CIFAR-10. */
+const CIFAR10 = { train: 50_000, test: 10_000 };
+const CIFAR10_CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck";
+
+/**
+ * What makes the accuracies of runs incomparable, a sentence for each; none where they can be compared.
+ *
+ * @throws CheckpointError if their classes differ
+ */
+export function cautionsOf(runs: readonly NamedRun[]): string[] {
+  const [first, ...others] = runs;
+  return others.flatMap((other) => {
+    if (first!.classes.join("\0") !== other.classes.join("\0")) {
+      throw new CheckpointError(`${first!.name} and ${other.name} were trained on different classes`, {
+        hint: "compare runs of the same classes",
+      });
+    }
+    const pair = `${first!.name} and ${other.name}`;
+    if (first!.dataFingerprint !== other.dataFingerprint) {
+      return [
+        `${pair} were trained and validated on different data, so their accuracies cannot be compared.`,
+      ];
+    }
+    const differing = validationOptions(first!).filter((key) => first!.config[key] !== other.config[key]);
+    if (differing.length === 0) return [];
+    return [
+      `${pair} were validated on different images (${differing.join(", ")}), so their accuracies cannot be compared.`,
+    ];
+  });
+}
+
+/** What chose the images that validated: the seed too, where some were held out of the training images. */
+function validationOptions({ config }: NamedRun): readonly (keyof TrainConfig)[] {
+  return config.valSplit > 0 ? [...VALIDATION, "seed"] : VALIDATION;
+}
+
+/** Whether a run repeats the published experiment: its models, data, and recipe. */
+export function repeatsPublished(
+  { config }: Pick<NamedRun, "config">,
+  { train, test }: DatasetPair,
+): boolean {
+  const models = PUBLISHED_RESULTS.map(({ model }) => model.toLowerCase());
+  const published = parseTrainConfig({ model: config.model });
+  return (
+    models.includes(config.model) &&
+    train.classes.join() === CIFAR10_CLASSES &&
+    train.length === CIFAR10.train &&
+    test.length === CIFAR10.test &&
+    RECIPE.every((key) => JSON.stringify(config[key]) === JSON.stringify(published[key]))
+  );
+}

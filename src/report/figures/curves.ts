@@ -1,0 +1,134 @@
+import type { TopLevelSpec } from "vega-lite";
+import type { FigureSpec } from "../drawing/figure-spec.js";
+import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
+import { shorten, shortNames } from "../text/printable.js";
+import { labelLayer, labelText, leaderLayer, lineLayer, pointLayer, traceLayer } from "./curve-layers.js";
+import { describeGaps, linesOf, placeEndLabels, type RunCurves } from "./curve-lines.js";
+import { runKey } from "./run-legend.js";
+import { valueAxis } from "./value-axis.js";
+
+/** Options of {@link curvesSpec}. */
+export interface CurvesOptions {
+  /** Headline above the figure. */
+  readonly title: string;
+  /** What the values are, in a line below the title. */
+  readonly y: string;
+  /** Whether values are fractions to be shown as percentages; default: false. */
+  readonly percent?: boolean;
+  /** Whether it is for a telephone: less wide, and runs are named above their lines; default: false. */
+  readonly narrow?: boolean;
+  /** Width in pixels of the area that curves are drawn in; default: 560, or 280 where it is narrow. */
+  readonly width?: number;
+  /** Its height; default: 300, or 240 where it is narrow. */
+  readonly height?: number;
+}
+
+/** Around the area of the curves, in pixels: for the headline, the axes, and before the end labels. */
+const MARGINS = { top: 64, bottom: 46, left: 20, right: 22 };
+/** Width of an average letter, in pixels, in the widest of the fonts. */
+const LETTER_WIDTH = 6.3;
+/** Height of a further line below the title, in pixels. */
+const SUBTITLE_LINE = 15;
+/** Least distance of two end labels, in pixels. */
+const LABEL_GAP = 15;
+/** Up to so many runs, each line is named where it ends. */
+const NAMED_AT_END = 4;
+/** Letters of a run's name in the figure. */
+const NAME_LETTERS = 32;
+
+/**
+ * The figure of one quantity over the epochs, for any number of runs: colour tells the run, solid lines
+ * are validation and dashed lines training. Up to four runs are named where their lines end; more, or where
+ * the figure is narrow, in a legend above. Values within epochs are a faint trace behind the lines.
+ *
+ * @returns a Vega-Lite specification, for files and pages alike.
+ */
+export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): FigureSpec {
+  const { title, y, percent = false, narrow = false } = options;
+  const { width = narrow ? 280 : 560, height = narrow ? 240 : 300 } = options;
+  const names = shortNames(
+    runs.map(({ name }) => name),
+    NAME_LETTERS,
+  );
+  const named = runs.map((run, i) => ({ ...run, name: names[i]! }));
+  const lines = linesOf(named);
+  const legend = narrow || runs.length > NAMED_AT_END;
+  const key = runKey(names, width, LETTER_WIDTH, legend);
+  const epochs = Math.max(
+    1,
+    ...lines.flatMap(({ points, trace }) => [points.at(-1)!.epoch, trace.at(-1)?.epoch ?? 0]),
+  );
+  const axis = valueAxis(lines, percent);
+  const [to, from] = axis.logarithmic ? [Math.log, Math.exp] : [(value: number) => value, (at: number) => at];
+  const left = MARGINS.left + axis.letters * LETTER_WIDTH;
+  const range = [to(axis.range[0]), to(axis.range[1])] as const;
+  const space = { range, gap: ((range[1] - range[0]) * LABEL_GAP) / height };
+  const labels = legend
+    ? []
+    : placeEndLabels(lines, space, to).map(({ line, position }) => ({ line, position: from(position) }));
+  const notes = [y, legend && "training is dashed", axis.logarithmic && "logarithmic axis"];
+  const gaps = describeGaps(named);
+  const subtitle = [notes.filter(Boolean).join("; "), ...(gaps ? [gaps] : [])];
+
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    description: `${title} of ${names.join(", ")}. ${y}, by epoch.`,
+    title: {
+      text: title,
+      subtitle: subtitle.map((line) => shorten(line, Math.floor((left + width) / LETTER_WIDTH))),
+      ...titleAtEdge(left),
+    },
+    width,
+    height,
+    autosize: "none",
+    padding: {
+      top: MARGINS.top + (subtitle.length - 1) * SUBTITLE_LINE + key.height,
+      bottom: MARGINS.bottom,
+      left,
+      right: MARGINS.right + Math.max(0, ...labels.map(({ line }) => labelText(line).length)) * LETTER_WIDTH,
+    },
+    config: FIGURE_STYLE,
+    encoding: {
+      x: {
+        field: "epoch",
+        type: "quantitative",
+        title: "epoch",
+        scale: { domain: [0, epochs], nice: false },
+        axis: { format: "d", tickMinStep: 1, labelFlush: false, grid: false },
+      },
+      y: {
+        field: "value",
+        type: "quantitative",
+        title: null,
+        scale: {
+          type: axis.logarithmic ? "log" : "linear",
+          domain: [...axis.range],
+          nice: false,
+          ...(!axis.logarithmic && { zero: false }),
+        },
+        axis: { ...(axis.format && { format: axis.format }), tickCount: 6, domain: false, ticks: false },
+      },
+      color: key.color,
+      detail: { field: "set" },
+    },
+    layer: [
+      traceLayer(lines, runs.length > NAMED_AT_END ? 0.15 : 0.3),
+      lineLayer(lines),
+      pointLayer(lines, key.shape),
+      ...(legend ? [] : [leaderLayer(labels, epochs), labelLayer(labels, epochs)]),
+    ],
+  } satisfies TopLevelSpec;
+}
+
+/** How wide a figure is to be. */
+export type FigureWidth = Pick<CurvesOptions, "narrow">;
+
+/** The figure of the losses; points carry the loss. */
+export function lossSpec(runs: readonly RunCurves[], width: FigureWidth = {}): FigureSpec {
+  return curvesSpec(runs, { title: "Loss", y: "cross entropy", ...width });
+}
+
+/** The figure of the accuracies; points carry the fraction of images that was classified correctly. */
+export function accuracySpec(runs: readonly RunCurves[], width: FigureWidth = {}): FigureSpec {
+  return curvesSpec(runs, { title: "Accuracy", y: "images classified correctly", percent: true, ...width });
+}

@@ -1,0 +1,49 @@
+import { RUN_COLOURS, runColour } from "../drawing/palette.js";
+
+/** How the runs of a figure are told apart. */
+export interface RunKey {
+  readonly color: object;
+  /** The shape of points, where colours repeat. */
+  readonly shape?: object;
+  /** Height of the legend above the figure, in pixels; 0 where there is none. */
+  readonly height: number;
+}
+
+/** Shapes of a run's points; the next one where the colours begin again. */
+const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"] as const;
+/** Height of a row of the legend, and width of its symbol with the gaps, in pixels. */
+const ROW = 14;
+const SYMBOL = 34;
+
+/**
+ * Colours of the runs, with a legend above the figure where one is asked for.
+ *
+ * @param width pixels that the legend may take; it has as many columns as fit
+ */
+export function runKey(
+  names: readonly string[],
+  width: number,
+  letterWidth: number,
+  legend: boolean,
+): RunKey {
+  const longest = Math.max(1, ...names.map((name) => name.length));
+  const columns = Math.max(1, Math.floor(width / (longest * letterWidth + SYMBOL)));
+  const shaped = names.length > RUN_COLOURS.length;
+  const drawn = legend && {
+    orient: "top",
+    direction: columns === 1 ? "vertical" : "horizontal",
+    columns,
+    title: null,
+    ...(shaped && { symbolType: "circle", symbolSize: 24 }),
+  };
+  const field = { field: "run", type: "nominal", legend: drawn || null };
+  return {
+    color: { ...field, scale: { domain: names, range: names.map((_, i) => runColour(i)) } },
+    ...(shaped && { shape: { ...field, scale: { domain: names, range: names.map((_, i) => shapeOf(i)) } } }),
+    height: legend ? Math.ceil(names.length / columns) * ROW : 0,
+  };
+}
+
+function shapeOf(index: number): string {
+  return SHAPES[Math.floor(index / RUN_COLOURS.length) % SHAPES.length]!;
+}

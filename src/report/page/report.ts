@@ -1,0 +1,88 @@
+import { formatCount, formatPercent } from "../text/format.js";
+import { Markup, markup } from "../text/markup.js";
+import type { ComparisonReport, ReportFigure, ReportRun } from "./comparison.js";
+import { configSection } from "./config-section.js";
+import { resultsSection } from "./results-section.js";
+import { REPORT_STYLE } from "./style.js";
+import { formatDate, summarise } from "./words.js";
+
+/**
+ * A report of runs as one HTML file that needs no other, no network and no script: summary, table of
+ * results, curves, predictions, and how each run was made.
+ */
+export function renderReport(report: ComparisonReport): string {
+  const { title, date, runs, figures, cautions = [] } = report;
+  const page = markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${new Markup(REPORT_STYLE)}</style>
+</head>
+<body>
+<header>
+<h1>${title}</h1>
+<p class="byline">${formatDate(date)} · ${formatCount(runs.length)} ${runs.length === 1 ? "run" : "runs"}</p>
+<p class="abstract">${summarise(report)}</p>
+${cautions.map((caution) => markup`<p class="caution"><strong>Caution.</strong> ${caution}</p>`)}
+</header>
+<main>
+${resultsSection(report)}
+${figures.length > 0 ? curvesSection(figures) : undefined}
+${predictionsSection(runs)}
+${configSection(runs)}
+${provenanceSection(report)}
+</main>
+</body>
+</html>
+`;
+  return page.text;
+}
+
+function curvesSection(figures: readonly ReportFigure[]): Markup {
+  return markup`<section>
+<h2>Curves</h2>
+${figures.map((figure) => markup`<figure>${drawings(figure)}<figcaption>${figure.caption}</figcaption></figure>`)}
+</section>`;
+}
+
+/** The drawing of a figure, or one for wide and one for narrow windows. */
+function drawings({ svg, narrowSvg }: ReportFigure): Markup {
+  if (narrowSvg === undefined) return new Markup(svg);
+  return markup`<div class="if-wide">${new Markup(svg)}</div><div class="if-narrow">${new Markup(narrowSvg)}</div>`;
+}
+
+function predictionsSection(runs: readonly ReportRun[]): Markup | undefined {
+  const shown = runs.flatMap(({ name, predictions }) => (predictions ? [{ name, predictions }] : []));
+  if (shown.length === 0) return undefined;
+  return markup`<section>
+<h2>Predictions</h2>
+${shown.map(
+  ({ name, predictions }) => markup`<figure>
+<figcaption>Test images and what ${name} takes them for; the true class is in grey, a cross marks a mistake.</figcaption>
+<ul class="tiles">${predictions.map(tile)}</ul>
+</figure>`,
+)}
+</section>`;
+}
+
+function tile({ png, prediction, truth, confidence }: NonNullable<ReportRun["predictions"]>[number]): Markup {
+  const wrong = truth !== undefined && truth !== prediction;
+  const share = confidence === undefined ? "" : ` ${formatPercent(confidence, 0)}`;
+  return markup`<li class="${wrong ? "wrong" : "right"}"><img alt="${truth ?? "test image"}" src="data:image/png;base64,${toBase64(png)}">
+<span class="said">${wrong ? "✗ " : ""}${prediction}${share}</span>${truth === undefined ? undefined : markup`<span class="truth">${truth}</span>`}</li>`;
+}
+
+function provenanceSection({ dataNotes, versions }: ComparisonReport): Markup {
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return markup`<section>
+<h2>Data and software</h2>
+${dataNotes.map((note) => markup`<p>${note}</p>`)}
+<p>${list.join(" · ")}</p>
+</section>`;
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
+}
