@@ -92,10 +92,13 @@ const BEST_HINT = "its best accuracy was measured on others; begin a new run fro
  * @throws CheckpointError naming both
  */
 export function assertSameClasses(trained: readonly string[], found: readonly string[], data: string): void {
-  if (trained.join("\n") === found.join("\n")) return;
+  const difference = [...trained, ...found].findIndex((_, label) => trained[label] !== found[label]);
+  if (difference < 0) return;
+  const [theirs, ours] = [found, trained].map((names) => JSON.stringify(names[difference] ?? "nothing"));
   throw new CheckpointError(
-    `${data} has the classes ${list(found)}, while the run was trained on ${list(trained)}`,
-    { hint: "give data with the classes of the run" },
+    `${data} has other classes than the run was trained on: ${found.length}, not ${trained.length}; ` +
+      `class ${difference} is ${theirs}, not ${ours}`,
+    { hint: "use data with the run's classes, in the same order" },
   );
 }
 
@@ -172,9 +175,4 @@ function versionNotes(begun: RunDescription, now: RunDescription): string[] {
     );
   }
   return notes;
-}
-
-function list(classes: readonly string[]): string {
-  const shown = classes.slice(0, 5).join(", ");
-  return classes.length > 5 ? `${shown} and ${classes.length - 5} more` : shown;
 }

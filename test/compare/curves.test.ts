@@ -4,7 +4,10 @@ import { expect, it } from "vitest";
 import { readCurves, writeCurves } from "../../src/compare/curves.js";
 import { temporaryFolder } from "../files/folder.js";
 
-const EPOCH = { kind: "epoch", trainLoss: 2.51, trainAccuracy: 0.2, valLoss: 2.3, valAccuracy: 0.25 };
+const EPOCH = {
+  ...{ kind: "epoch", trainLoss: 2.51, trainAccuracy: 0.2, valLoss: 2.3, valAccuracy: 0.25 },
+  ...{ learningRate: 0.1, annealed: {}, imagesPerSecond: 100, outsideRunShare: 0.02 },
+};
 
 async function runWith(name: string, lines: readonly object[]): Promise<string> {
   const folder = join(await temporaryFolder(), name);

@@ -20,7 +20,7 @@ describe("the data of a run", () => {
 
   it.each([
     ["fewer classes", CLASSES.slice(0, -1), `10, not 9; class 9 is "${CLASSES[9]}", not "nothing"`],
-    ["more classes", [...CLASSES, "another"], "10, not 11"],
+    ["more classes", [...CLASSES, "another"], `10, not 11; class 10 is "nothing", not "another"`],
     ["an order of their own", CLASSES.toReversed(), `class 0 is "${CLASSES[0]}", not "${CLASSES[9]}"`],
   ])("is refused where the run has %s", async (_, classes, difference) => {
     const opened = openRunData(runOf(classes), SHAPES);

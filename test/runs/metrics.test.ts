@@ -5,7 +5,7 @@ import { temporaryFolder } from "../files/folder.js";
 
 const STEP = '{"kind":"step","step":10,"epoch":1,"trainLoss":2}\n';
 
-it.each(["null", "3", "{}", '{"kind":"step","step":10,"epoch":1,"trainLoss":null}'])(
+it.each(["null", "3", "{}", '{"kind":"step","step":10,"epoch":1,"trainLoss":"high"}'])(
   "a line of %s among the metrics is named",
   async (line) => {
     const run = await temporaryFolder();

@@ -85,7 +85,7 @@ describe("a resumed run", () => {
   it("keeps its classes, and asks for no fewer epochs than are done", () => {
     const others = description({}, { classes: ["dog", "cat"] });
     expect(() => resumeRun("run", BEGUN, others, FIRST_EPOCH)).toThrow(
-      "shapes has the classes dog, cat, while the run was trained on cat, dog",
+      'shapes has other classes than the run was trained on: 2, not 2; class 0 is "dog", not "cat"',
     );
     expect(() => resumeRun("run", BEGUN, description({ epochs: 2 }), POSITION)).toThrow(
       "run has done 3 epochs, more than 2",
