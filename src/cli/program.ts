@@ -18,7 +18,7 @@ Examples:
 
 Exit codes:
   0  done
-  1  failed: damaged data, a device that is not to be had, a check that did not pass
+  1  failed: damaged data, an unavailable device, a check that did not pass
   2  wrong usage
   130, 143, 129  stopped with a checkpoint by Ctrl-C, SIGTERM or SIGHUP`;
 

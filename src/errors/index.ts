@@ -43,7 +43,7 @@ export class CheckpointError extends DyconvError {}
 /** An option has a value that cannot be. */
 export class UsageError extends DyconvError {}
 
-/** ONNX Runtime, or the device asked for, is not to be had here. */
+/** ONNX Runtime, or the device asked for, is unavailable here. */
 export class RuntimeUnavailableError extends DyconvError {}
 
 /** The loss became NaN or infinite. */

@@ -54,7 +54,7 @@ export type ScalarFunction<P extends Tree<Tensor>, R extends readonly Tensor[]> 
 ) => Tensor;
 
 /**
- * The function that gives value and gradient by the first argument, a tree of tensors.
+ * The function that gives value and gradient with respect to the first argument, a tree of tensors.
  *
  * @example
  * const { value, gradient } = valueAndGrad(loss)({ weight, bias }, x);
@@ -66,7 +66,7 @@ export function valueAndGrad<P extends Tree<Tensor>, R extends readonly Tensor[]
   };
 }
 
-/** The function that gives the gradient by the first argument, a tree of tensors. */
+/** The function that gives the gradient with respect to the first argument, a tree of tensors. */
 export function grad<P extends Tree<Tensor>, R extends readonly Tensor[]>(fn: ScalarFunction<P, R>) {
   return (parameters: P, ...rest: R): P => valueAndGrad(fn)(parameters, ...rest).gradient;
 }

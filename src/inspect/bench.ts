@@ -45,7 +45,7 @@ async function medianSeconds(workload: Workload, steps: number): Promise<number>
 /**
  * Times training and evaluation of a model on random images; making the images is not timed.
  *
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function benchmark(model: Module, options: BenchOptions): Promise<BenchResult> {
   const { imageSize, batchSize = 64, steps = 10, ...runtime } = options;

@@ -66,7 +66,7 @@ interface MeasuredOperator {
 /**
  * Times each operator of a training step on random images, as `benchmark` runs it.
  *
- * @throws RuntimeUnavailableError if the device is not to be had, or cannot time its operators
+ * @throws RuntimeUnavailableError if the device is unavailable, or cannot time its operators
  */
 export async function profileTraining(model: Module, options: ProfileOptions): Promise<TrainingProfile> {
   const { steps = 10, ...workloadOptions } = options;

@@ -42,7 +42,7 @@ function randomImages({ batchSize, imageSize }: WorkloadOptions) {
  * Training as published: forward, backward and update by SGD, with dropout masks drawn for each step.
  * The images are in memory already; data and augmentation are not part of it.
  *
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function trainingWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
   const { imageSize, batchSize, accumulate, ...runtime } = options;
@@ -75,7 +75,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
 /**
  * Evaluation of a whole batch, weights frozen into the graph.
  *
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function evaluationWorkload(model: Module, options: WorkloadOptions): Promise<Workload> {
   const { imageSize: _size, batchSize: _batch, accumulate: _parts, ...runtime } = options;

@@ -24,11 +24,11 @@ const EXPERT_INITS = ["per-expert", "notebook"] as const satisfies readonly Choi
 export const dynamicOptions = {
   experts: z.int().min(1).max(64).default(2).describe("kernels that are mixed"),
   ratio: z.number().min(0.0625).max(1024).default(4).describe("channels to hidden channels of the attention"),
-  routing: z.enum(ROUTINGS).default("softmax").describe("what makes attention of logits"),
+  routing: z.enum(ROUTINGS).default("softmax").describe("activation of the routing logits"),
   init: z
     .enum(EXPERT_INITS)
     .default("per-expert")
-    .describe("first values of the kernels")
+    .describe("initialization of the experts")
     .meta({ flag: "expert-init" }),
   plan: z.enum(PLANS).default("auto").describe("how dynamic convolutions are computed"),
 };

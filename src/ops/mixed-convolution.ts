@@ -57,7 +57,7 @@ export function mixKernels(attention: Tensor, experts: Tensor): Tensor {
 
 /** Σ_b π_bk dV_b: dV [B, …] and π [B, K] → [K, …]. */
 export function gradientByExperts(byKernels: Tensor, attention: Tensor): Tensor {
-  const [batch, ...inner] = staticShape(byKernels.shape, "gradient by the experts");
+  const [batch, ...inner] = staticShape(byKernels.shape, "gradient with respect to the experts");
   const experts = attention.shape[1]!;
   return reshape(matmul(transposeLast(attention), reshape(byKernels, [batch!, -1])), [experts, ...inner]);
 }
@@ -110,7 +110,7 @@ export const mixedConv2dOperator: Operator<MixedAttributes> = {
   }),
 };
 
-/** Gradient by the input: (dy, π, W) → dx. */
+/** gradient with respect to the input: (dy, π, W) → dx. */
 export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = {
   name: "mixedInputGradient",
   linearIn: [0, 1, 2],
@@ -129,13 +129,13 @@ export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = 
   ),
 };
 
-/** Gradient by the experts: (x, π, dy) → dW. */
+/** Gradient with respect to the experts: (x, π, dy) → dW. */
 export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel> = {
   name: "mixedExpertGradient",
   linearIn: [0, 1, 2],
   multiplyAdds: ([, attention, dy], dw) => mixing(attention!, dw) + windows(dy!, dw),
   infer: ([x, attention, dy], { groups, kernel }) => {
-    const [, channels] = staticShape(x!.shape, "gradient by the experts");
+    const [, channels] = staticShape(x!.shape, "gradient with respect to the experts");
     return { dtype: "float32", shape: [attention!.shape[1]!, dy!.shape[1]!, channels! / groups, ...kernel] };
   },
   gradient: (dw, { inputs: [x, attention, dy], attributes: { kernel: _, ...attributes } }) => [
@@ -148,7 +148,7 @@ export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel>
   ),
 };
 
-/** Gradient by the attention: (x, W, dy) → dπ. */
+/** gradient with respect to the attention: (x, W, dy) → dπ. */
 export const mixedAttentionGradientOperator: Operator<MixedAttributes> = {
   name: "mixedAttentionGradient",
   linearIn: [0, 1, 2],

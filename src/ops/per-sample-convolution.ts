@@ -43,7 +43,7 @@ export interface PerSampleAttributes extends ConvolutionAttributes {
   readonly plan: string;
 }
 
-/** Attributes of a gradient by the input, which has this height and width. */
+/** Attributes of a gradient with respect to the input, which has this height and width. */
 export interface WithSize {
   readonly size: Pair;
 }
@@ -97,7 +97,7 @@ export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
   }),
 };
 
-/** Gradient by the input: (dy, kernels) → dx. */
+/** gradient with respect to the input: (dy, kernels) → dx. */
 export const perSampleInputGradientOperator: Operator<PerSampleAttributes & WithSize> = {
   name: "perSampleInputGradient",
   linearIn: [0, 1],
@@ -113,7 +113,7 @@ export const perSampleInputGradientOperator: Operator<PerSampleAttributes & With
   emit: emitAs((inputs, attributes) => unfoldedInputGradient(inputs, attributes, attributes.size)),
 };
 
-/** Gradient by the kernels: (x, dy) → dV [B, O, C/groups, kh, kw]. */
+/** Gradient with respect to the kernels: (x, dy) → dV [B, O, C/groups, kh, kw]. */
 export const perSampleKernelGradientOperator: Operator<PerSampleAttributes & WithKernel> = {
   name: "perSampleKernelGradient",
   linearIn: [0, 1],

@@ -79,7 +79,7 @@ async function runLayer(testCase: LayerCase, values: Values, options: ParityOpti
   return { y, attention, ...Object.fromEntries(byName) } as Values;
 }
 
-/** Loss and its gradient by the logits. */
+/** Loss and its gradient with respect to the logits. */
 async function runLoss(testCase: LossCase, values: Values, options: ParityOptions): Promise<Values> {
   const { labelSmoothing } = testCase.options;
   assertTensors(testCase, { logits: undefined, target: undefined });

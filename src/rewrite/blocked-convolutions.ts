@@ -68,7 +68,7 @@ export function blockedConvolution(
 }
 
 /**
- * The gradient by the input: dy with the kernels turned round and input and output exchanged; `undefined` for strides
+ * The gradient with respect to the input: dy with the kernels turned round and input and output exchanged; `undefined` for strides
  * and where the blocked layout cannot hold it.
  *
  * @param size of the input

@@ -25,7 +25,7 @@ export type Order = (weight: Tensor, groups: number, block: number) => Tensor;
 /** As the forward pass reads them. */
 export const blockOrder: Order = (weight, _, block) => blockWeights(weight, block);
 
-/** As the gradient by the input reads them: [G·O, C, kh, kw] → [G·C/b, O/b, kh, kw, b, b], taps reversed. */
+/** As the gradient with respect to the input reads them: [G·O, C, kh, kw] → [G·C/b, O/b, kh, kw, b, b], taps reversed. */
 export const turnedOrder: Order = (weight, groups, block) => {
   const [all, channels, height, width] = weight.shape as Sizes;
   const out = all / groups;

@@ -84,7 +84,7 @@ function findEntry(
   return entry as ModelEntry;
 }
 
-/** Runs in Node's thread for hooks, where nothing of this file is to be had. */
+/** Runs in Node's thread for hooks, where nothing of this file is available. */
 const HOOKS = `
 let own;
 export function initialize(data) { own = data; }

@@ -5,7 +5,7 @@ import type { Backend, BackendSettings, Device } from "./backend.js";
 /**
  * Loads ONNX Runtime for a device.
  *
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function loadBackend(device: Device, settings: BackendSettings = {}): Promise<Backend> {
   if (device === "cuda") {

@@ -1,4 +1,4 @@
-/** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly where that is not to be had. */
+/** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly where that is unavailable. */
 import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
 import { usableCores } from "./cores.js";
@@ -20,7 +20,7 @@ let warned = false;
 /**
  * Loads ONNX Runtime for a device. `"cpu"` falls back to WebAssembly, and says so once.
  *
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function loadBackend(device: Device, settings: BackendSettings = {}): Promise<Backend> {
   if (device === "wasm") return loadWebAssembly(settings);

@@ -61,7 +61,7 @@ export interface CompiledStep<
  * @param specs of the state and of the inputs of a step
  * @param initial the state to begin with; what is left out begins with zeros
  * @throws GraphError where the step gives another state than it takes
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, R extends Tensors>(
   fn: (state: MapTree<S, TensorSpec, Tensor>, inputs: MapTree<I, TensorSpec, Tensor>) => StepResult<S, R>,

@@ -107,7 +107,7 @@ async function runInto(session: Session, feeds: OrtTensors, outputs: OrtTensors)
  * @param specs one spec, or tree of specs, an argument
  * @returns an async function with a `dispose` method
  * @throws ShapeError where the model is traced, or when an array does not fit
- * @throws RuntimeUnavailableError if the device is not to be had
+ * @throws RuntimeUnavailableError if the device is unavailable
  * @example
  * const product = await compile((x, y) => matmul(x, y), [spec([2, 3]), spec([3, 4])]);
  * const z = await product(x, y); // Float32Array of 8

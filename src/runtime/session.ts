@@ -97,7 +97,7 @@ export class Session {
    * Emits a graph and opens it.
    *
    * @param staying outputs that remain in the GPU's memory, where the target is WebGPU
-   * @throws RuntimeUnavailableError if the device is not to be had, or cannot time operators that are to be timed
+   * @throws RuntimeUnavailableError if the device is unavailable, or cannot time operators that are to be timed
    */
   static async open(
     graph: Graph,

@@ -84,7 +84,7 @@ async function trainAlone(
   const { description, state, position } = beginning;
   const id = description.history.at(-1)!.id;
 
-  // A device that is not to be had must not leave a folder that holds a run.
+  // An unavailable device must not leave a folder that holds a run.
   const session = await TrainingSession.open(network, config, data.train);
   try {
     session.setState(state);
