@@ -77,7 +77,10 @@ export function rewrite(
 
 /** How each convolution with mixed kernels would be computed on a machine, were the graph rewritten for it. */
 export function plansFor(graph: Graph, machine: Machine): readonly MixtureChoice[] {
-  return plansOf(graph, { machine, later: laterThanPlans(machine) });
+  const rules = machineRules(machine, []);
+  const earlier = rules.slice(0, rules.indexOf(mixturePlans));
+  const ready = applyInTurn(earlier, graph, machine, () => {});
+  return plansOf(ready, { machine, later: laterThanPlans(machine) });
 }
 
 /** What a group of {@link plansFor} has to do by certain plans. */

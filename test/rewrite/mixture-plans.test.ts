@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/grad/index.js";
 import { type Graph, nodesOf, type Shape, type Tensor } from "../../src/ir/index.js";
 import {
+  batchNorm,
   constant,
   type MixedConvolutionOptions,
   mixedConv2d,
@@ -82,6 +83,27 @@ describe("the plans of a convolution with mixed kernels", () => {
     expect(plansOf(evaluating({ ...SIZES, size: 28, batch: 8, experts: 16 }))).toEqual([
       { mixedConv2d: "aggregate" },
     ]);
+  });
+
+  it("are those of constant experts where a batch normalisation is folded into them", () => {
+    const sizes = { ...SIZES, batch: 1 };
+    const shape = weightShape(sizes);
+    const [experts, ones] = [
+      constant(new Float32Array(count(shape)), shape),
+      constant(new Float32Array(192)),
+    ];
+    const normalised = trace(
+      (x: Tensor, attention: Tensor) => {
+        const y = mixedConv2d(x, attention, experts, undefined, { padding: 1 });
+        return batchNorm(y, { scale: ones, bias: ones, mean: ones, variance: ones });
+      },
+      [spec(imageShape(sizes)), spec([1, sizes.experts])],
+    ).graph;
+    const workOf = (graph: Graph) => {
+      const { group } = plansFor(graph, CPU)[0]!;
+      return planWork(group, new Map([[group[0]!.operator, "aggregate" as const]]), CPU);
+    };
+    expect(workOf(normalised)).toEqual(workOf(evaluating(sizes)));
   });
 
   it("are those that are asked for, in every direction", () => {

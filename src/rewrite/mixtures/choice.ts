@@ -7,8 +7,7 @@ import {
   type TensorType,
   WORK_KINDS,
 } from "../../ir/index.js";
-import { MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
-import { isConstant } from "../transform.js";
+import { constantOperator, MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
 import { LOWERED } from "./lowerings.js";
 import { type Candidate, placeholder, priceCandidates, type SharedWork } from "./price.js";
 import { addWork, type Work } from "./work.js";
@@ -72,7 +71,7 @@ export class PlanChooser {
 /** All that a group's prices depend on. */
 function describe(node: Tensor): string {
   const { stride, padding, dilation, groups, plan } = node.attributes;
-  const operands = node.inputs.map((operand) => `${operand.shape}${isConstant(operand) ? " constant" : ""}`);
+  const operands = node.inputs.map((operand) => `${operand.shape}${isFixed(operand) ? " constant" : ""}`);
   return [node.operator.name, node.shape, ...operands, stride, padding, dilation, groups, plan].join("|");
 }
 
@@ -95,7 +94,7 @@ export function pricesOf(group: readonly Tensor[], machine: Machine, later: Late
   const stand = (tensor: Tensor): Tensor => {
     const known = operands.get(tensor) ?? placeholder(withBatch(tensor), place.block);
     operands.set(tensor, known);
-    if (isConstant(tensor)) fixed.add(known);
+    if (isFixed(tensor)) fixed.add(known);
     return known;
   };
   const representatives = new Map(group.map((node) => [node.operator, node]));
@@ -109,6 +108,12 @@ export function pricesOf(group: readonly Tensor[], machine: Machine, later: Late
     });
   });
   return { candidates, shared: priceCandidates(candidates, fixed, place, later) };
+}
+
+/** Whether a tensor is computed when the graph is written: from constants, by operators that can be evaluated. */
+function isFixed(x: Tensor): boolean {
+  const computed = x.operator.evaluate !== undefined && x.inputs.length > 0;
+  return x.is(constantOperator) || (computed && x.inputs.every(isFixed));
 }
 
 function withBatch({ dtype, shape }: Tensor): TensorType {
