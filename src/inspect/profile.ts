@@ -14,7 +14,7 @@ export interface ProfileOptions extends WorkloadOptions {
 }
 
 /** What an operator, or several of a type, did in a step. */
-interface Work {
+interface OperatorWork {
   /** Median of the steps. */
   readonly milliseconds: number;
   /** Of the time in operators, from 0 to 1. */
@@ -26,7 +26,7 @@ interface Work {
 }
 
 /** An operator of a training step. */
-export interface OperatorProfile extends Work {
+export interface OperatorProfile extends OperatorWork {
   /** Path of the module, then the operator; a gradient's path ends in `.grad`, an update's in `.update`. */
   readonly name: string;
   /** ONNX operator. */
@@ -35,7 +35,7 @@ export interface OperatorProfile extends Work {
 }
 
 /** All operators of a type. */
-export interface OperatorTypeProfile extends Work {
+export interface OperatorTypeProfile extends OperatorWork {
   readonly type: string;
   readonly count: number;
 }
@@ -116,7 +116,7 @@ function summarizeSteps(operators: readonly OperatorTimes[], steps: readonly num
 
 type Counts = Omit<MeasuredOperator, "operator">;
 
-function workOf(members: readonly Counts[], operatorMilliseconds: number): Work {
+function workOf(members: readonly Counts[], operatorMilliseconds: number): OperatorWork {
   const milliseconds = total(members, "milliseconds");
   const perSecond = (count: number) => (milliseconds === 0 ? 0 : count / milliseconds / 1e6);
   const multiplyAdds = total(members, "multiplyAdds");
@@ -132,6 +132,6 @@ function total(members: readonly Counts[], key: keyof Counts): number {
   return members.reduce((sum, member) => sum + member[key], 0);
 }
 
-function slowestFirst(a: Work, b: Work): number {
+function slowestFirst(a: OperatorWork, b: OperatorWork): number {
   return b.milliseconds - a.milliseconds;
 }
