@@ -66,9 +66,10 @@ export async function samplePlans(
   const { rounds = 5, clock = "wall", ...runtime } = options;
   const machine = await machineFor(runtime);
   const inputs = shapesOf(point, machine).map(random);
+  const alone = chosenAlone(point, machine);
   const runs: { plan: Plan; fn: CompiledFunction<never, never>; milliseconds: number }[] = [];
   try {
-    for (const plan of PLANS) {
+    for (const plan of alone === undefined ? PLANS : MIXING_PLANS) {
       const fn = await compile(...sample(point, plan, machine), runtime);
       runs.push({ plan, fn: fn as never, milliseconds: Number.POSITIVE_INFINITY });
     }
@@ -86,13 +87,22 @@ export async function samplePlans(
   } finally {
     for (const { fn } of runs) await fn.dispose();
   }
-  return runs.map(({ plan, milliseconds }) => ({ plan, milliseconds }));
+  const samples = runs.map(({ plan, milliseconds }) => ({ plan, milliseconds }));
+  const same = samples.find(({ plan }) => plan === alone);
+  return same === undefined ? samples : [{ ...same, plan: "auto" }, ...samples];
 }
 
 function now(clock: "wall" | "cpu"): number {
   if (clock === "wall") return performance.now();
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+/** The plan that is chosen for all directions of a point, which then is what it computes; `undefined` for several. */
+function chosenAlone(point: PlanPoint, machine: Machine): MixingPlan | undefined {
+  const choices = plansFor(trace(...sample(point, "auto", machine)).graph, machine);
+  const plans = new Set(choices.flatMap(({ choice }) => [...choice.plans.values()]));
+  return plans.size === 1 ? [...plans][0] : undefined;
 }
 
 /** What a plan has to do at a point, on a machine. */

@@ -52,7 +52,9 @@ export function workOf(node: Tensor, isFixed: (operand: Tensor) => boolean): Wor
   if (operator.isFed || node.is(constantOperator) || node.is(reshapeOperator)) return {};
   const bytes = operandBytes(node);
   if (TRANSPOSES.has(operator)) return { transposedBytes: bytes, nodes: 1 };
-  if (MIXES.has(operator)) return { mixedBytes: bytes, nodes: 1 };
+  // What is weighted is written and read again before it is summed.
+  const between = node.is(mixExpertsOperator) ? 2 * FLOAT_BYTES * elementCount(inputs[0]!.shape) : 0;
+  if (MIXES.has(operator)) return { mixedBytes: bytes + between, nodes: 1 };
   if (operator.rearranges || node.is(padOperator)) return { movedBytes: bytes, nodes: 1 };
   const [x, weight] = inputs as readonly [Tensor, Tensor];
   if (node.is(blockedConv2dOperator)) {
