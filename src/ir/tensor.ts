@@ -1,6 +1,8 @@
+import { ShapeError } from "../errors/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
+import { formatShape } from "../util/shape.js";
 import { currentScope } from "./scope.js";
-import type { DType, Shape, Target, TensorData, TensorType } from "./types.js";
+import type { Dim, DType, Shape, Target, TensorData, TensorType } from "./types.js";
 
 /** What distinguishes two uses of one operator: strides, axes, permutations. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -120,6 +122,15 @@ export class Tensor implements TensorType {
     scope: string = currentScope(),
   ): Tensor {
     const { dtype, shape } = operator.infer(inputs, attributes);
+    const fits = (size: Dim, axis: number) =>
+      size === "batch" ? axis === 0 : Number.isSafeInteger(size) && size > 0;
+    if (!shape.every(fits)) {
+      throw new ShapeError(
+        operator.name,
+        `sizes of at least 1, "batch" only as the first`,
+        formatShape(shape),
+      );
+    }
     return new Tensor(operator as unknown as Operator, inputs, attributes, dtype, shape, scope);
   }
   /** Whether an operator made this tensor; its attributes then have the operator's type. */

@@ -1,6 +1,9 @@
 /** The element types a tensor can have. */
 export type DType = "float32" | "int64" | "uint8" | "bool";
 
+/** All of them. */
+export const DTYPES: readonly DType[] = ["float32", "int64", "uint8", "bool"];
+
 /** A size, or `"batch"` for a leading dimension that is left open in a graph to be shipped. */
 export type Dim = number | "batch";
 

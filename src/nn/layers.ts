@@ -1,5 +1,6 @@
-import { UsageError } from "../errors/index.js";
-import type { Tensor } from "../ir/index.js";
+import { expectWhole, expectWithin } from "../errors/expect.js";
+import { ShapeError, UsageError } from "../errors/index.js";
+import { formatType, type Tensor } from "../ir/index.js";
 import {
   add,
   batchNorm,
@@ -7,14 +8,17 @@ import {
   cast,
   channelStatistics,
   conv2d,
+  convolutionAttributes,
   globalAvgPool2d,
   matmul,
   maxPool2d,
   mul,
   type PairOption,
   type PoolingOptions,
+  poolingAttributes,
   relu,
   reshape,
+  toPair,
   transposeLast,
 } from "../ops/index.js";
 import { elementCount } from "../util/shape.js";
@@ -29,9 +33,27 @@ export interface Conv2dOptions extends ConvolutionOptions {
   readonly bias?: boolean;
 }
 
-/** Kernel height and width from a layer's option. */
-export function kernelSizes(kernelSize: PairOption): readonly [number, number] {
-  return typeof kernelSize === "number" ? [kernelSize, kernelSize] : kernelSize;
+/** What the sizes of a convolution layer are made from. */
+interface ConvolutionSizes {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: PairOption;
+}
+
+/**
+ * Shape of a convolution layer's weight, [outChannels, inChannels / groups, kh, kw].
+ *
+ * @throws UsageError for sizes and options that no convolution can have
+ */
+export function convolutionShape(sizes: ConvolutionSizes, options: ConvolutionOptions): readonly number[] {
+  const { inChannels, outChannels, kernelSize } = sizes;
+  expectWhole("inChannels", inChannels);
+  expectWhole("outChannels", outChannels);
+  const { groups } = convolutionAttributes(options);
+  if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+    throw new UsageError(`${groups} groups do not divide ${inChannels} and ${outChannels} channels`);
+  }
+  return [outChannels, inChannels / groups, ...toPair("kernelSize", kernelSize, 1)];
 }
 
 /**
@@ -56,12 +78,13 @@ export class Conv2d extends Module {
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize kernel height and width, or one number for both
    * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
    */
   constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: Conv2dOptions = {}) {
     super();
     this.#options = options;
-    const perGroup = inChannels / (options.groups ?? 1);
-    this.weight = new Parameter([outChannels, perGroup, ...kernelSizes(kernelSize)], kaimingNormal);
+    const shape = convolutionShape({ inChannels, outChannels, kernelSize }, options);
+    this.weight = new Parameter(shape, kaimingNormal);
     this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);
   }
 
@@ -72,7 +95,7 @@ export class Conv2d extends Module {
 
 /** Options of batch normalisation. */
 export interface BatchNorm2dOptions {
-  /** Weight of the new batch in the running statistics; 0.1 by default, PyTorch's convention. */
+  /** Weight of the new batch in the running statistics, from 0 to 1; 0.1 by default, PyTorch's convention. */
   readonly momentum?: number;
   /** Added to the variance; 1e-5 by default. */
   readonly epsilon?: number;
@@ -100,14 +123,21 @@ export class BatchNorm2d extends Module {
   readonly #momentum: number;
   readonly #epsilon: number;
 
+  /** @throws UsageError for channels below 1, a momentum outside 0 … 1, or a negative epsilon */
   constructor(channels: number, options: BatchNorm2dOptions = {}) {
     super();
+    const { momentum = 0.1, epsilon = 1e-5 } = options;
+    expectWhole("BatchNorm2d: channels", channels);
+    if (!(momentum >= 0 && momentum <= 1)) {
+      throw new UsageError(`BatchNorm2d: momentum must be between 0 and 1, not ${momentum}`);
+    }
+    expectWithin("BatchNorm2d: epsilon", epsilon, { from: 0 });
     this.weight = new Parameter([channels], onesInit);
     this.bias = new Parameter([channels], zerosInit);
     this.running_mean = new Parameter([channels], zerosInit, false);
     this.running_var = new Parameter([channels], onesInit, false);
-    this.#momentum = options.momentum ?? 0.1;
-    this.#epsilon = options.epsilon ?? 1e-5;
+    this.#momentum = momentum;
+    this.#epsilon = epsilon;
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -118,6 +148,7 @@ export class BatchNorm2d extends Module {
     if (!context.training) {
       return batchNorm(x, { scale, bias, mean: runningMean, variance: runningVariance }, this.#epsilon);
     }
+    if (x.shape.length !== 4) throw new ShapeError("BatchNorm2d", "[B, C, H, W]", formatType(x));
     const [batch, , height, width] = x.shape;
     const count = elementCount([batch!, height!, width!], "BatchNorm2d in training");
     if (count === 1) {
@@ -149,8 +180,11 @@ export class Linear extends Module {
   /** [outFeatures] */
   bias: Parameter | undefined;
 
+  /** @throws UsageError for sizes that are not whole numbers of at least 1 */
   constructor(inFeatures: number, outFeatures: number, options: { readonly bias?: boolean } = {}) {
     super();
+    expectWhole("Linear: inFeatures", inFeatures);
+    expectWhole("Linear: outFeatures", outFeatures);
     this.weight = new Parameter([outFeatures, inFeatures], xavierUniform);
     this.bias = options.bias === false ? undefined : new Parameter([outFeatures], zerosInit);
   }
@@ -175,9 +209,11 @@ export class ReLU extends Module {
 export class MaxPool2d extends Module {
   readonly #options: PoolingOptions;
 
+  /** @throws UsageError for sizes that are not whole numbers, or padding beyond half the window */
   constructor(kernelSize: PairOption, options: Omit<PoolingOptions, "kernelSize"> = {}) {
     super();
     this.#options = { kernelSize, ...options };
+    poolingAttributes(this.#options);
   }
 
   forward(x: Tensor): Tensor {
@@ -201,10 +237,13 @@ export class AdaptiveAvgPool2d extends Module {
 export class Dropout extends Module {
   readonly #p: number;
 
-  /** @param p probability of zeroing, 0 ≤ p < 1; 0.5 by default */
+  /**
+   * @param p probability of zeroing, 0 ≤ p < 1; 0.5 by default
+   * @throws UsageError for any other p
+   */
   constructor(p = 0.5) {
     super();
-    if (!(p >= 0 && p < 1)) throw new UsageError(`dropout needs 0 ≤ p < 1, not ${p}`);
+    expectWithin("Dropout: p", p, { from: 0, below: 1 });
     this.#p = p;
   }
 

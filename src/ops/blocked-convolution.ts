@@ -9,6 +9,7 @@ import { staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d } from "./convolution.js";
 import { mul, nonzero } from "./elementwise.js";
+import { expectDType } from "./expect.js";
 import { reshape, transpose } from "./layout.js";
 import { type Pair, symmetricPads, windowOutput } from "./window.js";
 
@@ -45,12 +46,14 @@ interface BlockedConvolutionAttributes extends Attributes {
 export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   name: "blockedConv2d",
   withRelu: (attributes) => ({ ...attributes, relu: true }),
-  infer: ([x, weight], { stride, padding, dilation, groups }) => {
+  infer: ([x, weight, bias], { stride, padding, dilation, groups }) => {
+    expectDType("blockedConv2d", [x!, weight!, ...(bias ? [bias] : [])], "float32");
     const kernel = staticShape(weight!.shape, "blockedConv2d");
     const [batch, channels, ...rest] = staticShape(x!.shape, "blockedConv2d");
     const block = kernel[kernel.length - 1]!;
     const fits = x!.shape.length + 1 === kernel.length || (x!.shape.length === 4 && kernel.length === 5);
-    if (!fits || kernel[1]! * groups !== channels || kernel[0]! % groups !== 0) {
+    const biased = !bias || (bias.shape.length === 1 && bias.shape[0] === kernel[0]! * block);
+    if (!fits || !biased || kernel[1]! * groups !== channels || kernel[0]! % groups !== 0) {
       throw new ShapeError(
         "blockedConv2d",
         `x [N, C/b, H, W, b] and weight [O/b, C/${groups}/b, kh, kw, b, b], with ${groups} dividing C/b and O/b`,

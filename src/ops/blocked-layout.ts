@@ -10,6 +10,7 @@ import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { staticShape } from "../util/shape.js";
 import { permuted } from "../util/strides.js";
+import { expectLayout } from "./expect.js";
 
 /** The domain of ONNX Runtime's blocked operators. */
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
@@ -34,8 +35,9 @@ export const toBlockedOperator: Operator<BlockAttributes> = {
     return permuted(x!, [batch, blocks, block, height * width], [0, 1, 3, 2]);
   },
   infer: ([x], { block }) => {
+    expectLayout("toBlocked", x!, "[N, C, H, W]");
     const [batch, channels, height, width] = staticShape(x!.shape, "toBlocked");
-    if (x!.shape.length !== 4 || channels! % block !== 0) {
+    if (channels! % block !== 0) {
       throw new ShapeError("toBlocked", `[N, C, H, W], C a multiple of ${block}`, formatType(x!));
     }
     return { dtype: "float32", shape: [batch!, channels! / block, height!, width!, block] };
@@ -49,7 +51,10 @@ export const toBlockedOperator: Operator<BlockAttributes> = {
 export const fromBlockedOperator: Operator<Record<string, never>> = {
   name: "fromBlocked",
   rearranges: true,
-  infer: ([x]) => ({ dtype: "float32", shape: plainShape(x!.shape as readonly number[]) }),
+  infer: ([x]) => {
+    expectLayout("fromBlocked", x!, "[N, C/b, H, W, b]");
+    return { dtype: "float32", shape: plainShape(staticShape(x!.shape, "fromBlocked")) };
+  },
   gradient: (dy, { inputs: [x] }) => [toBlocked(dy, x!.shape[4] as number)],
   emit: ({ inputs, output }, onnx) => {
     const shape = output.shape as readonly number[];

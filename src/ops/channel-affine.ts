@@ -2,6 +2,7 @@ import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { emitBlockedAffine } from "./blocked-layout.js";
 import { mul, nonzero } from "./elementwise.js";
+import { expectDType } from "./expect.js";
 import { reshape } from "./layout.js";
 import { sum } from "./reduce.js";
 
@@ -16,14 +17,17 @@ export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
   withRelu: (attributes) => ({ ...attributes, relu: true }),
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x, scale, shift, addend], { blocked }) => {
+    const inputs = [x!, scale!, shift!, ...(addend ? [addend] : [])];
+    expectDType("channelAffine", inputs, "float32");
     const [, second, , , block] = x!.shape as readonly number[];
     const channels = blocked ? second! * block! : second;
     const perChannel = [scale!, shift!].every(({ shape }) => shape.length === 1 && shape[0] === channels);
-    if (!perChannel || (addend && formatType(addend) !== formatType(x!))) {
+    const ranked = blocked ? x!.shape.length === 5 : x!.shape.length >= 2;
+    if (!ranked || !perChannel || (addend && formatType(addend) !== formatType(x!))) {
       throw new ShapeError(
         "channelAffine",
         `x, scale and shift of [${channels}], and an addend like x`,
-        [x!, scale!, shift!, ...(addend ? [addend] : [])].map(formatType).join(", "),
+        inputs.map(formatType).join(", "),
       );
     }
     return x!;

@@ -6,9 +6,11 @@
  *
  * Axis order: x [B, C, H, W]; w [O, C/groups, kh, kw]; y [B, O, H′, W′].
  */
+import { expectWhole } from "../errors/expect.js";
 import { ShapeError, UsageError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { elementCount, staticShape } from "../util/shape.js";
+import { expectDType, expectLayout } from "./expect.js";
 import { pad } from "./layout.js";
 import { sum } from "./reduce.js";
 import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
@@ -33,19 +35,16 @@ export interface ConvolutionAttributes extends Attributes {
   readonly groups: number;
 }
 
-/** Completes the options of a convolution. */
+/** The options with their defaults, checked. */
 export function convolutionAttributes(options: ConvolutionOptions): ConvolutionAttributes {
+  const { groups = 1 } = options;
+  expectWhole("groups", groups);
   return {
     stride: toPair("stride", options.stride ?? 1, 1),
     padding: toPair("padding", options.padding ?? 0, 0),
     dilation: toPair("dilation", options.dilation ?? 1, 1),
-    groups: options.groups ?? 1,
+    groups,
   };
-}
-
-function expectImages(operator: string, x: Tensor): Tensor {
-  if (x.shape.length === 4 && x.dtype === "float32") return x;
-  throw new ShapeError(operator, "float32 images [B, C, H, W]", formatType(x));
 }
 
 function spatial(type: TensorType): Pair {
@@ -62,10 +61,11 @@ export const conv2dOperator: Operator<ConvolutionAttributes> = {
   linearIn: [0, 1],
   multiplyAdds: ([, w], y) => elementCount(y.shape) * elementCount(w!.shape.slice(1)),
   infer: ([x, w, bias], { stride, padding, dilation, groups }) => {
+    expectDType("conv2d", [x!, w!, ...(bias ? [bias] : [])], "float32");
     const [batch, channels] = x!.shape;
     const [out, perGroup] = w!.shape as readonly number[];
     const divides = x!.shape.length === 4 && w!.shape.length === 4 && channels === perGroup! * groups;
-    if (!divides || out! % groups !== 0 || (bias && bias.shape[0] !== out)) {
+    if (!divides || out! % groups !== 0 || (bias && (bias.shape.length !== 1 || bias.shape[0] !== out))) {
       throw new ShapeError(
         "conv2d",
         `x [B, C, H, W], weight [O, C/${groups}, kh, kw] and bias [O], with ${groups} dividing C and O`,
@@ -104,6 +104,8 @@ export const convTranspose2dOperator: Operator<TransposeAttributes> = {
   linearIn: [0, 1],
   multiplyAdds: ([x, w]) => elementCount(x!.shape) * elementCount(w!.shape.slice(1)),
   infer: ([x, w], { stride, padding, dilation, groups, outputPadding }) => {
+    expectLayout("convTranspose2d", x!, "[B, C, H, W]");
+    expectDType("convTranspose2d", [w!], "float32");
     const [batch, channels] = x!.shape;
     const [input, perGroup] = w!.shape as readonly number[];
     if (x!.shape.length !== 4 || w!.shape.length !== 4 || channels !== input || input! % groups !== 0) {
@@ -259,6 +261,7 @@ export function convTranspose2d(
   weight: Tensor,
   options: ConvolutionOptions & { readonly outputPadding?: PairOption } = {},
 ): Tensor {
+  expectLayout("convTranspose2d", x, "[B, C, H, W]");
   const attributes = convolutionAttributes(options);
   const { stride, dilation } = attributes;
   const wanted = toPair("outputPadding", options.outputPadding ?? 0, 0);
@@ -270,7 +273,7 @@ export function convTranspose2d(
   // Whole strides of it are rows of zeros after the image: the runtime takes no more than the rest.
   const image = wanted.reduce(
     (padded, amount, i) => pad(padded, { axis: i + 2, before: 0, after: Math.floor(amount / stride[i]!) }),
-    expectImages("convTranspose2d", x),
+    x,
   );
   const outputPadding: Pair = [wanted[0] % stride[0], wanted[1] % stride[1]];
   return Tensor.apply(convTranspose2dOperator, [image, weight], { ...attributes, outputPadding });

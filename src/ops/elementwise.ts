@@ -1,15 +1,9 @@
 import { ShapeError } from "../errors/index.js";
-import {
-  type Attributes,
-  type DType,
-  formatType,
-  type Operator,
-  Tensor,
-  type TensorType,
-} from "../ir/index.js";
+import { type Attributes, DTYPES, type DType, type Operator, Tensor } from "../ir/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 import { broadcastShapes } from "../util/shape.js";
 import { broadcast } from "../util/strides.js";
+import { expectDType } from "./expect.js";
 import { scalar } from "./input.js";
 
 /** A tensor, or a number that is taken as a scalar of the other operand's dtype. */
@@ -23,16 +17,6 @@ type BinaryGradient = (
   b: Tensor,
   y: Tensor,
 ) => readonly [Tensor | null, Tensor | null];
-
-function expectDType(operator: string, inputs: readonly TensorType[], ...allowed: readonly DType[]): void {
-  for (const type of inputs) {
-    if (!allowed.includes(type.dtype)) {
-      throw new ShapeError(operator, allowed.join(" or "), inputs.map(formatType).join(" and "), {
-        hint: "convert with cast(x, dtype)",
-      });
-    }
-  }
-}
 
 function unary(
   name: string,
@@ -214,6 +198,7 @@ const whereOperator: Operator<NoAttributes> = {
   elementwise: true,
   infer: ([condition, a, b]) => {
     expectDType("where", [condition!], "bool");
+    expectDType("where", [a!], "float32", "int64", "uint8");
     expectDType("where", [b!], a!.dtype);
     const shape = broadcastShapes("where", a!.shape, b!.shape);
     return { dtype: a!.dtype, shape: broadcastShapes("where", condition!.shape, shape) };
@@ -225,7 +210,10 @@ const whereOperator: Operator<NoAttributes> = {
 const castOperator: Operator<{ to: DType } & Attributes> = {
   name: "cast",
   elementwise: true,
-  infer: ([x], { to }) => ({ dtype: to, shape: x!.shape }),
+  infer: ([x], { to }) => {
+    if (!DTYPES.includes(to)) throw new ShapeError("cast", `one of ${DTYPES.join(", ")}`, String(to));
+    return { dtype: to, shape: x!.shape };
+  },
   gradient: (dy, { inputs: [x] }) => [x!.dtype === "float32" ? dy : null],
   emit: ({ inputs, attributes }, onnx) => onnx.cast(inputs[0]!, attributes.to),
 };

@@ -12,4 +12,4 @@ export * from "./normalization.js";
 export * from "./per-sample-convolution.js";
 export * from "./pooling.js";
 export * from "./reduce.js";
-export type { Pair, PairOption } from "./window.js";
+export { type Pair, type PairOption, toPair } from "./window.js";

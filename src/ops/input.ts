@@ -2,6 +2,7 @@ import { ShapeError } from "../errors/index.js";
 import {
   type Attributes,
   allocate,
+  DTYPES,
   type DType,
   type Operator,
   type Shape,
@@ -15,6 +16,7 @@ export const inputOperator: Operator<{ dtype: DType; shape: Shape }> = {
   name: "input",
   isFed: true,
   infer: (_, { dtype, shape }) => {
+    if (!DTYPES.includes(dtype)) throw new ShapeError("input", `one of ${DTYPES.join(", ")}`, String(dtype));
     if (shape.slice(1).includes("batch")) {
       throw new ShapeError("input", '"batch" as the leading dimension only', formatShape(shape));
     }
@@ -37,6 +39,9 @@ interface ConstantAttributes extends Attributes {
 export const constantOperator: Operator<ConstantAttributes> = {
   name: "constant",
   infer: (_, { dtype, shape, data }) => {
+    if (!(data instanceof allocate(dtype, 0).constructor)) {
+      throw new ShapeError("constant", `an array that holds ${dtype}`, data.constructor.name);
+    }
     if (data.length !== elementCount(shape)) {
       throw new ShapeError(
         "constant",
@@ -80,9 +85,18 @@ export function constantData(x: Tensor): TensorData | undefined {
 /** A scalar constant. */
 export function scalar(value: number, dtype: DType = "float32"): Tensor {
   const data = allocate(dtype, 1);
+  if (dtype !== "float32" && !isHeldBy(dtype, value)) {
+    throw new ShapeError("scalar", `a number that ${dtype} holds`, `${value}`);
+  }
   if (data instanceof BigInt64Array) data[0] = BigInt(value);
   else data[0] = value;
   return constant(data, [], dtype);
+}
+
+/** Whether an integer dtype holds a number exactly. */
+function isHeldBy(dtype: DType, value: number): boolean {
+  if (dtype === "int64") return Number.isSafeInteger(value);
+  return Number.isInteger(value) && value >= 0 && value <= (dtype === "bool" ? 1 : 255);
 }
 
 /** float32 zeros of a given shape. */

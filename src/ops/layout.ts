@@ -10,7 +10,8 @@ import {
 } from "../ir/index.js";
 import { broadcastShapes, elementCount, formatShape, normalizeAxes, staticShape } from "../util/shape.js";
 import { permuted } from "../util/strides.js";
-import { zeros } from "./input.js";
+import { expectDType, expectWholes } from "./expect.js";
+import { constantData, zeros } from "./input.js";
 import { sum } from "./reduce.js";
 
 /** The operator of {@link reshape}. */
@@ -51,10 +52,6 @@ export const transposeOperator: Operator<{ permutation: readonly number[] } & At
   evaluate: ([x], { inputs: [type], attributes: { permutation } }) =>
     permuted(x!, type!.shape as readonly number[], permutation),
   infer: ([x], { permutation }) => {
-    normalizeAxes("transpose", permutation, x!.shape.length);
-    if (permutation.length !== x!.shape.length) {
-      throw new ShapeError("transpose", `${x!.shape.length} axes`, formatShape(permutation));
-    }
     return { dtype: x!.dtype, shape: permutation.map((axis) => x!.shape[axis]!) };
   },
   gradient: (dy, { attributes: { permutation } }) => [
@@ -219,7 +216,7 @@ export const takeTapOperator: Operator<TapAttributes> = {
   inBlocks: alongImage,
   infer: ([x], { axis, start, step, count }) => {
     const size = x!.shape[axis];
-    if (typeof size !== "number" || start + step * (count - 1) >= size) {
+    if (typeof size !== "number" || start < 0 || step < 1 || start + step * (count - 1) >= size) {
       throw new ShapeError("takeTap", `${count} steps of ${step} within axis ${axis}`, formatType(x!));
     }
     return { dtype: x!.dtype, shape: x!.shape.with(axis, count) };
@@ -247,7 +244,7 @@ export const interleaveOperator: Operator<{ axis: number }> = {
     if (inputs.some((type) => formatType(type) !== formatType(first!))) {
       throw new ShapeError("interleave", "tensors of one type", inputs.map(formatType).join(", "));
     }
-    const size = (first!.shape[axis] as number) * inputs.length;
+    const size = elementCount([first!.shape[axis]!], "interleave") * inputs.length;
     return { dtype: first!.dtype, shape: first!.shape.with(axis, size) };
   },
   gradient: (dy, { inputs, attributes: { axis } }) =>
@@ -268,7 +265,7 @@ export const interleaveOperator: Operator<{ axis: number }> = {
 export const gatherOperator: Operator<{ axis: number }> = {
   name: "gather",
   infer: ([x, indices], { axis }) => {
-    if (indices!.dtype !== "int64") throw new ShapeError("gather", "int64 indices", formatType(indices!));
+    expectDType("gather: indices", [indices!], "int64");
     return {
       dtype: x!.dtype,
       shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)],
@@ -325,7 +322,12 @@ export function reshape(tensor: Tensor, shape: Shape): Tensor {
 
 /** Axes in another order; `permutation[i]` is the input axis that becomes axis i. Reversed by default. Moving axes of size 1 only is a reshape. */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
-  const order = permutation ?? x.shape.map((_, axis) => x.shape.length - 1 - axis);
+  const rank = x.shape.length;
+  const given = permutation ?? x.shape.map((_, axis) => rank - 1 - axis);
+  if (normalizeAxes("transpose", given, rank).length !== rank) {
+    throw new ShapeError("transpose", `${rank} axes`, formatShape(given));
+  }
+  const order = given.map((axis) => (axis < 0 ? axis + rank : axis));
   const moved = order.filter((axis) => x.shape[axis] !== 1);
   if (moved.every((axis, i) => i === 0 || axis > moved[i - 1]!)) {
     return reshape(
@@ -339,6 +341,9 @@ export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
 /** Repeats axes of size 1 (and adds leading ones) up to `shape`. */
 export function expand(x: Tensor, shape: Shape): Tensor {
   const sizes = staticShape(shape, "expand");
+  if (!sizes.every((size) => Number.isSafeInteger(size) && size > 0)) {
+    throw new ShapeError("expand", "sizes of at least 1", formatShape(sizes));
+  }
   return formatShape(x.shape) === formatShape(sizes)
     ? x
     : Tensor.apply(expandOperator, [x], { shape: sizes });
@@ -346,6 +351,9 @@ export function expand(x: Tensor, shape: Shape): Tensor {
 
 /** Undoes broadcasting: sums a tensor down to `shape`. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (formatShape(broadcastShapes("sumTo", x.shape, shape)) !== formatShape(x.shape)) {
+    throw new ShapeError("sumTo", `a shape that broadcasts to ${formatShape(x.shape)}`, formatShape(shape));
+  }
   const lead = x.shape.length - shape.length;
   const axes = x.shape.flatMap((size: Dim, i) =>
     i < lead || (shape[i - lead] === 1 && size !== 1) ? [i] : [],
@@ -355,9 +363,11 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 /** Elements `start` … `end` − 1 of one axis. */
 export function slice(x: Tensor, options: { axis: number; start: number; end: number }): Tensor {
+  const { start, end } = options;
   const [axis] = normalizeAxes("slice", [options.axis], x.shape.length);
-  if (options.start === 0 && options.end === x.shape[axis!]) return x;
-  return Tensor.apply(sliceOperator, [x], { ...options, axis: axis! });
+  expectWholes("slice", { start, end });
+  if (start === 0 && end === x.shape[axis!]) return x;
+  return Tensor.apply(sliceOperator, [x], { axis: axis!, start, end });
 }
 
 /** Cells before and after one axis, zeros by default; padding upon padding becomes one. */
@@ -366,15 +376,17 @@ export function pad(
   options: { axis: number; before: number; after: number; value?: number },
 ): Tensor {
   const [axis] = normalizeAxes("pad", [options.axis], x.shape.length);
-  const { value = 0 } = options;
-  if (options.before === 0 && options.after === 0) return x;
+  const { before, after, value = 0 } = options;
+  expectWholes("pad", { before, after });
+  if (value !== 0) expectDType("pad", [x], "float32");
+  if (before === 0 && after === 0) return x;
   const none = x.shape.map(() => 0);
   const inner = x.is(padOperator) && x.attributes.value === value;
   const known = inner ? x.attributes : { before: none, after: none };
   const grown = (side: readonly number[], amount: number) => side.with(axis!, side[axis!]! + amount);
   return Tensor.apply(padOperator, [inner ? x.inputs[0]! : x], {
-    before: grown(known.before, options.before),
-    after: grown(known.after, options.after),
+    before: grown(known.before, before),
+    after: grown(known.after, after),
     value,
   });
 }
@@ -384,14 +396,20 @@ export function takeTap(
   x: Tensor,
   options: { axis: number; start: number; step: number; count: number },
 ): Tensor {
-  const { axis, start, step, count } = options;
+  const { start, step, count } = options;
+  const [axis] = normalizeAxes("takeTap", [options.axis], x.shape.length) as [number];
+  expectWholes("takeTap", { start, step, count });
   if (step === 1) return slice(x, { axis, start, end: start + count });
   return Tensor.apply(takeTapOperator, [x], { axis, start, step, count });
 }
 
 /** Elements of tensors in turn along one axis: the first of each, the second of each, and so on. */
 export function interleave(tensors: readonly Tensor[], axis: number): Tensor {
-  return tensors.length === 1 ? tensors[0]! : Tensor.apply(interleaveOperator, tensors, { axis });
+  if (tensors.length === 0) throw new ShapeError("interleave", "at least one tensor", "none");
+  const [normalized] = normalizeAxes("interleave", [axis], tensors[0]!.shape.length);
+  return tensors.length === 1
+    ? tensors[0]!
+    : Tensor.apply(interleaveOperator, tensors, { axis: normalized! });
 }
 
 /** Joins tensors along one axis. */
@@ -404,6 +422,12 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 /** Picks entries of `axis` (0 by default) by int64 `indices`, whose shape takes that axis' place. */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const [normalized] = normalizeAxes("gather", [axis], x.shape.length);
+  const size = x.shape[normalized!]!;
+  const known = (indices.dtype === "int64" && constantData(indices)) || new BigInt64Array();
+  const stray = (known as BigInt64Array).find(
+    (i) => size !== "batch" && (i >= BigInt(size) || i < -BigInt(size)),
+  );
+  if (stray !== undefined) throw new ShapeError("gather", `indices of ${size} entries`, `${stray}`);
   return Tensor.apply(gatherOperator, [x, indices], { axis: normalized! });
 }
 

@@ -1,6 +1,7 @@
 import { ShapeError } from "../errors/index.js";
 import { formatType, type Operator, Tensor } from "../ir/index.js";
 import { broadcastShapes, elementCount } from "../util/shape.js";
+import { expectDType } from "./expect.js";
 import { transpose } from "./layout.js";
 
 /** The operator of {@link matmul}. */
@@ -9,6 +10,7 @@ export const matmulOperator: Operator<Record<string, never>> = {
   linearIn: [0, 1],
   multiplyAdds: ([a], output) => elementCount(output.shape) * (a!.shape.at(-1) as number),
   infer: ([a, b]) => {
+    expectDType("matmul", [a!, b!], "float32");
     const inner = a!.shape[a!.shape.length - 1];
     if (
       a!.shape.length < 2 ||
@@ -30,6 +32,7 @@ export const matmulOperator: Operator<Record<string, never>> = {
 
 /** Swaps the last two axes. */
 export function transposeLast(x: Tensor): Tensor {
+  if (x.shape.length < 2) throw new ShapeError("transposeLast", "at least two axes", formatType(x));
   const axes = x.shape.map((_, axis) => axis);
   return transpose(x, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
 }

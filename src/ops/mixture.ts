@@ -4,6 +4,7 @@
  * along axis 1, within each group where there are several: [B, G·K·O/G, …]. What follows axis 1 does not
  * matter, so blocked tensors mix as plain ones do.
  */
+import { expectWhole } from "../errors/expect.js";
 import { ShapeError } from "../errors/index.js";
 import {
   formatType,
@@ -13,7 +14,8 @@ import {
   Tensor,
   type TensorType,
 } from "../ir/index.js";
-import { elementCount } from "../util/shape.js";
+import { elementCount, formatShape } from "../util/shape.js";
+import { expectDType } from "./expect.js";
 
 /** Groups of channels that are mixed apart; 1 by default. */
 export interface Grouping {
@@ -23,8 +25,14 @@ export interface Grouping {
 type MixtureAttributes = Grouping & Record<string, number>;
 
 function expectExperts(name: string, many: TensorType, attention: TensorType): number {
+  expectDType(name, [many, attention], "float32");
   const [samples, experts] = attention.shape;
-  if (attention.shape.length !== 2 || samples !== many.shape[0] || typeof experts !== "number") {
+  if (
+    many.shape.length < 2 ||
+    attention.shape.length !== 2 ||
+    samples !== many.shape[0] ||
+    typeof experts !== "number"
+  ) {
     throw new ShapeError(
       name,
       `attention [${many.shape[0]}, K] for ${formatType(many)}`,
@@ -32,6 +40,12 @@ function expectExperts(name: string, many: TensorType, attention: TensorType): n
     );
   }
   return experts;
+}
+
+/** The channels must be those of whole experts in whole groups. */
+function expectChannels(name: string, type: TensorType, parts: number): void {
+  if (Number.isInteger(parts) && (type.shape[1] as number) % parts === 0) return;
+  throw new ShapeError(name, `channels that ${parts} groups of experts divide`, formatType(type));
 }
 
 /** Elements of one expert in one group of a sample. */
@@ -58,9 +72,7 @@ export const mixExpertsOperator: Operator<MixtureAttributes> = {
   infer: ([y, attention], { groups }) => {
     const experts = expectExperts("mixExperts", y!, attention!);
     const [batch, channels, ...rest] = y!.shape as readonly number[];
-    if (channels! % (experts * groups) !== 0) {
-      throw new ShapeError("mixExperts", `channels that ${experts} experts divide`, formatType(y!));
-    }
+    expectChannels("mixExperts", y!, experts * groups);
     return { dtype: "float32", shape: [batch!, channels! / experts, ...rest] };
   },
   gradient: (dy, { inputs: [y, attention], attributes }) => [
@@ -81,8 +93,9 @@ export const spreadExpertsOperator: Operator<MixtureAttributes> = {
   name: "spreadExperts",
   linearIn: [0, 1],
   inBlocks: byChannelBlocks,
-  infer: ([y, attention]) => {
+  infer: ([y, attention], { groups }) => {
     const experts = expectExperts("spreadExperts", y!, attention!);
+    expectChannels("spreadExperts", y!, groups);
     const [batch, channels, ...rest] = y!.shape as readonly number[];
     return { dtype: "float32", shape: [batch!, channels! * experts, ...rest] };
   },
@@ -103,8 +116,18 @@ export const expertProductsOperator: Operator<MixtureAttributes> = {
   name: "expertProducts",
   linearIn: [0, 1],
   inBlocks: byChannelBlocks,
-  infer: ([many, y]) => {
+  infer: ([many, y], { groups }) => {
+    expectDType("expertProducts", [many!, y!], "float32");
     const experts = (many!.shape[1] as number) / (y!.shape[1] as number);
+    const others = ({ shape }: TensorType) => formatShape(shape.filter((_, axis) => axis !== 1));
+    if (y!.shape.length < 2 || others(many!) !== others(y!) || !Number.isInteger(experts)) {
+      throw new ShapeError(
+        "expertProducts",
+        "[B, K·O, …] and [B, O, …]",
+        `${formatType(many!)} and ${formatType(y!)}`,
+      );
+    }
+    expectChannels("expertProducts", y!, groups);
     return { dtype: "float32", shape: [y!.shape[0]!, experts] };
   },
   gradient: (dy, { inputs: [many, y], attributes }) => [
@@ -122,15 +145,18 @@ export const expertProductsOperator: Operator<MixtureAttributes> = {
 
 /** Σₖ πₖ Yₖ: y [B, G·K·O/G, …] and attention π [B, K] → [B, O, …]. */
 export function mixExperts(y: Tensor, attention: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
+  expectWhole("mixExperts: groups", groups);
   return Tensor.apply(mixExpertsOperator, [y, attention], { groups });
 }
 
 /** πₖ Y for every expert: y [B, O, …] and attention π [B, K] → [B, G·K·O/G, …]. */
 export function spreadExperts(y: Tensor, attention: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
+  expectWhole("spreadExperts: groups", groups);
   return Tensor.apply(spreadExpertsOperator, [y, attention], { groups });
 }
 
 /** Σ Yₖ · Y over all but sample and expert: [B, G·K·O/G, …] and [B, O, …] → [B, K]. */
 export function expertProducts(many: Tensor, y: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
+  expectWhole("expertProducts: groups", groups);
   return Tensor.apply(expertProductsOperator, [many, y], { groups });
 }

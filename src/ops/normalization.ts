@@ -1,9 +1,11 @@
+import { expectWithin } from "../errors/expect.js";
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
-import { elementCount } from "../util/shape.js";
+import { elementCount, staticShape } from "../util/shape.js";
 import { emitBlockedAffine } from "./blocked-layout.js";
 import { channelAffine } from "./channel-affine.js";
 import { add, div, mul, neg, sqrt, sub } from "./elementwise.js";
+import { expectDType } from "./expect.js";
 import { constant } from "./input.js";
 import { reshape, slice, zerosLike } from "./layout.js";
 import { sum } from "./reduce.js";
@@ -22,7 +24,12 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
   name: "channelStatistics",
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x], { blocked }) => {
-    const [, second, , , block] = x!.shape as readonly number[];
+    expectDType("channelStatistics", [x!], "float32");
+    if (blocked ? x!.shape.length !== 5 : x!.shape.length < 2) {
+      const layout = blocked ? "[B, C/b, H, W, b]" : "[B, C, …]";
+      throw new ShapeError("channelStatistics", layout, formatType(x!));
+    }
+    const [, second, , , block] = staticShape(x!.shape, "channelStatistics");
     return { dtype: "float32", shape: [2, blocked ? second! * block! : second!] };
   },
   // Both statistics as one scale and shift of x: dm/N + 2·dv/N·(x − m).
@@ -40,8 +47,8 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
     // Within images first: the runtime does that fastest, and short sums round little.
     const average = (value: string) => {
-      const within = shape.flatMap((_, axis) => (axis > 1 && axis < 4 ? [axis] : []));
-      const images = onnx.reduce("ReduceSum", value, within, true);
+      const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
+      const images = within.length === 0 ? value : onnx.reduce("ReduceSum", value, within, true);
       const total = onnx.reduce("ReduceSum", images, [0], true);
       return onnx.node("Mul", [total, onnx.float(1 / count)]);
     };
@@ -88,6 +95,7 @@ export interface ChannelParameters {
 
 function expectChannels(inputs: readonly TensorType[]): TensorType {
   const [x, ...parameters] = inputs;
+  expectDType("batchNorm", inputs, "float32");
   const channels = x!.shape[1];
   if (x!.shape.length < 2 || parameters.some(({ shape }) => shape.length !== 1 || shape[0] !== channels)) {
     throw new ShapeError(
@@ -137,8 +145,10 @@ export function batchNormAffine({ scale, bias, mean, variance }: ChannelParamete
  *
  * @param x [B, C, …]
  * @param parameters each [C]
+ * @param epsilon at least 0
  */
 export function batchNorm(x: Tensor, parameters: ChannelParameters, epsilon = 1e-5): Tensor {
+  expectWithin("batchNorm: epsilon", epsilon, { from: 0 });
   const { scale, bias, mean, variance } = parameters;
   return Tensor.apply(batchNormOperator, [x, scale, bias, mean, variance], { epsilon });
 }

@@ -1,9 +1,10 @@
-import { ShapeError } from "../errors/index.js";
+import { ShapeError, UsageError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { broadcastShapes, staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, plainShape } from "./blocked-layout.js";
 import { convTranspose2d } from "./convolution.js";
 import { add, sub } from "./elementwise.js";
+import { expectLayout } from "./expect.js";
 import { constant } from "./input.js";
 import { interleave, pad, reshape, slice, takeTap, zerosLike } from "./layout.js";
 import { mean } from "./reduce.js";
@@ -29,12 +30,15 @@ interface MaxPoolAttributes extends PoolingAttributes {
   readonly blocked: boolean;
 }
 
-function normalize({ kernelSize, stride, padding }: PoolingOptions): PoolingAttributes {
-  return {
-    kernel: toPair("kernelSize", kernelSize, 1),
-    stride: toPair("stride", stride ?? kernelSize, 1),
-    padding: toPair("padding", padding ?? 0, 0),
-  };
+/** The options with their defaults, checked. */
+export function poolingAttributes(options: PoolingOptions): PoolingAttributes {
+  const { kernelSize, stride = kernelSize, padding = 0 } = options;
+  const kernel = toPair("kernelSize", kernelSize, 1);
+  const pads = toPair("padding", padding, 0);
+  if (pads.some((amount, i) => 2 * amount > kernel[i]!)) {
+    throw new UsageError(`padding must be at most half of the kernel size ${kernel}, not ${pads}`);
+  }
+  return { kernel, stride: toPair("stride", stride, 1), padding: pads };
 }
 
 function pooledType(
@@ -43,12 +47,13 @@ function pooledType(
   { kernel, stride, padding }: PoolingAttributes,
   rank = 4,
 ): TensorType {
+  const layout = rank === 4 ? "[B, C, H, W]" : "[B, C/b, H, W, b]";
+  expectLayout(name, x, layout);
   const size = x.shape
     .slice(2, 4)
     .map((n, i) => windowOutput(n as number, kernel[i]!, stride[i]!, padding[i]!, 1));
-  const fits = padding.every((p, i) => 2 * p <= kernel[i]!) && size.every((n) => n >= 1);
-  if (x.shape.length !== rank || x.dtype !== "float32" || !fits) {
-    throw new ShapeError(name, `float32 [B, C, H, W] no smaller than the window ${kernel}`, formatType(x));
+  if (!size.every((n) => n >= 1)) {
+    throw new ShapeError(name, `${layout} no smaller than the window ${kernel}`, formatType(x));
   }
   return { dtype: "float32", shape: [...x.shape.slice(0, 2), ...size, ...x.shape.slice(4)] };
 }
@@ -155,7 +160,10 @@ export function maxPool2d(
     readonly blocked?: boolean;
   },
 ): Tensor {
-  return Tensor.apply(maxPool2dOperator, [x], { ...normalize(options), blocked: options.blocked ?? false });
+  return Tensor.apply(maxPool2dOperator, [x], {
+    ...poolingAttributes(options),
+    blocked: options.blocked ?? false,
+  });
 }
 
 const avgPool2dOperator: Operator<PoolingAttributes> = {
@@ -184,7 +192,7 @@ const avgPool2dOperator: Operator<PoolingAttributes> = {
  * @returns [B, C, H′, W′]
  */
 export function avgPool2d(x: Tensor, options: PoolingOptions): Tensor {
-  return Tensor.apply(avgPool2dOperator, [x], normalize(options));
+  return Tensor.apply(avgPool2dOperator, [x], poolingAttributes(options));
 }
 
 /** Mean over each channel's whole image: [B, C, H, W] → [B, C, 1, 1]. */

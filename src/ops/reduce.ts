@@ -1,7 +1,5 @@
-import { ShapeError } from "../errors/index.js";
 import {
   type Attributes,
-  formatType,
   type GradientContext,
   type Operator,
   Tensor,
@@ -9,6 +7,7 @@ import {
 } from "../ir/index.js";
 import { elementCount, normalizeAxes } from "../util/shape.js";
 import { cast, div, equal, exp, mul, sub } from "./elementwise.js";
+import { expectDType } from "./expect.js";
 import { expand, reshape } from "./layout.js";
 
 interface ReduceAttributes extends Attributes {
@@ -42,11 +41,7 @@ function reduction(
   return {
     name,
     infer: ([x], attributes) => {
-      if (x!.dtype !== "float32" && x!.dtype !== "int64") {
-        throw new ShapeError(name, "float32 or int64", formatType(x!), {
-          hint: "convert with cast(x, dtype)",
-        });
-      }
+      expectDType(name, [x!], "float32", "int64");
       return reducedType(x!, attributes);
     },
     gradient: (dy, { inputs: [x], output, attributes }) => [
@@ -109,6 +104,7 @@ export const max = applyReduction(maxOperator);
 
 /** Mean over axes; their sizes must be known. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  expectDType("mean", [x], "float32");
   const axes = normalizeAxes("mean", options.axes ?? x.shape.map((_, axis) => axis), x.shape.length);
   const count = elementCount(
     axes.map((axis) => x.shape[axis]!),
@@ -119,7 +115,10 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 const softmaxOperator: Operator<{ axis: number }> = {
   name: "softmax",
-  infer: ([x]) => x!,
+  infer: ([x]) => {
+    expectDType("softmax", [x!], "float32");
+    return x!;
+  },
   gradient: (dy, { output: y, attributes: { axis } }) => [
     mul(y, sub(dy, sum(mul(dy, y), { axes: [axis], keepDims: true }))),
   ],
@@ -128,7 +127,10 @@ const softmaxOperator: Operator<{ axis: number }> = {
 
 const logSoftmaxOperator: Operator<{ axis: number }> = {
   name: "logSoftmax",
-  infer: ([x]) => x!,
+  infer: ([x]) => {
+    expectDType("logSoftmax", [x!], "float32");
+    return x!;
+  },
   gradient: (dy, { output: y, attributes: { axis } }) => [
     sub(dy, mul(exp(y), sum(dy, { axes: [axis], keepDims: true }))),
   ],

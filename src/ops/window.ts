@@ -9,8 +9,8 @@ export type PairOption = number | Pair;
 /** Both numbers of an option. */
 export function toPair(name: string, value: PairOption, minimum: number): Pair {
   const pair: Pair = typeof value === "number" ? [value, value] : value;
-  if (!pair.every((n) => Number.isInteger(n) && n >= minimum)) {
-    throw new UsageError(`${name} must be whole numbers of at least ${minimum}, not ${value}`);
+  if (pair.length !== 2 || !pair.every((n) => Number.isInteger(n) && n >= minimum)) {
+    throw new UsageError(`${name} must be one or two whole numbers of at least ${minimum}, not ${value}`);
   }
   return pair;
 }

@@ -1,9 +1,9 @@
-import { UsageError } from "../../errors/index.js";
+import { expectWhole } from "../../errors/expect.js";
 import type { Tensor } from "../../ir/index.js";
 import { type MixingPlan, matmul, mixedConv2d, type PairOption } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
 import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
-import { type Conv2dOptions, kernelSizes } from "../layers.js";
+import { type Conv2dOptions, convolutionShape } from "../layers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
@@ -54,17 +54,12 @@ export class DynamicConv2d extends Module {
     options: DynamicConv2dOptions = {},
   ) {
     super();
-    const { experts = 4, groups = 1, init = "per-expert" } = options;
-    if (!Number.isInteger(experts) || experts < 1) {
-      throw new UsageError(`experts must be a whole number of at least 1, not ${experts}`);
-    }
-    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-      throw new UsageError(`${groups} groups do not divide ${inChannels} and ${outChannels} channels`);
-    }
+    const { experts = 4, init = "per-expert" } = options;
+    expectWhole("experts", experts);
     this.#options = options;
     const notebook = init === "notebook";
     this.weight = new Parameter(
-      [experts, outChannels, inChannels / groups, ...kernelSizes(kernelSize)],
+      [experts, ...convolutionShape({ inChannels, outChannels, kernelSize }, options)],
       notebook ? kaimingNormal : perExpert(kaimingNormal),
     );
     const biasInit = notebook ? normalInit(Math.sqrt(2 / experts)) : zerosInit;

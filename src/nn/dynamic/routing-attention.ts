@@ -1,3 +1,4 @@
+import { expectWhole, expectWithin } from "../../errors/expect.js";
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
 import { div, globalAvgPool2d, reshape, sigmoid, softmax } from "../../ops/index.js";
@@ -39,6 +40,9 @@ export class RoutingAttention extends Module {
   constructor(channels: number, experts: number, options: RoutingOptions = {}) {
     super();
     const ratio = options.ratio ?? 4;
+    expectWhole("RoutingAttention: channels", channels);
+    expectWhole("RoutingAttention: experts", experts);
+    expectWithin("RoutingAttention: ratio", ratio, { from: Number.MIN_VALUE });
     const hidden = Math.floor(channels / ratio);
     if (hidden < 1) {
       throw new UsageError(`routing with ratio ${ratio} leaves no hidden channel of ${channels}`, {
