@@ -15,9 +15,10 @@ import { formatType, type Operator, Tensor, type TensorType } from "../ir/index.
 import { elementCount, staticShape } from "../util/shape.js";
 import { emitAs } from "./composed.js";
 import { type ConvolutionAttributes, type ConvolutionOptions, convolutionAttributes } from "./convolution.js";
+import { expectDType } from "./expect.js";
 import { reshape } from "./layout.js";
 import { matmul, transposeLast } from "./matmul.js";
-import { outputShape, type WithKernel, type WithSize } from "./per-sample-convolution.js";
+import { expectPlan, outputShape, type WithKernel, type WithSize } from "./per-sample-convolution.js";
 import { sum } from "./reduce.js";
 import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "./unfold.js";
 import type { Pair } from "./window.js";
@@ -84,6 +85,7 @@ export const mixedConv2dOperator: Operator<MixedAttributes> = {
   linearIn: [0, 1, 2],
   multiplyAdds: ([, attention, experts], y) => mixing(attention!, experts!) + windows(y, experts!),
   infer: ([x, attention, experts, bias], attributes) => {
+    expectDType("mixedConv2d", [x!, attention!, experts!, ...(bias ? [bias] : [])], "float32");
     const [count, ...kernels] = experts!.shape;
     const [batch] = x!.shape;
     const fitsAttention = attention!.shape.join() === [batch, count].join();
@@ -199,6 +201,7 @@ export function mixedConv2d(
   bias?: Tensor,
   { plan = "auto", ...options }: MixedConvolutionOptions = {},
 ): Tensor {
+  expectPlan(plan, MIXING_PLANS);
   const inputs = bias ? [x, attention, experts, bias] : [x, attention, experts];
   return Tensor.apply(mixedConv2dOperator, inputs, { ...convolutionAttributes(options), plan });
 }

@@ -7,7 +7,7 @@
  * Axis order: x [B, C, H, W]; kernels [B, O, C/groups, kh, kw]; y [B, O, H′, W′]. How they are computed is left to the
  * rewrite `mixture-plans`; without it, by unfolding.
  */
-import { ShapeError } from "../errors/index.js";
+import { ShapeError, UsageError } from "../errors/index.js";
 import { formatType, type Operator, type Shape, Tensor, type TensorType } from "../ir/index.js";
 import { elementCount, staticShape } from "../util/shape.js";
 import { emitAs } from "./composed.js";
@@ -17,6 +17,7 @@ import {
   conv2d,
   convolutionAttributes,
 } from "./convolution.js";
+import { expectDType } from "./expect.js";
 import { input } from "./input.js";
 import { sum } from "./reduce.js";
 import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "./unfold.js";
@@ -62,6 +63,12 @@ export function outputShape(x: TensorType, kernels: Shape, attributes: Convoluti
   return conv2d(input("float32", x.shape), input("float32", kernels), undefined, attributes).shape;
 }
 
+/** The plan must be one of those there are, or `"auto"`. */
+export function expectPlan(plan: string, plans: readonly string[]): void {
+  if (plan === "auto" || plans.includes(plan)) return;
+  throw new UsageError(`plan must be auto, ${plans.join(", ")}, not ${plan}`);
+}
+
 /** Multiply-adds of a convolution whose outputs have the shape of `y`. */
 function windows({ shape }: TensorType, kernels: TensorType): number {
   return elementCount(shape) * elementCount(kernels.shape.slice(2));
@@ -73,6 +80,7 @@ export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
   linearIn: [0, 1],
   multiplyAdds: ([, kernels], y) => windows(y, kernels!),
   infer: ([x, kernels, bias], attributes) => {
+    expectDType("perSampleConv2d", [x!, kernels!, ...(bias ? [bias] : [])], "float32");
     const [batch, ...inner] = kernels!.shape;
     const fitsBias =
       bias === undefined || (bias.shape.length === 2 && bias.shape.join() === [batch, inner[0]].join());
@@ -155,6 +163,7 @@ export function perSampleConv2d(
   bias?: Tensor,
   { plan = "auto", ...options }: PerSampleConvolutionOptions = {},
 ): Tensor {
+  expectPlan(plan, PER_SAMPLE_PLANS);
   const attributes = { ...convolutionAttributes(options), plan };
   return Tensor.apply(perSampleConv2dOperator, bias ? [x, kernels, bias] : [x, kernels], attributes);
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { Tensor } from "../../src/ir/index.js";
+import { gradients } from "../../src/grad/index.js";
+import { Tensor, topologicalOrder } from "../../src/ir/index.js";
 import * as ops from "../../src/ops/index.js";
 import * as mixed from "../../src/ops/mixed-convolution.js";
 import * as perSample from "../../src/ops/per-sample-convolution.js";
 import { RandomStream } from "../../src/util/random.js";
 import { count, gradientError, randomArray } from "./gradient-check.js";
+import { BLOCKED_OPERATORS, definedOperators } from "./operator-names.js";
 
 interface Row {
   readonly fn: (...inputs: Tensor[]) => Tensor;
@@ -37,7 +39,13 @@ const rows: Readonly<Record<string, Row>> = {
   abs: { fn: ops.abs, shapes: [A], inputs: [awayFromZero(A, "abs")] },
   relu: { fn: ops.relu, shapes: [A], inputs: [awayFromZero(A, "relu")] },
   sigmoid: { fn: ops.sigmoid, shapes: [A] },
+  logSigmoid: { fn: ops.logSigmoid, shapes: [A] },
   tanh: { fn: ops.tanh, shapes: [A] },
+  sign: { fn: (x) => ops.mul(x, ops.sign(x)), shapes: [A], inputs: [awayFromZero(A, "sign")] },
+  cast: {
+    fn: (x) => ops.mul(x, ops.cast(ops.cast(x, "bool"), "float32")),
+    ...{ shapes: [A], inputs: [awayFromZero(A, "cast")] },
+  },
   add: { fn: ops.add, shapes: [A, B] },
   sub: { fn: ops.sub, shapes: [B, A] },
   mul: { fn: ops.mul, shapes: [A, [2, 1]] },
@@ -57,6 +65,24 @@ const rows: Readonly<Record<string, Row>> = {
   expand: { fn: (x) => ops.expand(x, [2, 4, 3]), shapes: [[4, 1]] },
   slice: { fn: (x) => ops.slice(x, { axis: 1, start: 1, end: 3 }), shapes: [[2, 4, 2]] },
   pad: { fn: (x) => ops.pad(x, { axis: 1, before: 1, after: 2 }), shapes: [[2, 3]] },
+  takeTap: { fn: (x) => ops.takeTap(x, { axis: 1, start: 1, step: 2, count: 2 }), shapes: [[2, 5, 2]] },
+  interleave: { fn: (a, b) => ops.interleave([a, b, a], -1), shapes: [A, A] },
+  "scatterRows, of which the gradient of gather is made": {
+    fn: (x, dy) =>
+      gradients(ops.sum(ops.mul(ops.gather(x, ops.constant(BigInt64Array.of(2n, 0n, 2n))), dy)), x),
+    shapes: [
+      [3, 2],
+      [3, 2],
+    ],
+  },
+  "takeEqual, of which the gradient of maxPool2d is made": {
+    fn: (x, dy) => gradients(ops.sum(ops.mul(ops.maxPool2d(x, { kernelSize: 2 }), dy)), x),
+    shapes: [
+      [1, 2, 4, 4],
+      [1, 2, 2, 2],
+    ],
+    inputs: [distinct(32), randomArray(8, "takeEqual")],
+  },
   concat: { fn: (a, b) => ops.concat([a, b, a], 1), shapes: [A, [2, 2]] },
   "gather with repeats": {
     fn: (x) => ops.gather(x, ops.constant(BigInt64Array.of(2n, 0n, 2n, 1n), [2, 2]), 1),
@@ -141,6 +167,16 @@ const rows: Readonly<Record<string, Row>> = {
       [4, 2, 3, 2],
     ],
   },
+  conv2dWeightGradient: {
+    fn: (x, dy) =>
+      Tensor.apply(ops.conv2dWeightGradientOperator, [x, dy], {
+        ...{ kernel: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2], groups: 2 },
+      }),
+    shapes: [
+      [2, 4, 5, 4],
+      [2, 2, 3, 2],
+    ],
+  },
   convTranspose2d: {
     fn: (x, w) => ops.convTranspose2d(x, w, { stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
     shapes: [
@@ -211,10 +247,22 @@ function ofKernelsBySample(title: string, geometry: typeof GEOMETRY): Readonly<R
   return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name + title, row]));
 }
 
+/** Operators that no gradient goes through: what is fed or fixed, and what gives bool. */
+const WITHOUT_GRADIENT = ["constant", "equal", "greater", "greaterEqual", "input", "less"];
+
 describe("gradients agree with finite differences", () => {
   for (const [name, { fn, shapes, inputs }] of Object.entries(rows)) {
     it(name, async () => {
       expect(await gradientError(fn, shapes, inputs)).toBeLessThan(5e-3);
     });
   }
+});
+
+it("every operator's gradient stands against finite differences", () => {
+  const checked = new Set([...BLOCKED_OPERATORS, ...WITHOUT_GRADIENT]);
+  for (const { fn, shapes } of Object.values(rows)) {
+    const traced = fn(...shapes.map((shape) => ops.input("float32", shape)));
+    for (const { operator } of topologicalOrder([traced])) checked.add(operator.name);
+  }
+  expect(definedOperators().filter((name) => !checked.has(name))).toEqual([]);
 });

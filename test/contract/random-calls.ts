@@ -13,15 +13,36 @@ export interface Call {
 
 type Operation = (t: readonly Tensor[], n: readonly number[]) => Tensor;
 
-const unary = { ...pick("neg", "exp", "log", "sqrt", "abs", "sign", "nonzero", "relu"), ...pick("sigmoid") };
-const moreUnary = pick("logSigmoid", "tanh", "zerosLike", "transposeLast", "globalAvgPool2d", "fromBlocked");
-const binary = { ...pick("add", "sub", "mul", "div", "pow", "maximum", "minimum"), ...pick("matmul") };
-const comparisons = pick("equal", "greater", "greaterEqual", "less");
-
-function pick<K extends keyof typeof ops>(...names: readonly K[]): Pick<typeof ops, K> {
-  return Object.fromEntries(names.map((name) => [name, ops[name]])) as Pick<typeof ops, K>;
-}
-
+const unary = {
+  neg: ops.neg,
+  exp: ops.exp,
+  log: ops.log,
+  sqrt: ops.sqrt,
+  abs: ops.abs,
+  sign: ops.sign,
+  nonzero: ops.nonzero,
+  relu: ops.relu,
+  sigmoid: ops.sigmoid,
+  logSigmoid: ops.logSigmoid,
+  tanh: ops.tanh,
+  zerosLike: ops.zerosLike,
+  transposeLast: ops.transposeLast,
+  globalAvgPool2d: ops.globalAvgPool2d,
+} as const;
+const binary = {
+  add: ops.add,
+  sub: ops.sub,
+  mul: ops.mul,
+  div: ops.div,
+  pow: ops.pow,
+  maximum: ops.maximum,
+  minimum: ops.minimum,
+  matmul: ops.matmul,
+  equal: ops.equal,
+  greater: ops.greater,
+  greaterEqual: ops.greaterEqual,
+  less: ops.less,
+} as const;
 const DTYPES = ["float32", "int64", "uint8", "bool"] as const satisfies readonly DType[];
 const pairs = (n: readonly number[]) => ({
   kernelSize: [n[0]!, n[1]!] as const,
@@ -35,15 +56,10 @@ const reduction = (n: readonly number[]) => ({ axes: n.slice(0, 1 + (Math.abs(n[
 /** Every operation on tensors, from a list of tensors and of numbers. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...Object.fromEntries(
-    Object.entries({ ...unary, ...moreUnary }).map(
-      ([name, f]) => [name, ([x]) => f(x!)] as [string, Operation],
-    ),
+    Object.entries(unary).map(([name, f]) => [name, ([x]) => f(x!)] as [string, Operation]),
   ),
   ...Object.fromEntries(
-    Object.entries({ ...binary, ...comparisons }).map(([name, f]) => [
-      name,
-      ([a, b]: readonly Tensor[]) => f(a!, b!),
-    ]),
+    Object.entries(binary).map(([name, f]) => [name, ([a, b]: readonly Tensor[]) => f(a!, b!)]),
   ),
   addNumber: ([x], [n]) => ops.add(x!, n!),
   where: ([c, a, b]) => ops.where(c!, a!, b!),
@@ -66,12 +82,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   interleave: ([a, b], [axis]) => ops.interleave([a!, b!, a!], axis!),
   concat: ([a, b], [axis]) => ops.concat([a!, b!], axis!),
   gather: ([x], [axis, index]) =>
-    ops.gather(x!, ops.constant(BigInt64Array.of(0n, BigInt(Math.trunc(index!) || 0))), axis),
+    ops.gather(x!, ops.constant(BigInt64Array.of(0n, BigInt(Number.isFinite(index) ? Math.trunc(index!) : 0))), axis),
   gatherBy: ([x, indices], [axis]) => ops.gather(x!, indices!, axis),
   conv2d: ([x, w, b], n) => ops.conv2d(x!, w!, n[4] === 1 ? b : undefined, window(n)),
   convTranspose2d: ([x, w], n) => ops.convTranspose2d(x!, w!, { ...window(n), outputPadding: n[4]! }),
   maxPool2d: ([x], n) => ops.maxPool2d(x!, pairs(n)),
   avgPool2d: ([x], n) => ops.avgPool2d(x!, pairs(n)),
+  perSampleConv2d: ([x, kernels, bias], n) =>
+    ops.perSampleConv2d(x!, kernels!, n[4] === 1 ? bias : undefined, window(n)),
+  mixedConv2d: ([x, attention, experts, bias], n) =>
+    ops.mixedConv2d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),
   batchNorm: (t, [n]) => ops.batchNorm(t[0]!, channels(t), n),
   channelStatistics: ([x]) => ops.channelStatistics(x!).both,
   channelAffine: ([x, scale, shift, addend], [n]) =>
@@ -90,6 +110,7 @@ export const BEGINNINGS: readonly (readonly [DType, Shape])[] = [
   ["float32", [4, 4, 2, 2]],
   ["float32", [4, 2, 3, 1]],
   ["float32", ["batch", 4, 3, 3]],
+  ["float32", [2, 2, 4, 2, 2]],
   ["float32", [2, 4]],
   ["float32", [4]],
   ["float32", []],

@@ -1,0 +1,52 @@
+import type { Tensor } from "../../../src/ir/index.js";
+import * as ops from "../../../src/ops/index.js";
+import { randomArray } from "../gradient-check.js";
+import { agrees } from "./check.js";
+
+const A = [2, 3];
+const B = [3];
+
+type Unary = readonly [operator: (x: Tensor) => Tensor, oracle: (x: number) => number];
+type Binary = readonly [operator: (a: Tensor, b: Tensor) => Tensor, oracle: (a: number, b: number) => number];
+
+const unary: Readonly<Record<string, Unary>> = {
+  neg: [ops.neg, (x) => -x],
+  exp: [ops.exp, Math.exp],
+  abs: [ops.abs, Math.abs],
+  sign: [ops.sign, Math.sign],
+  relu: [ops.relu, (x) => Math.max(x, 0)],
+  sigmoid: [ops.sigmoid, (x) => 1 / (1 + Math.exp(-x))],
+  logSigmoid: [ops.logSigmoid, (x) => -Math.log(1 + Math.exp(-x))],
+  tanh: [ops.tanh, Math.tanh],
+  "log of what is positive": [(x) => ops.log(ops.abs(x)), (x) => Math.log(Math.abs(x))],
+  "sqrt of what is positive": [(x) => ops.sqrt(ops.abs(x)), (x) => Math.sqrt(Math.abs(x))],
+  "cast to int64 and back": [(x) => ops.cast(ops.cast(x, "int64"), "float32"), (x) => Math.trunc(x)],
+};
+
+const binary: Readonly<Record<string, Binary>> = {
+  add: [ops.add, (a, b) => a + b],
+  sub: [ops.sub, (a, b) => a - b],
+  mul: [ops.mul, (a, b) => a * b],
+  div: [(a, b) => ops.div(a, ops.add(ops.abs(b), 0.5)), (a, b) => a / (Math.abs(b) + 0.5)],
+  pow: [(a, b) => ops.pow(ops.abs(a), b), (a, b) => Math.abs(a) ** b],
+  maximum: [ops.maximum, Math.max],
+  minimum: [ops.minimum, Math.min],
+  equal: [(a, b) => ops.cast(ops.equal(a, b), "float32"), (a, b) => Number(a === b)],
+  greater: [(a, b) => ops.cast(ops.greater(a, b), "float32"), (a, b) => Number(a > b)],
+  greaterEqual: [(a, b) => ops.cast(ops.greaterEqual(a, b), "float32"), (a, b) => Number(a >= b)],
+  less: [(a, b) => ops.cast(ops.less(a, b), "float32"), (a, b) => Number(a < b)],
+  where: [(a, b) => ops.where(ops.greater(a, b), a, ops.neg(b)), (a, b) => (a > b ? a : -b)],
+};
+
+/** One element of the result for one of each operand, operands broadcast. */
+export function elementwiseOperators(): void {
+  for (const [name, [operator, oracle]] of Object.entries(unary)) {
+    agrees(name, operator, [A], A, ([i, j], x) => oracle(x!(i!, j!)!));
+  }
+  // The first two of a row are equal to what they meet, for comparisons to find.
+  const left = randomArray(6, "left");
+  const right = Float32Array.of(left[0]!, left[4]!, 0.7);
+  for (const [name, [operator, oracle]] of Object.entries(binary)) {
+    agrees(name, operator, [A, B], A, ([i, j], a, b) => oracle(a!(i!, j!)!, b!(j!)!), [left, right]);
+  }
+}
