@@ -82,7 +82,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   interleave: ([a, b], [axis]) => ops.interleave([a!, b!, a!], axis!),
   concat: ([a, b], [axis]) => ops.concat([a!, b!], axis!),
   gather: ([x], [axis, index]) =>
-    ops.gather(x!, ops.constant(BigInt64Array.of(0n, BigInt(Number.isFinite(index) ? Math.trunc(index!) : 0))), axis),
+    ops.gather(
+      x!,
+      ops.constant(BigInt64Array.of(0n, BigInt(Number.isFinite(index) ? Math.trunc(index!) : 0))),
+      axis,
+    ),
   gatherBy: ([x, indices], [axis]) => ops.gather(x!, indices!, axis),
   conv2d: ([x, w, b], n) => ops.conv2d(x!, w!, n[4] === 1 ? b : undefined, window(n)),
   convTranspose2d: ([x, w], n) => ops.convTranspose2d(x!, w!, { ...window(n), outputPadding: n[4]! }),
