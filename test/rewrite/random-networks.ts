@@ -1,6 +1,6 @@
 /** Random small networks, for comparing what they compute with and without rewrites. */
 import fc from "fast-check";
-import { ShapeError } from "../../src/errors/index.js";
+import { DyconvError, ShapeError } from "../../src/errors/index.js";
 import type { Tensor } from "../../src/ir/index.js";
 import {
   add,
@@ -42,7 +42,7 @@ import { elementCount } from "../../src/util/shape.js";
 /** Gives a parameter of a shape; `"positive"` ones are for variances. */
 export type Parameters = (shape: readonly number[], kind?: "positive") => Tensor;
 
-/** One layer: a tensor [B, C, H, W] to another. Throws ShapeError where it cannot take the tensor. */
+/** One layer: a tensor [B, C, H, W] to another. Throws a DyconvError where it cannot take the tensor. */
 export interface Layer {
   readonly name: string;
   apply(x: Tensor, parameter: Parameters): Tensor;
@@ -318,7 +318,7 @@ function fits(apply: Layer["apply"], x: Tensor): boolean {
   try {
     return elementCount(apply(x, (shape) => input("float32", shape)).shape) <= MOST_ELEMENTS;
   } catch (error) {
-    if (error instanceof ShapeError) return false;
+    if (error instanceof DyconvError) return false;
     throw error;
   }
 }
