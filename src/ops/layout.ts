@@ -14,6 +14,11 @@ import { expectDType, expectWholes } from "./expect.js";
 import { constantData, zeros } from "./input.js";
 import { sum } from "./reduce.js";
 
+/** Sizes for ONNX's Reshape, where 0 keeps the size that the input has there: how an open batch passes through. */
+function keepingBatch(shape: Shape): readonly number[] {
+  return shape.map((size) => (size === "batch" ? 0 : size));
+}
+
 /** The operator of {@link reshape}. */
 export const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
   name: "reshape",
@@ -37,12 +42,7 @@ export const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
     return { dtype: x!.dtype, shape };
   },
   gradient: (dy, { inputs: [x] }) => [reshape(dy, x!.shape)],
-  // 0 keeps the size that the input has there: how an open batch passes through.
-  emit: ({ inputs, attributes }, onnx) =>
-    onnx.reshape(
-      inputs[0]!,
-      attributes.shape.map((size) => (size === "batch" ? 0 : size)),
-    ),
+  emit: ({ inputs, attributes }, onnx) => onnx.reshape(inputs[0]!, keepingBatch(attributes.shape)),
 };
 
 /** The operator of {@link transpose}. */
@@ -253,11 +253,11 @@ export const interleaveOperator: Operator<{ axis: number }> = {
       return takeTap(dy, { axis, start, step: inputs.length, count });
     }),
   emit: ({ inputs, types, output, attributes: { axis } }, onnx) => {
-    const shape = types[0]!.shape as readonly number[];
+    const shape = keepingBatch(types[0]!.shape);
     const apart = [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)];
     const columns = inputs.map((input) => onnx.reshape(input, apart));
     const joined = onnx.node("Concat", columns, { axis: axis + 1 });
-    return onnx.reshape(joined, output.shape as readonly number[]);
+    return onnx.reshape(joined, keepingBatch(output.shape));
   },
 };
 

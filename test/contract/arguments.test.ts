@@ -5,6 +5,7 @@ import * as ops from "../../src/ops/index.js";
 
 const x = ops.input("float32", [2, 4, 6, 6]);
 const ints = ops.input("int64", [2, 4]);
+const bytes = ops.input("uint8", [2, 4, 6, 6]);
 const labels = ops.input("int64", [2]);
 const vector = ops.input("float32", [4]);
 const weight = ops.input("float32", [4, 4, 3, 3]);
@@ -38,6 +39,21 @@ const refused: Readonly<Record<string, readonly [() => unknown, RegExp]>> = {
   "conv2d with a stride of 0": [() => ops.conv2d(x, weight, undefined, { stride: 0 }), /stride must be/],
   "a pair of three": [() => ops.conv2d(x, weight, undefined, { stride: [1, 1, 1] as never }), /one or two/],
   "conv2d of int64": [() => ops.conv2d(ints, weight), /conv2d: expected float32/],
+  "mixedConv2d of uint8": [
+    () => ops.mixedConv2d(bytes, ops.input("float32", [2, 1]), ops.input("float32", [1, 4, 4, 3, 3])),
+    /mixedConv2d: expected float32/,
+  ],
+  "mixedConv2d by no plan": [
+    () =>
+      ops.mixedConv2d(x, ops.input("float32", [2, 1]), ops.input("float32", [1, 4, 4, 3, 3]), undefined, {
+        plan: "guess" as never,
+      }),
+    /plan must be auto/,
+  ],
+  "perSampleConv2d of uint8": [
+    () => ops.perSampleConv2d(bytes, ops.input("float32", [2, 4, 4, 3, 3])),
+    /perSampleConv2d: expected float32/,
+  ],
   "batchNorm with NaN": [
     () => ops.batchNorm(x, { scale: vector, bias: vector, mean: vector, variance: vector }, Number.NaN),
     /epsilon must be/,

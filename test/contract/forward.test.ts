@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Operator } from "../../src/ir/index.js";
 import * as ops from "../../src/ops/index.js";
 import { agrees, checkedOperators, positions, type Read, total } from "./forward/check.js";
 import { elementwiseOperators } from "./forward/elementwise.js";
@@ -192,6 +193,9 @@ describe(
 describe("operators that add up agree with plain loops", reducingOperators);
 
 it("every operator stands against a plain loop", () => {
+  const exported = Object.entries(ops).filter(([name]) => name.endsWith("Operator"));
+  const met = [...checkedOperators, ...exported.map(([, operator]) => (operator as Operator).name)];
+  expect(definedOperators()).toEqual(expect.arrayContaining(met));
   const unchecked = definedOperators().filter((name) => !checkedOperators.has(name));
   expect(unchecked).toEqual(BLOCKED_OPERATORS);
 });

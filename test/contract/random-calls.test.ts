@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DyconvError } from "../../src/errors/index.js";
 import { gradients } from "../../src/grad/index.js";
 import { allocate, type Tensor } from "../../src/ir/index.js";
-import { sum } from "../../src/ops/index.js";
+import { interleave, neg, sum } from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
 import { BEGINNINGS, calls, makeCalls } from "./random-calls.js";
@@ -62,4 +62,10 @@ describe("what is traced opens and runs, what cannot is refused with an error th
       expect(made).toBeGreaterThan(LISTS * 5);
     });
   }
+});
+
+it("an open batch passes through interleave", async () => {
+  const fn = await compile((x: Tensor) => interleave([x, neg(x)], 1), [spec(["batch", 2])]);
+  expect([...(await fn(Float32Array.of(1, 2, 3, 4) as never))]).toEqual([1, -1, 2, -2, 3, -3, 4, -4]);
+  await fn.dispose();
 });
