@@ -1,6 +1,6 @@
 import { MIXING_PLANS, type MixingPlan } from "dyconv";
 import { machineOf, PLAN_WORK_KINDS, pointWork, writeFileAtomically } from "dyconv/node";
-import { readRows } from "./results.js";
+import { readRows } from "./output/results.js";
 import { ROOT } from "./settings.js";
 import { describeLosses, type PlanRow } from "./suites/plans.js";
 

@@ -2,8 +2,9 @@
 import { Command, InvalidArgumentError } from "commander";
 import { fitPlans } from "./fit-plans.js";
 import { recordMachine } from "./machine.js";
-import { drawGrowth } from "./plot.js";
-import { updateRewriteTable } from "./rewrite-table.js";
+import { drawGrowth } from "./output/plot.js";
+import { updateRewriteTable } from "./output/rewrite-table.js";
+import { updateStepTables } from "./output/table.js";
 import { type Flags, type Settings, settingsFrom } from "./settings.js";
 import { runGrowth } from "./suites/growth.js";
 import { runLayers } from "./suites/layers.js";
@@ -11,7 +12,6 @@ import { type PlanSettings, reportPlans, runPlans } from "./suites/plans.js";
 import { runRewrites } from "./suites/rewrites.js";
 import { runStartup } from "./suites/startup.js";
 import { runSteps } from "./suites/steps.js";
-import { updateStepTables } from "./table.js";
 
 function positive(text: string): number {
   const value = Number(text);

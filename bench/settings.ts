@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { threadsOf } from "dyconv";
-import { findPytorch, type Pytorch } from "./pytorch.js";
+import { findPytorch, type Pytorch } from "./contest/pytorch.js";
 
 /** Options of the command line. */
 export interface Flags {

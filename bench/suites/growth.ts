@@ -1,8 +1,8 @@
-import { DUEL_KEYS, type Duel, duel } from "../alternate.js";
-import { dyconv, pytorch } from "../contenders.js";
+import { DUEL_KEYS, type Duel, duel } from "../contest/alternate.js";
+import { dyconv, pytorch } from "../contest/contenders.js";
+import type { NetworkTask } from "../contest/protocol.js";
 import { recordMachine } from "../machine.js";
-import type { NetworkTask } from "../protocol.js";
-import { saveRow } from "../results.js";
+import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
 /** What grows while all else stays. */

@@ -1,5 +1,5 @@
-import { alternate, medianSeconds } from "../alternate.js";
-import { withChildren } from "../child.js";
+import { alternate, medianSeconds } from "../contest/alternate.js";
+import { withChildren } from "../contest/child.js";
 import {
   type Contender,
   dyconv,
@@ -7,10 +7,10 @@ import {
   javascriptPeers,
   layerMultiplyAdds,
   pytorch,
-} from "../contenders.js";
+} from "../contest/contenders.js";
+import type { LayerTask } from "../contest/protocol.js";
 import { recordMachine } from "../machine.js";
-import type { LayerTask } from "../protocol.js";
-import { saveRow } from "../results.js";
+import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
 /** One contender on one layer. */

@@ -1,7 +1,7 @@
 import { MIXING_PLANS, RandomStream } from "dyconv";
 import { type PlanPoint, type PlanSampleOptions, samplePlans } from "dyconv/node";
 import { instructionSet } from "../machine.js";
-import { readRows, saveRow } from "../results.js";
+import { readRows, saveRow } from "../output/results.js";
 import { ROOT } from "../settings.js";
 
 /** One plan on one point of the grid. */

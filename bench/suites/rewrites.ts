@@ -1,9 +1,9 @@
 import { REWRITE_NAMES, type RewriteName } from "dyconv";
-import { DUEL_KEYS, type Duel, duel } from "../alternate.js";
-import { dyconv, dyconvWithout } from "../contenders.js";
+import { DUEL_KEYS, type Duel, duel } from "../contest/alternate.js";
+import { dyconv, dyconvWithout } from "../contest/contenders.js";
+import type { NetworkTask } from "../contest/protocol.js";
 import { recordMachine } from "../machine.js";
-import type { NetworkTask } from "../protocol.js";
-import { saveRow } from "../results.js";
+import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
 /** dyconv against itself without a rewrite, or without all of them; the ratio is what the rewrite buys. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "d3-array";
 import { recordMachine } from "../machine.js";
-import { saveRow } from "../results.js";
+import { saveRow } from "../output/results.js";
 import { ROOT, type Settings } from "../settings.js";
 
 /** How long a command takes until it trains. */

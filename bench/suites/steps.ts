@@ -1,8 +1,8 @@
-import { DUEL_KEYS, duel, type Rival } from "../alternate.js";
-import { dyconv, dyconvOnHugePages, FORMULATIONS, pytorch } from "../contenders.js";
+import { DUEL_KEYS, duel, type Rival } from "../contest/alternate.js";
+import { dyconv, dyconvOnHugePages, FORMULATIONS, pytorch } from "../contest/contenders.js";
+import type { NetworkTask } from "../contest/protocol.js";
 import { recordMachine } from "../machine.js";
-import type { NetworkTask } from "../protocol.js";
-import { saveRow } from "../results.js";
+import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
 /** Whole steps of AlexNet and AlexNet-DY, dyconv against each rival in turn: `steps.csv`. */

@@ -15,9 +15,9 @@ import {
   type Tensor,
 } from "dyconv";
 import { evaluationWorkload, trainingWorkload } from "dyconv/node";
-import { NETWORKS } from "../networks.js";
-import type { LayerTask, NetworkTask } from "../protocol.js";
+import type { LayerTask, NetworkTask } from "../contest/protocol.js";
 import { firstElement, randomArray } from "./arrays.js";
+import { NETWORKS } from "./networks.js";
 import { type OpenTask, serve } from "./serve.js";
 
 type Plan = MixingPlan | "auto";

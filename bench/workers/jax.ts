@@ -3,7 +3,7 @@
  * convolution.
  */
 import { defaultDevice, init, jit, lax, nn, numpy as np, random } from "@jax-js/jax";
-import type { LayerTask } from "../protocol.js";
+import type { LayerTask } from "../contest/protocol.js";
 import { type OpenTask, serve } from "./serve.js";
 
 function openLayer({ batch, inChannels, outChannels, size, experts }: LayerTask): OpenTask {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { median } from "d3-array";
-import type { Failure, Greeting, Opened, Request, Round, Task, Variant } from "../protocol.js";
+import type { Failure, Greeting, Opened, Request, Round, Task, Variant } from "../contest/protocol.js";
 
 const WARM_UP_RUNS = 6;
 const WARM_UP_SECONDS = 10;

@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-wasm";
-import type { LayerTask } from "../protocol.js";
+import type { LayerTask } from "../contest/protocol.js";
 import { type OpenTask, serve } from "./serve.js";
 
 function openLayer({ batch, inChannels, outChannels, size, experts }: LayerTask): OpenTask {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { runCommandLine } from "./program.js";
-import { processTerminal } from "./terminal.js";
+import { processTerminal } from "./terminal/terminal.js";
 
 // A reader that has seen enough, such as `head`, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -3,9 +3,9 @@ import { DyconvError, UsageError } from "../errors/index.js";
 import { version } from "../runs/versions.js";
 import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
-import { withMeantFlag } from "./flag-suggestions.js";
-import { type Models, modelsOf } from "./models.js";
-import { printable, type Terminal } from "./terminal.js";
+import { withMeantFlag } from "./flags/flag-suggestions.js";
+import { type Models, modelsOf } from "./flags/models.js";
+import { printable, type Terminal } from "./terminal/terminal.js";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 

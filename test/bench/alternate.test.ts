@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { alternate, duel } from "../../bench/alternate.js";
-import { withChildren } from "../../bench/child.js";
-import type { Contender } from "../../bench/contenders.js";
-import type { NetworkTask } from "../../bench/protocol.js";
+import { alternate, duel } from "../../bench/contest/alternate.js";
+import { withChildren } from "../../bench/contest/child.js";
+import type { Contender } from "../../bench/contest/contenders.js";
+import type { NetworkTask } from "../../bench/contest/protocol.js";
 
 const task: NetworkTask = {
   ...{ kind: "train", network: "alexnet-dy", experts: 2, batch: 8, size: 128, threads: 1 },

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readRows, saveRow } from "../../bench/results.js";
+import { readRows, saveRow } from "../../bench/output/results.js";
 
 let folder: string;
 beforeEach(async () => {

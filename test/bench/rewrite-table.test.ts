@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rewriteTable } from "../../bench/rewrite-table.js";
+import { rewriteTable } from "../../bench/output/rewrite-table.js";
 import type { RewriteRow } from "../../bench/suites/rewrites.js";
 
 function row(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { escapeName, escapeText } from "../../src/cli/escape.js";
-import { printable } from "../../src/cli/terminal.js";
+import { escapeName, escapeText } from "../../src/cli/terminal/escape.js";
+import { printable } from "../../src/cli/terminal/terminal.js";
 
 const TITLE = "\u001b]0;owned\u0007";
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CommandFailed } from "../../src/cli/failed.js";
-import { Interrupt } from "../../src/cli/interrupt.js";
+import { Interrupt } from "../../src/cli/training/interrupt.js";
 import { checkpointPath } from "../../src/runs/checkpoint.js";
 import { temporaryFolder } from "../files/folder.js";
 import { run } from "./run.js";

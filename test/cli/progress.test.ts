@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { formatDuration, joinParts, wrapWords } from "../../src/cli/lines.js";
-import { progressDisplay } from "../../src/cli/progress.js";
-import { progressLine } from "../../src/cli/progress-line.js";
-import { epochLine, startLines } from "../../src/cli/training-lines.js";
+import { formatDuration, joinParts, wrapWords } from "../../src/cli/terminal/lines.js";
+import { progressDisplay } from "../../src/cli/terminal/progress.js";
+import { progressLine } from "../../src/cli/terminal/progress-line.js";
+import { epochLine, startLines } from "../../src/cli/training/training-lines.js";
 import type { RunStart } from "../../src/train/run-start.js";
 
 const WIDTHS = [20, 40, 60, 80, 120];

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { LayerReading } from "../../inspect/attention.js";
-import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
-import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../options.js";
-import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../samples.js";
-import { type Terminal, writeJson } from "../terminal.js";
+import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
+import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../flags/samples.js";
+import { escapeName } from "../terminal/escape.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface AttentionFlags extends SampleFlags {
   readonly temperature?: number;

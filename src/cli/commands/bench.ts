@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { addModelOptions, type ModelFlags, separateModelOptions } from "../model-options.js";
-import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../models.js";
+import { addModelOptions, type ModelFlags, separateModelOptions } from "../flags/model-options.js";
+import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../flags/models.js";
 import {
   batchSize,
   deviceOption,
@@ -10,9 +10,9 @@ import {
   type RuntimeFlags,
   threadsOption,
   withoutRewritesOption,
-} from "../options.js";
-import { type Terminal, writeJson } from "../terminal.js";
-import { flagOf } from "../training-options.js";
+} from "../flags/options.js";
+import { flagOf } from "../flags/training-options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface BenchFlags extends RuntimeFlags, ModelFlags {
   readonly batchSize: number;
@@ -99,7 +99,7 @@ async function printProfile(subject: NamedModel, flags: BenchFlags, terminal: Te
   }
 
   const { formatOperations, formatPercent } = await import("../../report/index.js");
-  const { formatOperators, formatOperatorTypes } = await import("../profile-tables.js");
+  const { formatOperators, formatOperatorTypes } = await import("../tables/profile-tables.js");
   const { stepMilliseconds, operatorMilliseconds, gigaflopsPerSecond, multiplyAdds } = profile;
   terminal.out(`${name}, batch ${batchSize}, ${device}${leftOutWords(flags)}: a training step
 ${formatOperators(profile.operators, terminal)}

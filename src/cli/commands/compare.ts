@@ -2,17 +2,17 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { CheckpointError, UsageError } from "../../errors/index.js";
 import type { ReportRun } from "../../report/index.js";
-import { flagsFor, optionsOf, separateModelOptions } from "../model-options.js";
-import { findModel, type Models, type NamedModel } from "../models.js";
-import { folderPath, JSON_OPTION } from "../options.js";
-import { type Terminal, writeJson } from "../terminal.js";
-import { runTraining } from "../training.js";
+import { flagsFor, optionsOf, separateModelOptions } from "../flags/model-options.js";
+import { findModel, type Models, type NamedModel } from "../flags/models.js";
+import { folderPath, JSON_OPTION } from "../flags/options.js";
 import {
   addTrainingOptions,
   hasTemperature,
   type TrainingFlags,
   withoutTemperature,
-} from "../training-options.js";
+} from "../flags/training-options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
+import { runTraining } from "../training/training.js";
 
 const EXAMPLES = `
 Examples:

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { EvaluateRunOptions } from "../../infer/evaluate-run.js";
-import { batchSize, deviceOption, JSON_OPTION, temperatureOption, threadsOption } from "../options.js";
-import { checkpointOption, chooseAnnealed } from "../samples.js";
-import { type Terminal, writeJson } from "../terminal.js";
+import { batchSize, deviceOption, JSON_OPTION, temperatureOption, threadsOption } from "../flags/options.js";
+import { checkpointOption, chooseAnnealed } from "../flags/samples.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface EvalFlags extends EvaluateRunOptions {
   readonly checkpoint?: string;

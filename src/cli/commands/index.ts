@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { Models } from "../models.js";
-import type { Terminal } from "../terminal.js";
+import type { Models } from "../flags/models.js";
+import type { Terminal } from "../terminal/terminal.js";
 import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
 import { defineCompare } from "./compare.js";

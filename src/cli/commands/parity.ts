@@ -10,8 +10,8 @@ import {
   type RuntimeFlags,
   threadsOption,
   withoutRewritesOption,
-} from "../options.js";
-import { type Terminal, writeJson } from "../terminal.js";
+} from "../flags/options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface ParityFlags extends RuntimeFlags {
   readonly plan: NonNullable<ParityOptions["plan"]>;

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { folderPath, JSON_OPTION } from "../options.js";
-import { type Terminal, writeJson } from "../terminal.js";
+import { folderPath, JSON_OPTION } from "../flags/options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 /** `dyconv plot RUN…` */
 export function definePlot(program: Command, terminal: Terminal): void {

@@ -2,11 +2,11 @@ import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { UsageError } from "../../errors/index.js";
 import type { RankedClass } from "../../infer/predict.js";
-import { escapeName } from "../escape.js";
 import { CommandFailed } from "../failed.js";
-import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../options.js";
-import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../samples.js";
-import { type Terminal, writeJson } from "../terminal.js";
+import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
+import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../flags/samples.js";
+import { escapeName } from "../terminal/escape.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface PredictFlags extends SampleFlags {
   readonly grid?: string;

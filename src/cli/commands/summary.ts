@@ -4,11 +4,11 @@ import type { ModelEntry, ModelOptions } from "../../models/index.js";
 import type { Module } from "../../nn/index.js";
 import type { Alignment } from "../../report/index.js";
 import type { Device } from "../../runtime/index.js";
-import { addModelOptions, type ModelFlags, separateModelOptions } from "../model-options.js";
-import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../models.js";
-import { batchSize, deviceOption, imageSize, JSON_OPTION } from "../options.js";
-import { type Terminal, writeJson } from "../terminal.js";
-import { flagOf } from "../training-options.js";
+import { addModelOptions, type ModelFlags, separateModelOptions } from "../flags/model-options.js";
+import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../flags/models.js";
+import { batchSize, deviceOption, imageSize, JSON_OPTION } from "../flags/options.js";
+import { flagOf } from "../flags/training-options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface SummaryFlags extends ModelFlags {
   readonly imageSize?: number;
@@ -103,7 +103,7 @@ mult-adds    ${formatCount(summary.multiplyAdds)} an image
 size         ${formatBytes(summary.bytes)}
 `);
   if (plans === undefined) return;
-  const { formatPlans } = await import("../plan-table.js");
+  const { formatPlans } = await import("../tables/plan-table.js");
   terminal.out(`
 plans for batch ${batchSize} on ${device}; ms: what is predicted for them, and for one plan alone
 ${formatPlans(plans, terminal)}

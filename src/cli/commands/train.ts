@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../models.js";
-import { folderPath, JSON_OPTION } from "../options.js";
-import { type Terminal, writeJson } from "../terminal.js";
-import { runTraining, type TrainingPlace } from "../training.js";
-import { addTrainingOptions, type TrainingFlags } from "../training-options.js";
+import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../flags/models.js";
+import { folderPath, JSON_OPTION } from "../flags/options.js";
+import { addTrainingOptions, type TrainingFlags } from "../flags/training-options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
+import { runTraining, type TrainingPlace } from "../training/training.js";
 
 const EXAMPLES = `
 Examples:

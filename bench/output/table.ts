@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { groups, least, median } from "d3-array";
 import { alexnetDy } from "dyconv";
 import { formatMarkdownTable, summarize } from "dyconv/node";
-import type { Duel } from "./alternate.js";
-import { type Machine, readMachines } from "./machine.js";
+import type { Duel } from "../contest/alternate.js";
+import { type Machine, readMachines } from "../machine.js";
+import { ROOT } from "../settings.js";
+import type { StartupRow } from "../suites/startup.js";
 import { writeBetweenMarks } from "./marks.js";
 import { readRows } from "./results.js";
-import { ROOT } from "./settings.js";
-import type { StartupRow } from "./suites/startup.js";
 
 const SOURCE = join(ROOT, "bench/results");
 const README = join(ROOT, "README.md");

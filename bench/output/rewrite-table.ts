@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { descending } from "d3-array";
 import { REWRITES } from "dyconv";
 import { formatMarkdownTable } from "dyconv/node";
-import type { Duel } from "./alternate.js";
-import { type Machine, readMachines } from "./machine.js";
+import type { Duel } from "../contest/alternate.js";
+import { type Machine, readMachines } from "../machine.js";
+import { ROOT } from "../settings.js";
+import type { RewriteRow } from "../suites/rewrites.js";
 import { writeBetweenMarks } from "./marks.js";
 import { readRows } from "./results.js";
-import { ROOT } from "./settings.js";
-import type { RewriteRow } from "./suites/rewrites.js";
 
 const SOURCE = join(ROOT, "bench/results");
 const PAGE = join(ROOT, "docs/performance.md");

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { CommandFailed } from "./failed.js";
+import { CommandFailed } from "../failed.js";
 
 /** Signals that stop a training with a checkpoint: Ctrl-C, a request to end, a terminal that closes. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

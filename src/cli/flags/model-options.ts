@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
-import { UsageError } from "../errors/index.js";
-import type { ModelEntry, ModelOption, ModelOptions } from "../models/index.js";
+import { UsageError } from "../../errors/index.js";
+import type { ModelEntry, ModelOption, ModelOptions } from "../../models/index.js";
 import type { Models } from "./models.js";
 import { choiceParser, number } from "./options.js";
 

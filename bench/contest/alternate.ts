@@ -1,8 +1,8 @@
 import { max, median, min } from "d3-array";
+import type { Settings } from "../settings.js";
 import { type Child, withChildren } from "./child.js";
 import type { Contender } from "./contenders.js";
 import type { NetworkTask, Round, Task } from "./protocol.js";
-import type { Settings } from "./settings.js";
 
 /** A child and what it is to do. */
 export interface Turn {

@@ -1,7 +1,7 @@
-import type { LayerPlan } from "../inspect/plans.js";
-import { MIXING_PLANS } from "../ops/index.js";
-import { formatTable, MISSING } from "../report/index.js";
-import type { Terminal } from "./terminal.js";
+import type { LayerPlan } from "../../inspect/plans.js";
+import { MIXING_PLANS } from "../../ops/index.js";
+import { formatTable, MISSING } from "../../report/index.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Columns of a terminal that has room for what each plan would take. */
 const WIDE = 92;

@@ -1,13 +1,13 @@
-import { UsageError } from "../errors/index.js";
-import type { TrainConfig } from "../runs/config.js";
-import type { TrainResult } from "../train/training-run.js";
+import { UsageError } from "../../errors/index.js";
+import type { TrainConfig } from "../../runs/config.js";
+import type { TrainResult } from "../../train/training-run.js";
+import { optionsOf, separateModelOptions } from "../flags/model-options.js";
+import type { NamedModel } from "../flags/models.js";
+import { flagOf, hasTemperature, type TrainingFlags, withoutTemperature } from "../flags/training-options.js";
+import { progressDisplay } from "../terminal/progress.js";
+import type { Terminal } from "../terminal/terminal.js";
 import { Interrupt } from "./interrupt.js";
-import { optionsOf, separateModelOptions } from "./model-options.js";
-import type { NamedModel } from "./models.js";
-import { progressDisplay } from "./progress.js";
-import type { Terminal } from "./terminal.js";
 import { closingLine, epochLine, startLines } from "./training-lines.js";
-import { flagOf, hasTemperature, type TrainingFlags, withoutTemperature } from "./training-options.js";
 
 /** Where a run goes, and how it begins. */
 export interface TrainingPlace {
@@ -35,7 +35,7 @@ export async function runTraining(
 ): Promise<TrainingOutcome> {
   const config = await configure(model, flags, place);
   checkMilestones(flags, config);
-  const { train } = await import("../train/trainer.js");
+  const { train } = await import("../../train/trainer.js");
   const { out, like: _, ...beginning } = place;
 
   const progress = progressDisplay(terminal, { epochs: config.epochs });
@@ -61,7 +61,7 @@ export async function runTraining(
     });
     // Also where another process was killed before it could.
     if (result.position.epoch > 0) {
-      const { writeCurves } = await import("../compare/curves.js");
+      const { writeCurves } = await import("../../compare/curves.js");
       await writeCurves([out], out);
     }
     print(closingLine(result, out, width()));
@@ -78,8 +78,8 @@ async function configure(
   flags: TrainingFlags,
   { out, resume = false, like }: TrainingPlace,
 ): Promise<TrainConfig> {
-  const { parseTrainConfig } = await import("../runs/config.js");
-  const { describeRun, isRun } = await import("../runs/description.js");
+  const { parseTrainConfig } = await import("../../runs/config.js");
+  const { describeRun, isRun } = await import("../../runs/description.js");
   // A run that was killed before it was described is begun again.
   const source = resume && isRun(out) ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);

@@ -1,10 +1,10 @@
 /** What `train` says of a run: before it, after each epoch, and at its end. */
 
-import type { EpochMetrics } from "../runs/metrics.js";
-import type { RunStart } from "../train/run-start.js";
-import type { TrainResult } from "../train/training-run.js";
-import { escapeName } from "./escape.js";
-import { joinParts, wrapWords } from "./lines.js";
+import type { EpochMetrics } from "../../runs/metrics.js";
+import type { RunStart } from "../../train/run-start.js";
+import type { TrainResult } from "../../train/training-run.js";
+import { escapeName } from "../terminal/escape.js";
+import { joinParts, wrapWords } from "../terminal/lines.js";
 
 const LABEL = 9;
 /** Classes that are named; of more, the number is given. */

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
-import { MODELS, type ModelEntry, type ModelOptions } from "../models/index.js";
-import { IMAGE_FITS, OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../runs/choices.js";
-import type { TrainConfigInput } from "../runs/config.js";
+import { MODELS, type ModelEntry, type ModelOptions } from "../../models/index.js";
+import { IMAGE_FITS, OPTIMIZERS, SCHEDULES, TEMPERATURE_INTERVALS } from "../../runs/choices.js";
+import type { TrainConfigInput } from "../../runs/config.js";
 import { addModelOptions, type ModelFlags } from "./model-options.js";
 import type { Models } from "./models.js";
 import { choiceOption, deviceOption, number, numbers, positiveInteger, threadsOption } from "./options.js";

@@ -1,6 +1,6 @@
-import type { OperatorProfile, OperatorTypeProfile } from "../inspect/profile.js";
-import { type Alignment, formatCount, formatPercent, formatTable, MISSING } from "../report/index.js";
-import type { Terminal } from "./terminal.js";
+import type { OperatorProfile, OperatorTypeProfile } from "../../inspect/profile.js";
+import { type Alignment, formatCount, formatPercent, formatTable, MISSING } from "../../report/index.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 const SHOWN_OPERATORS = 25;
 const SHOWN_TYPES = 12;

@@ -1,6 +1,6 @@
-import { UsageError } from "../errors/index.js";
-import { MODELS, type ModelEntry } from "../models/index.js";
-import { isModelPath, loadModelFile, type ModelFile } from "../runs/model-file.js";
+import { UsageError } from "../../errors/index.js";
+import { MODELS, type ModelEntry } from "../../models/index.js";
+import { isModelPath, loadModelFile, type ModelFile } from "../../runs/model-file.js";
 import { suggestion } from "./options.js";
 
 /** A model that a command was given by name or by path. */

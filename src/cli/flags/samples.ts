@@ -1,8 +1,8 @@
 import { Option } from "commander";
-import { DataError, UsageError } from "../errors/index.js";
-import type { Samples } from "../infer/samples.js";
-import type { OpenRun } from "../runs/open-run.js";
-import type { Terminal } from "./terminal.js";
+import { DataError, UsageError } from "../../errors/index.js";
+import type { Samples } from "../../infer/samples.js";
+import type { OpenRun } from "../../runs/open-run.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** Flags of commands that show images to a run. */
 export interface SampleFlags {
@@ -27,7 +27,7 @@ export async function chooseAnnealed(
   if (!run.verified) {
     terminal.err("warning: the weights have no checksum, so damage to them would go unnoticed\n");
   }
-  const { annealedFor } = await import("../infer/annealed.js");
+  const { annealedFor } = await import("../../infer/annealed.js");
   const given: Readonly<Record<string, number>> = temperature === undefined ? {} : { temperature };
   const values = annealedFor(run, given);
   for (const [name, value] of Object.entries(values)) {
@@ -52,8 +52,8 @@ export async function openSamples(
       hint: "--from-test 18 takes 18 test images of the run's data",
     });
   }
-  const { openRun } = await import("../runs/open-run.js");
-  const { fileSamples, testSamples } = await import("../infer/samples.js");
+  const { openRun } = await import("../../runs/open-run.js");
+  const { fileSamples, testSamples } = await import("../../infer/samples.js");
   const run = await openRun(folder, checkpoint);
   if (fromTest !== undefined) return { run, samples: await testSamples(run, fromTest), unreadable: 0 };
   let unreadable = 0;

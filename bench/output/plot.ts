@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { type FigureSpec, writeFigure } from "dyconv/node";
 import type { TopLevelSpec } from "vega-lite";
+import { ROOT } from "../settings.js";
+import type { Axis, GrowthRow } from "../suites/growth.js";
 import { readRows } from "./results.js";
-import { ROOT } from "./settings.js";
-import type { Axis, GrowthRow } from "./suites/growth.js";
 
 const SOURCE = join(ROOT, "bench/results");
 const PICTURE = join(ROOT, "docs/growth.svg");

@@ -1,4 +1,4 @@
-import type { TrainCallbacks } from "../train/training-run.js";
+import type { TrainCallbacks } from "../../train/training-run.js";
 import { type Progress, progressLine } from "./progress-line.js";
 import type { Terminal } from "./terminal.js";
 

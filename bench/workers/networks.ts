@@ -1,5 +1,5 @@
 import { AdaptiveAvgPool2d, alexnet, alexnetDy, Flatten, Linear, type Module, Sequential } from "dyconv";
-import type { NetworkName } from "./protocol.js";
+import type { NetworkName } from "../contest/protocol.js";
 
 type DynamicOptions = NonNullable<Parameters<typeof alexnetDy>[0]>;
 

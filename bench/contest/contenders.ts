@@ -44,7 +44,7 @@ function typescript(
   description: Omit<Description, "command" | "args" | "env" | "allocator"> &
     Partial<Pick<Description, "allocator">>,
 ) {
-  const script = fileURLToPath(new URL(`workers/${file}.ts`, import.meta.url));
+  const script = fileURLToPath(new URL(`../workers/${file}.ts`, import.meta.url));
   const args = [...process.execArgv, script];
   const { allocator = "" } = description;
   const env = allocator === "huge pages" ? HUGE_PAGES : {};
@@ -90,7 +90,7 @@ export function pytorch(
     how: `${formulation} ${mode}`,
     allocator,
     command: python,
-    args: [fileURLToPath(new URL("peer.py", import.meta.url))],
+    args: [fileURLToPath(new URL("../workers/peer.py", import.meta.url))],
     env: allocator === "tcmalloc" ? { LD_PRELOAD: tcmalloc! } : {},
     variant: { formulation, mode },
   });

@@ -1,9 +1,9 @@
 import { InvalidArgumentError, Option } from "commander";
 import { closest, distance } from "fastest-levenshtein";
-import { UsageError } from "../errors/index.js";
-import type { RewriteName } from "../rewrite/index.js";
-import { DEVICES, LARGEST_BATCH } from "../runs/choices.js";
-import type { Device } from "../runtime/index.js";
+import { UsageError } from "../../errors/index.js";
+import type { RewriteName } from "../../rewrite/index.js";
+import { DEVICES, LARGEST_BATCH } from "../../runs/choices.js";
+import type { Device } from "../../runtime/index.js";
 
 /** The option of every command that gives results to other programs. */
 export const JSON_OPTION = ["--json", "print one JSON document"] as const;
@@ -122,7 +122,7 @@ export function withoutRewritesOption(): Option {
  * @throws UsageError with the names there are
  */
 export async function findRewrites(names: readonly string[] = []): Promise<readonly RewriteName[]> {
-  const { REWRITE_NAMES } = await import("../rewrite/index.js");
+  const { REWRITE_NAMES } = await import("../../rewrite/index.js");
   const known: readonly string[] = [...REWRITE_NAMES, ALL_REWRITES];
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) {
