@@ -1,15 +1,16 @@
-import { GraphError } from "../errors/index.js";
+import { GraphError, ShapeError } from "../errors/index.js";
 import { atScope, currentScope, type Tensor } from "../ir/index.js";
 import { scalar } from "../ops/index.js";
 import { Ambient } from "../util/ambient.js";
+import { formatShape } from "../util/shape.js";
 import type { AnnealedScalar } from "./annealed-scalar.js";
 import type { ForwardContext, RecordedAttention } from "./context.js";
-import { below, type Module } from "./module.js";
+import { type AnyModule, below, type Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
 /** One call of a module. */
 export interface ModuleCall {
-  readonly module: Module;
+  readonly module: AnyModule;
   /** Path of the module, `""` for the model itself. */
   readonly path: string;
   readonly input: Tensor;
@@ -26,6 +27,18 @@ export interface ApplyOptions {
   readonly mask?: ForwardContext["mask"];
   /** Told of each call of a module, inner ones first: for reading what is inside a network. */
   readonly onCall?: (call: ModuleCall) => void;
+  /**
+   * Puts other values in the place of attention that a layer records; they must have its shape. What is recorded is
+   * what is used.
+   */
+  readonly replaceAttention?: (place: AttentionPlace, attention: RecordedAttention) => Tensor;
+}
+
+/** Which attention of a network. */
+export interface AttentionPlace {
+  /** Path of the layer, as in {@link Applied.attention}. */
+  readonly layer: string;
+  readonly kind: string;
 }
 
 /** What applying a model gives. */
@@ -62,7 +75,7 @@ class ForwardPass implements ForwardContext {
   readonly state: Record<string, Tensor>;
   readonly attention: Record<string, Record<string, RecordedAttention>> = {};
   readonly #names: ReadonlyMap<Parameter, string>;
-  readonly #paths: ReadonlyMap<Module, string>;
+  readonly #paths: ReadonlyMap<AnyModule, string>;
   readonly #options: ApplyOptions;
   /** Where the model as a whole is called. */
   readonly #scope = currentScope();
@@ -101,21 +114,25 @@ class ForwardPass implements ForwardContext {
     throw new GraphError("dropout in training needs masks", { hint: "pass the option `mask`" });
   }
 
-  recordAttention(kind: string, attention: RecordedAttention): void {
+  recordAttention(kind: string, attention: RecordedAttention): Tensor {
     const path = this.#caller.current;
-    let name = path;
-    for (let n = 2; this.attention[name]?.[kind] !== undefined; n++) name = `${path}#${n}`;
-    this.attention[name] = { ...this.attention[name], [kind]: attention };
+    let layer = path;
+    for (let n = 2; this.attention[layer]?.[kind] !== undefined; n++) layer = `${path}#${n}`;
+    const values = this.#options.replaceAttention?.({ layer, kind }, attention) ?? attention.values;
+    assertShape(values, attention.values, `attention that replaces "${kind}" of ${layer || "the model"}`);
+    this.attention[layer] = { ...this.attention[layer], [kind]: { ...attention, values } };
+    return values;
   }
 
-  call(module: Module, x: Tensor): Tensor {
-    const path = this.#paths.get(module);
+  call<More extends readonly Tensor[]>(module: Module<More>, x: Tensor, ...more: More): Tensor {
+    const known = module as unknown as AnyModule;
+    const path = this.#paths.get(known);
     // A module that was made within `forward` works for the one that made it.
-    if (path === undefined) return module.forward(x, this);
+    if (path === undefined) return module.forward(x, this, ...more);
     const output = this.#caller.run(path, () =>
-      atScope(below(this.#scope, path), () => module.forward(x, this)),
+      atScope(below(this.#scope, path), () => module.forward(x, this, ...more)),
     );
-    this.#options.onCall?.({ module, path, input: x, output });
+    this.#options.onCall?.({ module: known, path, input: x, output });
     return output;
   }
 
@@ -129,6 +146,11 @@ class ForwardPass implements ForwardContext {
       },
     );
   }
+}
+
+function assertShape(values: Tensor, expected: Tensor, what: string): void {
+  if (values.shape.join() === expected.shape.join()) return;
+  throw new ShapeError(what, formatShape(expected.shape), formatShape(values.shape));
 }
 
 function checkAnnealed(model: Module, { annealed = {} }: ApplyOptions): void {

@@ -31,8 +31,10 @@ export interface ForwardContext {
    * Keeps attention of the layer that is being called, to be read out.
    *
    * @param kind what it weighs, such as `"kernel"`, `"filter"` or `"spatial"`; a layer may record several kinds
+   * @returns the values that the layer is to go on with: its own, unless whoever applies the model replaces them to
+   * see whether they matter
    */
-  recordAttention(kind: string, attention: RecordedAttention): void;
+  recordAttention(kind: string, attention: RecordedAttention): Tensor;
   /** Applies a module to `x`, its nodes and attention under the module's path: what {@link Module.call} does. */
-  call(module: Module, x: Tensor): Tensor;
+  call<More extends readonly Tensor[]>(module: Module<More>, x: Tensor, ...more: More): Tensor;
 }

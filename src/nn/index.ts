@@ -8,7 +8,7 @@ export { freeze } from "./freeze.js";
 export * from "./initializers.js";
 export * from "./layers.js";
 export * from "./losses.js";
-export { Module } from "./module.js";
+export { type AnyModule, Module } from "./module.js";
 export { type Initializer, Parameter } from "./parameter.js";
 export { Sequential } from "./sequential.js";
 export * from "./state.js";

@@ -4,7 +4,10 @@ import { AnnealedScalar } from "./annealed-scalar.js";
 import type { ForwardContext } from "./context.js";
 import { Parameter } from "./parameter.js";
 
-type Member = Module | Parameter | AnnealedScalar;
+/** A module, whatever further tensors it takes. */
+export type AnyModule = Module<readonly Tensor[]>;
+
+type Member = AnyModule | Parameter | AnnealedScalar;
 
 /**
  * A layer, or a network of layers. Parameters and inner modules are plain properties, or stand in lists and
@@ -13,6 +16,8 @@ type Member = Module | Parameter | AnnealedScalar;
  *
  * A module or parameter that is found in several places is one, under the path found first: it has one
  * state, and its gradient is the sum over its uses.
+ *
+ * A module takes one tensor; one that needs more, such as attention made elsewhere, names them as `More`.
  *
  * @example
  * class Residual extends Module {
@@ -25,29 +30,29 @@ type Member = Module | Parameter | AnnealedScalar;
  *   }
  * }
  */
-export abstract class Module {
+export abstract class Module<More extends readonly Tensor[] = readonly []> {
   /** Computes the output; called while the model is traced. Others call {@link Module.call}. */
-  abstract forward(x: Tensor, context: ForwardContext): Tensor;
+  abstract forward(x: Tensor, context: ForwardContext, ...more: More): Tensor;
 
   /** Applies the module: `forward`, with the path of this module on every node and on recorded attention. */
-  call(x: Tensor, context: ForwardContext): Tensor {
-    return context.call(this, x);
+  call(x: Tensor, context: ForwardContext, ...more: More): Tensor {
+    return context.call(this, x, ...more);
   }
 
   /** Modules that are properties of this one, in lists and records too, each once, by name. */
-  children(): readonly (readonly [name: string, module: Module])[] {
-    return this.#members().filter((member): member is [string, Module] => member[1] instanceof Module);
+  children(): readonly (readonly [name: string, module: AnyModule])[] {
+    return this.#members().filter((member): member is [string, AnyModule] => member[1] instanceof Module);
   }
 
   /** This module and all below it by path, each once, a module before those within it. This module's path is `""`. */
-  namedModules(): readonly (readonly [path: string, module: Module])[] {
-    const found = new Map<Module, string>();
-    const visit = (module: Module, path: string) => {
+  namedModules(): readonly (readonly [path: string, module: AnyModule])[] {
+    const found = new Map<AnyModule, string>();
+    const visit = (module: AnyModule, path: string) => {
       if (found.has(module)) return;
       found.set(module, path);
       for (const [name, child] of module.children()) visit(child, below(path, name));
     };
-    visit(this, "");
+    visit(this as unknown as AnyModule, "");
     return Array.from(found, ([module, path]) => [path, module] as const);
   }
 
@@ -58,7 +63,9 @@ export abstract class Module {
    */
   namedParameters({ recurse = true }: { readonly recurse?: boolean } = {}): [string, Parameter][] {
     const found = new Map<Parameter, string>();
-    for (const [path, module] of recurse ? this.namedModules() : [["", this] as const]) {
+    for (const [path, module] of recurse
+      ? this.namedModules()
+      : [["", this as unknown as AnyModule] as const]) {
       for (const [name, member] of module.#members()) {
         if (member instanceof Parameter && !found.has(member)) found.set(member, below(path, name));
       }

@@ -47,6 +47,29 @@ describe("attention", () => {
     ]);
   });
 
+  it("can be replaced, and the layer goes on with what replaces it", () => {
+    const model = new Sequential(new DynamicConv2d(4, 4, 1));
+    const uniform = input("float32", [2, 4]);
+    const places: unknown[] = [];
+    const { output, attention } = applyModel(model, stateOf(model), x, {
+      replaceAttention: (place) => {
+        places.push(place);
+        return uniform;
+      },
+    });
+    expect(places).toEqual([{ layer: "0", kind: "kernel" }]);
+    expect(attention["0"]!.kernel!.values).toBe(uniform);
+    expect(output.inputs[1]).toBe(uniform);
+  });
+
+  it("is not replaced by values of another shape", () => {
+    const model = new Sequential(new DynamicConv2d(4, 4, 1));
+    const replaceAttention = () => input("float32", [2, 3]);
+    expect(() => applyModel(model, stateOf(model), x, { replaceAttention })).toThrow(
+      'attention that replaces "kernel" of 0',
+    );
+  });
+
   it("of a layer that is called twice is kept for each call", () => {
     const layer = new TwoKinds();
     const model = new Sequential(layer, layer);

@@ -68,8 +68,11 @@ export class DynamicConv2d extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const attention = this.routing.call(x, context);
-    context.recordAttention("kernel", { values: attention, activation: this.routing.activation, axis: 1 });
+    const attention = context.recordAttention("kernel", {
+      values: this.routing.call(x, context),
+      activation: this.routing.activation,
+      axis: 1,
+    });
     const bias = this.bias && matmul(attention, context.read(this.bias));
     return mixedConv2d(x, attention, context.read(this.weight), bias, this.#options);
   }
