@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { accuracySpec, type CurvePoint, lossSpec, type RunCurves, writeFigure } from "../report/index.js";
+import { hasSharp } from "../util/sharp.js";
 import { readRunMetrics } from "./metrics.js";
 import { runNames } from "./run-names.js";
 
@@ -11,13 +12,14 @@ export interface CurvesOfRuns {
 
 /**
  * Draws the loss and accuracy of runs, several in one picture, as `curves-loss` and `curves-accuracy`,
- * `.svg` and `.png`, in `folder`, which is made where it is missing.
+ * `.svg` and `.png`, in `folder`, which is made where it is missing. Without sharp there are no PNGs.
  *
  * @throws CheckpointError if a run has no metrics
  */
 export async function writeCurves(runs: readonly string[], folder: string): Promise<void> {
   const { loss, accuracy } = await readCurves(runs);
-  const files = (name: string) => [join(folder, `${name}.svg`), join(folder, `${name}.png`)];
+  const endings = (await hasSharp()) ? ["svg", "png"] : ["svg"];
+  const files = (name: string) => endings.map((ending) => join(folder, `${name}.${ending}`));
   await writeFigure(files("curves-loss"), lossSpec(loss));
   await writeFigure(files("curves-accuracy"), accuracySpec(accuracy));
 }

@@ -7,6 +7,7 @@ import { type ConfigValue, type PredictionTile, predictionTiles, type ReportRun 
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { elementCount } from "../util/shape.js";
+import { hasSharp } from "../util/sharp.js";
 import { readRunMetrics } from "./metrics.js";
 
 /** Test images in the report. */
@@ -47,8 +48,9 @@ export async function reportRun(
   };
 }
 
-/** Test images with the classes that a run predicts. */
+/** Test images with the classes that a run predicts; none where they cannot be drawn. */
 async function predictions(run: OpenRun, data: DatasetPair): Promise<PredictionTile[]> {
+  if (!(await hasSharp())) return [];
   const samples = await testSamples(run, SHOWN_IMAGES, data);
   const ranked = await predict(run, samples, { top: 1 });
   return predictionTiles(predictedSamples(samples, ranked));

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { FitEnum } from "sharp";
 import { DataError, type DyconvErrorOptions } from "../errors/index.js";
+import { loadSharp } from "../util/sharp.js";
 import { readRegularFile } from "./regular-file.js";
 
 /** What becomes of an image that is not square: `"stretch"` changes its proportions, `"crop"` keeps its middle. */
@@ -57,7 +58,7 @@ export async function decodeImage(
   images: Uint8Array,
   index: number,
 ): Promise<DecodedImage> {
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   try {
     const content = await readRegularFile(path, FILE_LIMIT, checkFormat);
     const { width, height } = await sharp(content, { limitInputPixels: false }).metadata();

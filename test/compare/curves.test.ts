@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { readCurves, writeCurves } from "../../src/compare/curves.js";
 import { temporaryFolder } from "../files/folder.js";
 
@@ -61,4 +61,18 @@ it("writes into a folder that is not there yet, each run under a name of its own
     "curves-loss.png",
     "curves-loss.svg",
   ]);
+});
+
+it("draws SVGs alone where sharp cannot be loaded", async () => {
+  vi.doMock("sharp", () => {
+    throw new Error("no binaries");
+  });
+  vi.resetModules();
+  const { writeCurves: write } = await import("../../src/compare/curves.js");
+  const { renderPng } = await import("../../src/report/drawing/render.js");
+  const folder = join(await temporaryFolder(), "curves");
+  await write([await runWith("run", [{ ...EPOCH, epoch: 1, step: 4 }])], folder);
+  expect((await readdir(folder)).sort()).toEqual(["curves-accuracy.svg", "curves-loss.svg"]);
+  await expect(renderPng("<svg/>")).rejects.toThrow("needs sharp");
+  vi.doUnmock("sharp");
 });

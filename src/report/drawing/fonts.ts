@@ -1,3 +1,5 @@
+import { loadSharp } from "../../util/sharp.js";
+
 let answer: Promise<boolean> | undefined;
 
 /**
@@ -10,7 +12,7 @@ export function canDrawText(): Promise<boolean> {
 }
 
 async function drawText(text: string): Promise<Buffer> {
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32"><text y="24" font-size="24">${text}</text></svg>`;
   return sharp(Buffer.from(svg)).raw().toBuffer();
 }

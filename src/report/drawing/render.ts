@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { UsageError } from "../../errors/index.js";
 import { ensureFolder, writeFileAtomically } from "../../files/index.js";
+import { loadSharp } from "../../util/sharp.js";
 import type { FigureSpec } from "./figure-spec.js";
 import { renderSvg, standaloneSvg } from "./svg.js";
 
@@ -13,7 +14,7 @@ export interface PngOptions {
 /** Turns SVG text into a PNG on white. */
 export async function renderPng(svg: string, options: PngOptions = {}): Promise<Uint8Array> {
   const { scale = 2 } = options;
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   const pointsPerInch = 72;
   return sharp(Buffer.from(svg), { density: pointsPerInch * scale })
     .flatten({ background: "white" })

@@ -1,4 +1,5 @@
 import type { Sharp } from "sharp";
+import { loadSharp } from "../../util/sharp.js";
 import { canDrawText } from "../drawing/fonts.js";
 import { WRONG_COLOUR } from "../drawing/palette.js";
 import { type Markup, markup } from "../text/markup.js";
@@ -45,7 +46,7 @@ export async function renderPredictionGrid(
   options: PredictionGridOptions = {},
 ): Promise<Uint8Array> {
   const { columns = 18, tile = 104 } = options;
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   const pitch = { x: tile + GAP, y: tile + 2 * LINE_HEIGHT + GAP };
   const place = (index: number): Place => ({
     left: MARGIN + (index % columns) * pitch.x,
@@ -110,7 +111,7 @@ function wrongMark(tile: number): Markup {
 
 /** The image of a sample, from planes to pixels: [3, h, w] → [h, w, 3]. */
 export async function pictureOf({ pixels, height, width }: PredictedSample): Promise<Sharp> {
-  const { default: sharp } = await import("sharp");
+  const sharp = await loadSharp();
   const area = height * width;
   const interleaved = Uint8Array.from(
     { length: 3 * area },

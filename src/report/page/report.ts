@@ -54,7 +54,7 @@ function drawings({ svg, narrowSvg }: ReportFigure): Markup {
 }
 
 function predictionsSection(runs: readonly ReportRun[]): Markup | undefined {
-  const shown = runs.flatMap(({ name, predictions }) => (predictions ? [{ name, predictions }] : []));
+  const shown = runs.flatMap(({ name, predictions }) => (predictions?.length ? [{ name, predictions }] : []));
   if (shown.length === 0) return undefined;
   return markup`<section>
 <h2>Predictions</h2>
