@@ -6,7 +6,22 @@ export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/r
 export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";
 export { freeze } from "./freeze.js";
 export * from "./initializers.js";
-export * from "./layers.js";
+export * from "./layers/activation.js";
+export {
+  Conv1d,
+  type Conv1dOptions,
+  Conv2d,
+  type Conv2dOptions,
+  Conv3d,
+  type Conv3dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+} from "./layers/convolution.js";
+export * from "./layers/dropout.js";
+export * from "./layers/flatten.js";
+export * from "./layers/linear.js";
+export * from "./layers/normalization.js";
+export * from "./layers/pooling.js";
 export * from "./losses.js";
 export { type AnyModule, Module } from "./module.js";
 export { type Initializer, Parameter } from "./parameter.js";

@@ -27,6 +27,19 @@ export function normalInit(deviation: number): Initializer {
 export const kaimingNormal: Initializer = (shape, random) =>
   normalInit(Math.sqrt(2 / fanIn(shape)))(shape, random);
 
+/**
+ * N(0, √(2 / fan_out)) of He et al. 2015, where fan_out counts the outputs that an input reaches: the first size times
+ * all sizes from the third on, groups left out of account. ODConv, KernelWarehouse and FDConv begin with it.
+ */
+export const kaimingFanOut: Initializer = (shape, random) =>
+  normalInit(Math.sqrt(2 / (shape[0]! * elementCount(shape.slice(2)))))(shape, random);
+
+/** U(−a, a) with a = √(1 / fan_in), Kaiming uniform with a slope of √5: PyTorch's default of convolutions. */
+export const kaimingUniform: Initializer = (shape, random) => {
+  const bound = Math.sqrt(1 / fanIn(shape));
+  return filled(shape, () => (2 * random.uniform() - 1) * bound);
+};
+
 /** U(−a, a) with a = √(6 / (fan_in + fan_out)) of Glorot and Bengio 2010: the default of linear layers. */
 export const xavierUniform: Initializer = (shape, random) => {
   const bound = Math.sqrt(6 / (shape[0]! + fanIn(shape)));

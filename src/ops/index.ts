@@ -1,7 +1,16 @@
+export * from "./activations.js";
 export * from "./blocked-convolution.js";
 export { fromBlocked, fromBlockedOperator, toBlocked, toBlockedOperator } from "./blocked-layout.js";
 export * from "./channel-affine.js";
 export * from "./convolution.js";
+export {
+  type Convolution3dOptions,
+  conv3d,
+  mixedConv3d,
+  type Triple,
+  type TripleOption,
+  toTriple,
+} from "./convolution3d.js";
 export * from "./elementwise.js";
 export * from "./input.js";
 export * from "./layout.js";

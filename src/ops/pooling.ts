@@ -7,6 +7,7 @@ import { add, sub } from "./elementwise.js";
 import { expectLayout } from "./expect.js";
 import { constant } from "./input.js";
 import { interleave, pad, reshape, slice, takeTap, zerosLike } from "./layout.js";
+import { matmul, transposeLast } from "./matmul.js";
 import { mean } from "./reduce.js";
 import { type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
 
@@ -198,4 +199,31 @@ export function avgPool2d(x: Tensor, options: PoolingOptions): Tensor {
 /** Mean over each channel's whole image: [B, C, H, W] → [B, C, 1, 1]. */
 export function globalAvgPool2d(x: Tensor): Tensor {
   return mean(x, { axes: [2, 3], keepDims: true });
+}
+
+/** Shares of a mean over windows ⌊i·size/count⌋ … ⌈(i+1)·size/count⌉ of one axis: [count, size]. */
+function adaptiveShares(size: number, count: number): Tensor {
+  const shares = new Float32Array(count * size);
+  for (let i = 0; i < count; i++) {
+    const [start, end] = [Math.floor((i * size) / count), Math.ceil(((i + 1) * size) / count)];
+    shares.fill(1 / (end - start), i * size + start, i * size + end);
+  }
+  return constant(shares, [count, size], "float32", "shares");
+}
+
+/**
+ * Mean over windows that divide the image evenly, or overlap where they cannot: rows ⌊i·H/H′⌋ … ⌈(i+1)·H/H′⌉, and
+ * columns alike, as PyTorch's `adaptive_avg_pool2d`.
+ *
+ * @param x [B, C, H, W]
+ * @param outputSize H′ and W′, or one number for both
+ * @returns [B, C, H′, W′]
+ */
+export function adaptiveAvgPool2d(x: Tensor, outputSize: PairOption): Tensor {
+  expectLayout("adaptiveAvgPool2d", x, "[B, C, H, W]");
+  const [rows, columns] = toPair("outputSize", outputSize, 1);
+  if (rows === 1 && columns === 1) return globalAvgPool2d(x);
+  const [height, width] = x.shape.slice(2) as readonly number[];
+  const narrow = matmul(x, transposeLast(adaptiveShares(width!, columns)));
+  return matmul(adaptiveShares(height!, rows), narrow);
 }

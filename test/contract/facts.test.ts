@@ -38,6 +38,8 @@ const SAMPLES: Record<string, Sample> = {
   sigmoid: sameShape(ops.sigmoid, 1),
   logSigmoid: sameShape(ops.logSigmoid, 1),
   tanh: sameShape(ops.tanh, 1),
+  clamp: sameShape((x) => ops.clamp(x, { min: -0.5, max: 0.75 }), 1),
+  hardSigmoid: sameShape(ops.hardSigmoid, 1),
   add: sameShape(ops.add, 2),
   sub: sameShape(ops.sub, 2),
   mul: sameShape(ops.mul, 2),

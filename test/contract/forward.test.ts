@@ -52,6 +52,63 @@ describe("conv2d agrees with a plain loop", () => {
   }
 });
 
+describe("conv3d agrees with a plain loop", () => {
+  interface Geometry {
+    readonly stride?: ops.Triple;
+    readonly padding?: ops.Triple;
+    readonly dilation?: ops.Triple;
+    readonly groups?: number;
+    readonly kernel?: ops.Triple;
+  }
+  const cases: Readonly<Record<string, Geometry>> = {
+    plain: {},
+    "every size of its own": {
+      kernel: [2, 3, 1],
+      stride: [1, 2, 3],
+      padding: [1, 2, 0],
+      dilation: [2, 1, 3],
+    },
+    "no padding between slices": { stride: [2, 1, 1], dilation: [1, 2, 1] },
+    "stride beyond the kernel": { kernel: [1, 1, 2], stride: [2, 3, 1], padding: [0, 1, 1] },
+    "more padding than reach": { padding: [3, 4, 1], kernel: [3, 2, 2] },
+    depthwise: { groups: 4, padding: [1, 1, 1] },
+  };
+  const shape = [2, 4, 5, 6, 4];
+  for (const [name, options] of Object.entries(cases)) {
+    const { kernel = [3, 3, 3], stride = [1, 1, 1], padding = [0, 0, 0], dilation = [1, 1, 1] } = options;
+    const inner = 4 / (options.groups ?? 1);
+    agrees(
+      name,
+      (x, w, b) => ops.conv3d(x!, w!, b, options),
+      [shape, [4, inner, ...kernel], [4]],
+      [
+        ...[2, 4],
+        ...kernel.map((taps, i) =>
+          outputSize(shape[i + 2]!, taps, {
+            stride: stride[i]!,
+            padding: padding[i]!,
+            dilation: dilation[i]!,
+          }),
+        ),
+      ],
+      ([b, o, ...at], volume, weight, bias) => {
+        const first = Math.floor(o! / (4 / (options.groups ?? 1))) * inner;
+        const terms = positions([inner, ...kernel]).map(([c, ...tap]) => {
+          const place = at.map((n, i) => n * stride[i]! - padding[i]! + tap[i]! * dilation[i]!);
+          return (volume!(b!, first + c!, ...place) ?? 0) * weight!(o!, c!, ...tap)!;
+        });
+        return bias!(o!)! + total(terms);
+      },
+    );
+  }
+
+  it("refuses a kernel that a volume has no room for", () => {
+    const [x, w] = [ops.input("float32", [1, 2, 2, 4, 4]), ops.input("float32", [2, 2, 3, 3, 3])];
+    expect(() => ops.conv3d(x, w)).toThrow(/conv3d: expected a volume at least as large/);
+    expect(() => ops.conv3d(x, w, undefined, { padding: [1, 1] as never })).toThrow(/one or three/);
+  });
+});
+
 describe("convTranspose2d agrees with a plain loop", () => {
   const cases: Readonly<Record<string, Window & { readonly outputPadding?: number }>> = {
     plain: {},
@@ -115,6 +172,29 @@ describe("pooling agrees with a plain loop", () => {
     outputShape,
     (at, image) => total(windowAt(at, image!)) / 9,
   );
+
+  for (const [rows, columns] of [
+    [3, 2],
+    [8, 7],
+    [1, 5],
+  ] as const) {
+    agrees(
+      `adaptiveAvgPool2d to ${rows}×${columns}`,
+      (x) => ops.adaptiveAvgPool2d(x!, [rows, columns]),
+      [shape],
+      [2, 3, rows, columns],
+      ([b, c, i, j], image) => {
+        const window = (place: number, size: number, count: number) => {
+          const [start, end] = [Math.floor((place * size) / count), Math.ceil(((place + 1) * size) / count)];
+          return Array.from({ length: end - start }, (_, n) => start + n);
+        };
+        const cells = window(i!, 8, rows).flatMap((y) =>
+          window(j!, 7, columns).map((x) => image!(b!, c!, y, x)!),
+        );
+        return total(cells) / cells.length;
+      },
+    );
+  }
 
   agrees(
     "globalAvgPool2d",

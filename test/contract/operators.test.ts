@@ -23,6 +23,9 @@ const awayFromZero = (shape: readonly number[], purpose: string) =>
 const distinct = (length: number) =>
   Float32Array.from(new RandomStream(7, "distinct").permutation(length), (rank) => (rank - length / 2) * 0.1);
 
+/** From −1.5 to 1.3, a tenth off every kink below: at −0.75, −0.5, 0, 0.75 and 0.8. */
+const spaced = Float32Array.from({ length: 30 }, (_, i) => (i - 15) / 10 + 0.03);
+
 const A = [2, 3];
 const B = [3];
 const IMAGE = [2, 4, 7, 6];
@@ -41,6 +44,11 @@ const rows: Readonly<Record<string, Row>> = {
   sigmoid: { fn: ops.sigmoid, shapes: [A] },
   logSigmoid: { fn: ops.logSigmoid, shapes: [A] },
   tanh: { fn: ops.tanh, shapes: [A] },
+  clamp: { fn: (x) => ops.clamp(x, { min: -0.5, max: 0.8 }), shapes: [[2, 3, 5]], inputs: [spaced] },
+  relu6: { fn: (x) => ops.relu6(ops.mul(x, 8)), shapes: [[2, 3, 5]], inputs: [spaced] },
+  hardSigmoid: { fn: (x) => ops.hardSigmoid(ops.mul(x, 4)), shapes: [[2, 3, 5]], inputs: [spaced] },
+  hardSwish: { fn: (x) => ops.hardSwish(ops.mul(x, 4)), shapes: [[2, 3, 5]], inputs: [spaced] },
+  silu: { fn: ops.silu, shapes: [A] },
   sign: { fn: (x) => ops.mul(x, ops.sign(x)), shapes: [A], inputs: [awayFromZero(A, "sign")] },
   cast: {
     fn: (x) => ops.mul(x, ops.cast(ops.cast(x, "bool"), "float32")),
@@ -139,6 +147,21 @@ const rows: Readonly<Record<string, Row>> = {
     inputs: [distinct(84)],
   },
   avgPool2d: { fn: (x) => ops.avgPool2d(x, { kernelSize: 3, stride: 2, padding: 1 }), shapes: [IMAGE] },
+  adaptiveAvgPool2d: { fn: (x) => ops.adaptiveAvgPool2d(x, [2, 4]), shapes: [IMAGE] },
+  conv3d: {
+    fn: (x, w, b) =>
+      ops.conv3d(x, w, b, { stride: [2, 1, 2], padding: [1, 2, 0], dilation: [1, 2, 1], groups: 2 }),
+    shapes: [[2, 4, 4, 3, 5], [4, 2, 3, 2, 3], [4]],
+  },
+  mixedConv3d: {
+    fn: (x, attention, w, b) => ops.mixedConv3d(x, attention, w, b, { padding: 1, stride: [1, 2, 1] }),
+    shapes: [
+      [2, 2, 3, 4, 3],
+      [2, 2],
+      [2, 3, 2, 2, 3, 3],
+      [2, 3],
+    ],
+  },
   globalAvgPool2d: { fn: ops.globalAvgPool2d, shapes: [IMAGE] },
   conv2d: { fn: (x, w, b) => ops.conv2d(x, w, b, { padding: 1 }), shapes: [IMAGE, [3, 4, 3, 3], [3]] },
   "conv2d, stride 2": {

@@ -25,6 +25,10 @@ const unary = {
   sigmoid: ops.sigmoid,
   logSigmoid: ops.logSigmoid,
   tanh: ops.tanh,
+  relu6: ops.relu6,
+  hardSigmoid: ops.hardSigmoid,
+  hardSwish: ops.hardSwish,
+  silu: ops.silu,
   zerosLike: ops.zerosLike,
   transposeLast: ops.transposeLast,
   globalAvgPool2d: ops.globalAvgPool2d,
@@ -61,6 +65,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...Object.fromEntries(
     Object.entries(binary).map(([name, f]) => [name, ([a, b]: readonly Tensor[]) => f(a!, b!)]),
   ),
+  clamp: ([x], [min, max]) => ops.clamp(x!, { min: min!, max: max! }),
   addNumber: ([x], [n]) => ops.add(x!, n!),
   where: ([c, a, b]) => ops.where(c!, a!, b!),
   cast: ([x], [n]) => ops.cast(x!, DTYPES[n!] as DType),
@@ -92,6 +97,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   convTranspose2d: ([x, w], n) => ops.convTranspose2d(x!, w!, { ...window(n), outputPadding: n[4]! }),
   maxPool2d: ([x], n) => ops.maxPool2d(x!, pairs(n)),
   avgPool2d: ([x], n) => ops.avgPool2d(x!, pairs(n)),
+  adaptiveAvgPool2d: ([x], n) => ops.adaptiveAvgPool2d(x!, [n[0]!, n[1]!]),
+  conv3d: ([x, w, b], n) => ops.conv3d(x!, w!, n[4] === 1 ? b : undefined, window(n)),
+  mixedConv3d: ([x, attention, experts, bias], n) =>
+    ops.mixedConv3d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),
   perSampleConv2d: ([x, kernels, bias], n) =>
     ops.perSampleConv2d(x!, kernels!, n[4] === 1 ? bias : undefined, window(n)),
   mixedConv2d: ([x, attention, experts, bias], n) =>
@@ -115,6 +124,7 @@ export const BEGINNINGS: readonly (readonly [DType, Shape])[] = [
   ["float32", [4, 2, 3, 1]],
   ["float32", ["batch", 4, 3, 3]],
   ["float32", [2, 2, 4, 2, 2]],
+  ["float32", [2, 2, 4, 1, 2, 2]],
   ["float32", [2, 4]],
   ["float32", [4]],
   ["float32", []],

@@ -1,31 +1,67 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../../src/errors/index.js";
+import { gradients } from "../../src/grad/index.js";
 import type { Tensor } from "../../src/ir/index.js";
 import {
   applyModel,
+  BatchNorm1d,
   BatchNorm2d,
+  BatchNorm3d,
   Dropout,
   Linear,
+  type Module,
   Sequential,
   stateSpecs,
   TrainingInputs,
 } from "../../src/nn/index.js";
-import { input } from "../../src/ops/index.js";
+import { input, sum } from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
 import { randomArray } from "../contract/gradient-check.js";
 
-const symbolicState = (layer: BatchNorm2d) =>
+const symbolicState = (layer: Module) =>
   Object.fromEntries(layer.namedParameters().map(([name, { shape }]) => [name, input("float32", shape)]));
 
 describe("BatchNorm2d", () => {
-  it("refuses to train on one value a channel, and says what to do", () => {
+  it("normalises single values by the running statistics in training, and leaves those as they are", async () => {
+    const values = {
+      weight: Float32Array.of(1.5, 0.5),
+      bias: Float32Array.of(0.1, -0.2),
+      running_mean: Float32Array.of(1, 2),
+      running_var: Float32Array.of(4, 9),
+    };
+    for (const [layer, shape] of [
+      [new BatchNorm1d(2, { epsilon: 0 }), [1, 2]],
+      [new BatchNorm1d(2, { epsilon: 0 }), [1, 2, 1]],
+      [new BatchNorm2d(2, { epsilon: 0 }), [1, 2, 1, 1]],
+      [new BatchNorm3d(2, { epsilon: 0 }), [1, 2, 1, 1, 1]],
+    ] as const) {
+      const fn = await compile(
+        (state: Readonly<Record<string, Tensor>>, x) => {
+          const { output, state: next } = applyModel(layer, state, x, { training: true });
+          return { output, next, gradient: gradients(sum(output), x) };
+        },
+        [stateSpecs(layer), spec(shape)],
+      );
+      const { output, next, gradient } = await fn(values, Float32Array.of(3, 8));
+      await fn.dispose();
+      expect(Array.from(output as Float32Array)).toEqual(
+        [1.5 + Math.fround(0.1), 1 - Math.fround(0.2)].map(Math.fround),
+      );
+      expect(gradient).toEqual(Float32Array.of(0.75, 0.5 / 3));
+      expect(next).toEqual(values);
+    }
+  });
+
+  it("refuses inputs of another rank", () => {
     const layer = new BatchNorm2d(4);
-    const train = () =>
-      applyModel(layer, symbolicState(layer), input("float32", [1, 4, 1, 1]), { training: true });
-    expect(train).toThrow(UsageError);
-    expect(train).toThrow(/more than one value per channel/);
-    expect(() => applyModel(layer, symbolicState(layer), input("float32", [1, 4, 1, 1]))).not.toThrow();
+    const apply = (shape: readonly number[]) => () =>
+      applyModel(layer, symbolicState(layer), input("float32", shape));
+    expect(apply([2, 4, 3])).toThrow(/BatchNorm2d: expected \[B, C, H, W\]/);
+    expect(() =>
+      applyModel(new BatchNorm1d(4), symbolicState(layer), input("float32", [2, 4, 3, 3])),
+    ).toThrow(/BatchNorm1d: expected \[B, C\] or \[B, C, L\]/);
+    expect(() => new BatchNorm3d(0)).toThrow(/BatchNorm3d: channels must be/);
   });
 
   it("keeps the biased variance for the batch and the unbiased one for the running statistics", async () => {

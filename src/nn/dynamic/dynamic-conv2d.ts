@@ -3,7 +3,7 @@ import type { Tensor } from "../../ir/index.js";
 import { type MixingPlan, matmul, mixedConv2d, type PairOption } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
 import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
-import { type Conv2dOptions, convolutionShape } from "../layers.js";
+import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";

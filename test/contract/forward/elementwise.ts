@@ -3,6 +3,8 @@ import * as ops from "../../../src/ops/index.js";
 import { randomArray } from "../gradient-check.js";
 import { agrees } from "./check.js";
 
+const hardSigmoid = (x: number) => Math.min(Math.max(x + 3, 0), 6) / 6;
+
 const A = [2, 3];
 const B = [3];
 
@@ -18,6 +20,11 @@ const unary: Readonly<Record<string, Unary>> = {
   sigmoid: [ops.sigmoid, (x) => 1 / (1 + Math.exp(-x))],
   logSigmoid: [ops.logSigmoid, (x) => -Math.log(1 + Math.exp(-x))],
   tanh: [ops.tanh, Math.tanh],
+  clamp: [(x) => ops.clamp(x, { min: -0.4, max: 0.6 }), (x) => Math.min(Math.max(x, -0.4), 0.6)],
+  relu6: [(x) => ops.relu6(ops.mul(x, 9)), (x) => Math.min(Math.max(9 * x, 0), 6)],
+  hardSigmoid: [(x) => ops.hardSigmoid(ops.mul(x, 4)), (x) => hardSigmoid(4 * x)],
+  hardSwish: [(x) => ops.hardSwish(ops.mul(x, 4)), (x) => 4 * x * hardSigmoid(4 * x)],
+  silu: [ops.silu, (x) => x / (1 + Math.exp(-x))],
   "log of what is positive": [(x) => ops.log(ops.abs(x)), (x) => Math.log(Math.abs(x))],
   "sqrt of what is positive": [(x) => ops.sqrt(ops.abs(x)), (x) => Math.sqrt(Math.abs(x))],
   "cast to int64 and back": [(x) => ops.cast(ops.cast(x, "int64"), "float32"), (x) => Math.trunc(x)],

@@ -1,0 +1,275 @@
+import { expectWhole } from "../../errors/expect.js";
+import { ShapeError, UsageError } from "../../errors/index.js";
+import { formatType, type Tensor } from "../../ir/index.js";
+import {
+  add,
+  type Convolution3dOptions,
+  type ConvolutionOptions,
+  conv2d,
+  conv3d,
+  convolutionAttributes,
+  convTranspose2d,
+  type PairOption,
+  reshape,
+  type TripleOption,
+  toPair,
+  toTriple,
+} from "../../ops/index.js";
+import type { ForwardContext } from "../context.js";
+import { kaimingNormal, zerosInit } from "../initializers.js";
+import { Module } from "../module.js";
+import { Parameter } from "../parameter.js";
+
+/** Options of a convolution layer. */
+export interface Conv2dOptions extends ConvolutionOptions {
+  /** Adds a bias a channel; `true` by default. */
+  readonly bias?: boolean;
+}
+
+/** Options of a convolution layer over sequences. */
+export interface Conv1dOptions {
+  /** Step of the window; 1 by default. */
+  readonly stride?: number;
+  /** Zeros on each side; 0 by default. */
+  readonly padding?: number;
+  /** Distance between taps; 1 by default. */
+  readonly dilation?: number;
+  /** Channels are split into this many independent convolutions; 1 by default. */
+  readonly groups?: number;
+  /** Adds a bias a channel; `true` by default. */
+  readonly bias?: boolean;
+}
+
+/** Options of a convolution layer over volumes. */
+export interface Conv3dOptions extends Convolution3dOptions {
+  /** Adds a bias a channel; `true` by default. */
+  readonly bias?: boolean;
+}
+
+/** Options of a transposed convolution layer. */
+export interface ConvTranspose2dOptions extends Conv2dOptions {
+  /** Added to one side of the output, less than the stride or the dilation; 0 by default. */
+  readonly outputPadding?: PairOption;
+}
+
+/** What the sizes of a convolution layer are made from. */
+interface ConvolutionSizes {
+  readonly inChannels: number;
+  readonly outChannels: number;
+}
+
+/** @throws UsageError for channels that are no whole numbers, or that `groups` do not divide */
+function expectGroups({ inChannels, outChannels }: ConvolutionSizes, groups: number): void {
+  expectWhole("inChannels", inChannels);
+  expectWhole("outChannels", outChannels);
+  expectWhole("groups", groups);
+  if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+    throw new UsageError(`${groups} groups do not divide ${inChannels} and ${outChannels} channels`);
+  }
+}
+
+/**
+ * Shape of a convolution layer's weight, [outChannels, inChannels / groups, kh, kw].
+ *
+ * @throws UsageError for sizes and options that no convolution can have
+ */
+export function convolutionShape(
+  sizes: ConvolutionSizes & { readonly kernelSize: PairOption },
+  options: ConvolutionOptions,
+): readonly number[] {
+  const { groups } = convolutionAttributes(options);
+  expectGroups(sizes, groups);
+  const { inChannels, outChannels, kernelSize } = sizes;
+  return [outChannels, inChannels / groups, ...toPair("kernelSize", kernelSize, 1)];
+}
+
+/** Shape of the weight of a convolution over sequences, [outChannels, inChannels / groups, k]; checked alike. */
+export function convolution1dShape(
+  sizes: ConvolutionSizes & { readonly kernelSize: number },
+  options: Conv1dOptions,
+): readonly number[] {
+  const { inChannels, outChannels, kernelSize } = sizes;
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  expectGroups(sizes, groups);
+  expectWhole("kernelSize", kernelSize);
+  expectWhole("stride", stride);
+  expectWhole("padding", padding, 0);
+  expectWhole("dilation", dilation);
+  return [outChannels, inChannels / groups, kernelSize];
+}
+
+/** Shape of the weight of a convolution over volumes, [outChannels, inChannels / groups, kd, kh, kw]; checked alike. */
+export function convolution3dShape(
+  sizes: ConvolutionSizes & { readonly kernelSize: TripleOption },
+  options: Convolution3dOptions,
+): readonly number[] {
+  const { inChannels, outChannels, kernelSize } = sizes;
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  expectGroups(sizes, groups);
+  toTriple("stride", stride, 1);
+  toTriple("padding", padding, 0);
+  toTriple("dilation", dilation, 1);
+  return [outChannels, inChannels / groups, ...toTriple("kernelSize", kernelSize, 1)];
+}
+
+/** A convolution over sequences as one over images of height 1. */
+export function asImageOptions({ stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv1dOptions) {
+  return {
+    stride: [1, stride],
+    padding: [0, padding],
+    dilation: [1, dilation],
+    groups,
+  } as const satisfies ConvolutionOptions;
+}
+
+/** Puts an axis of size 1 before the last. */
+export function withHeight(x: Tensor): Tensor {
+  return reshape(x, [...x.shape.slice(0, -1), 1, x.shape.at(-1)!]);
+}
+
+/** Takes away the last axis but one, which is of size 1. */
+export function withoutHeight(x: Tensor): Tensor {
+  return reshape(x, [...x.shape.slice(0, -2), x.shape.at(-1)!]);
+}
+
+/**
+ * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
+ * H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and W′ alike. y = W ∗ x + b, without turning the kernel
+ * round, as everywhere in deep learning. PyTorch's `Conv2d` with padding by zeros.
+ *
+ * The weight begins with N(0, √(2 / fan_in)), He et al., ICCV 2015, equation 10; the bias with zeros.
+ *
+ * @example
+ * new Conv2d(16, 32, 3, { stride: 2, padding: 1 }); // [B, 16, 32, 32] → [B, 32, 16, 16]
+ */
+export class Conv2d extends Module {
+  /** [outChannels, inChannels / groups, kh, kw] */
+  weight: Parameter;
+  /** [outChannels] */
+  bias: Parameter | undefined;
+  readonly #options: Conv2dOptions;
+
+  /**
+   * @param inChannels channels of the input, a multiple of `groups`
+   * @param outChannels channels of the output, a multiple of `groups`
+   * @param kernelSize kernel height and width, or one number for both
+   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
+   */
+  constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: Conv2dOptions = {}) {
+    super();
+    this.#options = options;
+    const shape = convolutionShape({ inChannels, outChannels, kernelSize }, options);
+    this.weight = new Parameter(shape, kaimingNormal);
+    this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    return conv2d(x, context.read(this.weight), this.bias && context.read(this.bias), this.#options);
+  }
+}
+
+/**
+ * Convolution over sequences: [B, inChannels, L] → [B, outChannels, L′], otherwise as {@link Conv2d}. PyTorch's `Conv1d`.
+ */
+export class Conv1d extends Module {
+  /** [outChannels, inChannels / groups, k] */
+  readonly weight: Parameter;
+  /** [outChannels] */
+  readonly bias: Parameter | undefined;
+  readonly #options: Conv1dOptions;
+
+  /**
+   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
+   */
+  constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
+    super();
+    this.#options = options;
+    const shape = convolution1dShape({ inChannels, outChannels, kernelSize }, options);
+    this.weight = new Parameter(shape, kaimingNormal);
+    this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    if (x.shape.length !== 3) throw new ShapeError("Conv1d", "[B, C, L]", formatType(x));
+    const weight = withHeight(context.read(this.weight));
+    const bias = this.bias && context.read(this.bias);
+    return withoutHeight(conv2d(withHeight(x), weight, bias, asImageOptions(this.#options)));
+  }
+}
+
+/**
+ * Convolution over volumes: [B, inChannels, D, H, W] → [B, outChannels, D′, H′, W′], otherwise as {@link Conv2d}.
+ * PyTorch's `Conv3d`.
+ */
+export class Conv3d extends Module {
+  /** [outChannels, inChannels / groups, kd, kh, kw] */
+  readonly weight: Parameter;
+  /** [outChannels] */
+  readonly bias: Parameter | undefined;
+  readonly #options: Conv3dOptions;
+
+  /**
+   * @param kernelSize kernel depth, height and width, or one number for all
+   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
+   */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: TripleOption,
+    options: Conv3dOptions = {},
+  ) {
+    super();
+    this.#options = options;
+    const shape = convolution3dShape({ inChannels, outChannels, kernelSize }, options);
+    this.weight = new Parameter(shape, kaimingNormal);
+    this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    return conv3d(x, context.read(this.weight), this.bias && context.read(this.bias), this.#options);
+  }
+}
+
+/**
+ * Transposed convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
+ * H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and W′ alike. PyTorch's `ConvTranspose2d`.
+ *
+ * The weight begins with N(0, √(2 / fan_in)), fan_in = outChannels/groups·kh·kw as in PyTorch; the bias with zeros.
+ *
+ * @example
+ * new ConvTranspose2d(256, 256, 4, { stride: 2, padding: 1 }); // [B, 256, 8, 6] → [B, 256, 16, 12]
+ */
+export class ConvTranspose2d extends Module {
+  /** [inChannels, outChannels / groups, kh, kw] */
+  readonly weight: Parameter;
+  /** [outChannels] */
+  readonly bias: Parameter | undefined;
+  readonly #options: ConvTranspose2dOptions;
+
+  /**
+   * @param kernelSize kernel height and width, or one number for both
+   * @param options `stride` 1, `padding` 0, `outputPadding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
+   */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: PairOption,
+    options: ConvTranspose2dOptions = {},
+  ) {
+    super();
+    this.#options = options;
+    // A transposed convolution is the gradient of one from its outputs to its inputs.
+    const sizes = { inChannels: outChannels, outChannels: inChannels, kernelSize };
+    this.weight = new Parameter(convolutionShape(sizes, options), kaimingNormal);
+    this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const y = convTranspose2d(x, context.read(this.weight), this.#options);
+    return this.bias ? add(y, reshape(context.read(this.bias), [-1, 1, 1])) : y;
+  }
+}

@@ -1,0 +1,49 @@
+import { expectWhole } from "../../errors/expect.js";
+import type { Tensor } from "../../ir/index.js";
+import { add, matmul, transposeLast } from "../../ops/index.js";
+import type { ForwardContext } from "../context.js";
+import { xavierUniform, zerosInit } from "../initializers.js";
+import { Module } from "../module.js";
+import { type Initializer, Parameter } from "../parameter.js";
+
+/** Options of a fully connected layer. */
+export interface LinearOptions {
+  /** Adds a bias a feature; `true` by default. */
+  readonly bias?: boolean;
+  /** First values of the weight; Glorot and Bengio's by default. */
+  readonly init?: Initializer;
+}
+
+/**
+ * Fully connected layer: […, inFeatures] → […, outFeatures], y = x·Wᵀ + b.
+ *
+ * The weight begins with U(−a, a), a = √(6 / (inFeatures + outFeatures)), Glorot and Bengio, AISTATS 2010, equation 16;
+ * the bias with zeros.
+ */
+export class Linear extends Module {
+  /** [outFeatures, inFeatures] */
+  weight: Parameter;
+  /** [outFeatures] */
+  bias: Parameter | undefined;
+
+  /**
+   * @param options `bias` true and `init` {@link xavierUniform} by default
+   * @throws UsageError for sizes that are not whole numbers of at least 1
+   */
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    { bias = true, init = xavierUniform }: LinearOptions = {},
+  ) {
+    super();
+    expectWhole("Linear: inFeatures", inFeatures);
+    expectWhole("Linear: outFeatures", outFeatures);
+    this.weight = new Parameter([outFeatures, inFeatures], init);
+    this.bias = bias ? new Parameter([outFeatures], zerosInit) : undefined;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const product = matmul(x, transposeLast(context.read(this.weight)));
+    return this.bias ? add(product, context.read(this.bias)) : product;
+  }
+}
