@@ -65,6 +65,12 @@ export { type EvaluateRunOptions, evaluateRun } from "./infer/evaluate-run.js";
 export type { InferOptions } from "./infer/infer.js";
 export { type PredictOptions, predict, type RankedClass } from "./infer/predict.js";
 export { fileSamples, type Pixels, predictedSamples, type Samples, testSamples } from "./infer/samples.js";
+export {
+  type Ablation,
+  type AblationRow,
+  type AblationVerdict,
+  ablateAttention,
+} from "./inspect/ablation.js";
 export { type AttentionState, type LayerReading, readAttention } from "./inspect/attention.js";
 export { type BenchOptions, type BenchResult, benchmark } from "./inspect/bench.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./inspect/machine-rates.js";
@@ -88,6 +94,7 @@ export {
   profileTraining,
   type TrainingProfile,
 } from "./inspect/profile.js";
+export { REPLACEMENTS, type Replacement } from "./inspect/replaced-attention.js";
 export { type LayerSummary, type ModelSummary, type SummaryOptions, summarize } from "./inspect/summary.js";
 export {
   evaluationWorkload,
@@ -155,6 +162,8 @@ export type { Change, HistoryEntry } from "./runs/history.js";
 export type { EpochMetrics } from "./runs/metrics.js";
 export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
+export type { Interval } from "./statistics/interval.js";
+export type { PairedDifference } from "./statistics/paired.js";
 export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";

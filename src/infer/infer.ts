@@ -1,6 +1,6 @@
 import { imageBytes, prepareImages, resizeMatrix } from "../data/index.js";
 import type { Tensor } from "../ir/index.js";
-import { type Applied, applyModel, freeze } from "../nn/index.js";
+import { type Applied, type ApplyOptions, applyModel, freeze } from "../nn/index.js";
 import { constant } from "../ops/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
@@ -15,6 +15,30 @@ export interface InferOptions extends Pick<RuntimeOptions, "device" | "threads">
 /** Images that are computed at once, at most. */
 const BATCH = 64;
 
+/** What a model gave for each image, by name. */
+export type InferredRows<Name extends string> = Readonly<Record<Name, readonly Float32Array[]>>;
+
+/** How a model is applied differently from time to time, by numbers that it is fed with. */
+export interface Settings {
+  /** Shape of the numbers. */
+  readonly shape: readonly number[];
+  /** What they make of a pass. */
+  readonly apply: (values: Tensor) => Pick<ApplyOptions, "replaceAttention">;
+}
+
+/** A run's model, compiled for some images. */
+export interface Inference<Name extends string> {
+  /**
+   * Applies it to all of the images.
+   *
+   * @param settings values of the {@link Settings} it was compiled with
+   * @throws CheckpointError if a result is NaN or infinite
+   */
+  rows(settings?: Float32Array): Promise<InferredRows<Name>>;
+  /** Frees the session. */
+  dispose(): Promise<void>;
+}
+
 /**
  * Applies a run's model to images, in batches.
  *
@@ -27,24 +51,42 @@ export async function infer<Name extends string>(
   pixels: Pixels,
   read: (applied: Applied) => Readonly<Record<Name, Tensor>>,
   options: InferOptions = {},
-): Promise<Readonly<Record<Name, readonly Float32Array[]>>> {
+): Promise<InferredRows<Name>> {
+  const inference = await openInference(run, pixels, read, options);
+  const rows = await inference.rows();
+  await inference.dispose();
+  return rows;
+}
+
+/** Compiles a run's model for images, to be applied to them more than once. */
+export async function openInference<Name extends string>(
+  run: OpenRun,
+  pixels: Pixels,
+  read: (applied: Applied) => Readonly<Record<Name, Tensor>>,
+  options: InferOptions & { readonly settings?: Settings } = {},
+): Promise<Inference<Name>> {
   const bytes = imageBytes(pixels);
   const count = pixels.images.length / bytes;
   const batch = Math.min(BATCH, count);
   const forward = await compileForward(run, { ...pixels, batch }, read, options);
-  const rows: Record<string, Float32Array[]> = {};
-  for (let start = 0; start < count; start += batch) {
-    // The last batch is filled up with images from before it.
-    const from = Math.min(start, count - batch);
-    const found = await forward(pixels.images.subarray(from * bytes, (from + batch) * bytes));
-    for (const [name, values] of Object.entries(found)) {
-      assertFinite(name, values as Float32Array);
-      rows[name] ??= [];
-      rows[name].splice(from, batch, ...rowsOf(values as Float32Array, batch));
-    }
-  }
-  await forward.dispose();
-  return rows as Record<Name, Float32Array[]>;
+  return {
+    rows: async (settings) => {
+      const rows: Record<string, Float32Array[]> = {};
+      for (let start = 0; start < count; start += batch) {
+        // The last batch is filled up with images from before it.
+        const from = Math.min(start, count - batch);
+        const images = pixels.images.subarray(from * bytes, (from + batch) * bytes);
+        const found = await forward(images, ...(settings === undefined ? [] : [settings]));
+        for (const [name, values] of Object.entries(found)) {
+          assertFinite(name, values as Float32Array);
+          rows[name] ??= [];
+          rows[name].splice(from, batch, ...rowsOf(values as Float32Array, batch));
+        }
+      }
+      return rows as Record<Name, Float32Array[]>;
+    },
+    dispose: () => forward.dispose(),
+  };
 }
 
 /** Views of the rows of [count, N]. */
@@ -57,7 +99,7 @@ function compileForward(
   run: OpenRun,
   { batch, height, width }: Pick<Pixels, "height" | "width"> & { readonly batch: number },
   read: (applied: Applied) => Readonly<Record<string, Tensor>>,
-  { annealed: given, ...runtime }: InferOptions,
+  { annealed: given, settings, ...runtime }: InferOptions & { readonly settings?: Settings },
 ) {
   const { model, state, imageSize } = run;
   const annealed = annealedFor(run, given);
@@ -65,11 +107,12 @@ function compileForward(
   const rows = constant(resizeMatrix(height, imageSize), [1, imageSize, height]);
   const columns = constant(resizeMatrix(width, imageSize), [1, imageSize, width]);
   return compile(
-    (bytes) => {
+    (bytes: Tensor, ...values: readonly Tensor[]) => {
       const images = prepareImages(bytes, rows, columns);
-      return read(applyModel(model, weights, images, { annealed }));
+      const changed = settings === undefined ? {} : settings.apply(values[0]!);
+      return read(applyModel(model, weights, images, { annealed, ...changed }));
     },
-    [spec([batch, 3, height, width], "uint8")],
+    [spec([batch, 3, height, width], "uint8"), ...(settings === undefined ? [] : [spec(settings.shape)])],
     runtime,
   );
 }

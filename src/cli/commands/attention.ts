@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { UsageError } from "../../errors/index.js";
 import type { LayerReading } from "../../inspect/attention.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
@@ -10,11 +11,14 @@ interface AttentionFlags extends SampleFlags {
   readonly temperature?: number;
   readonly threads?: number;
   readonly plot?: string;
+  readonly ablate?: true;
   readonly json?: true;
 }
 
 /** Test images that are taken where nothing is said. */
 const TEST_IMAGES = 64;
+/** The same where accuracies are to be told apart. */
+const ABLATION_IMAGES = 2000;
 /** Images up to which each one's attention is printed. */
 const LISTED_IMAGES = 18;
 
@@ -23,10 +27,14 @@ Examples:
   $ dyconv attention runs/dy
   $ dyconv attention runs/dy cat.jpg dog.jpg
   $ dyconv attention runs/dy --from-test 1000 --temperature 30 --plot attention.svg
+  $ dyconv attention runs/dy --ablate
 
 The entropy of an image's attention is given in parts of its maximum: at 1 all experts are mixed evenly, at 0
 one alone is used. The spread is the standard deviation of an expert's share over the images: at 0 all
-images get the same kernel. Of up to ${LISTED_IMAGES} images, the attention of each is printed too.`;
+images get the same kernel. Of up to ${LISTED_IMAGES} images, the attention of each is printed too.
+
+--ablate tells whether the attention matters: accuracy with the attention of each layer, and of all, replaced by
+uniform weights, the mean of the data, another image's, and the strongest expert alone.`;
 
 /** `dyconv attention RUN IMAGE…` */
 export function defineAttention(program: Command, terminal: Terminal): void {
@@ -42,6 +50,7 @@ export function defineAttention(program: Command, terminal: Terminal): void {
     .addOption(temperatureOption())
     .addOption(threadsOption())
     .option("--plot <file>", "also draw it, as .svg or .png")
+    .option("--ablate", `measure what the attention is worth (default: on ${ABLATION_IMAGES} test images)`)
     .addOption(checkpointOption())
     .option(...JSON_OPTION)
     .addHelpText("after", NOTES)
@@ -53,17 +62,30 @@ export function defineAttention(program: Command, terminal: Terminal): void {
 async function showAttention(
   folder: string,
   paths: readonly string[],
-  { temperature, threads, plot, json, ...flags }: AttentionFlags,
+  { temperature, threads, plot, ablate, json, ...flags }: AttentionFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const chosen = paths.length === 0 ? { fromTest: TEST_IMAGES, ...flags } : flags;
+  if (ablate && plot !== undefined) {
+    throw new UsageError("--plot draws attention, not its ablation", {
+      hint: "leave out --plot or --ablate",
+    });
+  }
+  const fromTest = ablate ? ABLATION_IMAGES : TEST_IMAGES;
+  const chosen = paths.length === 0 ? { fromTest, ...flags } : flags;
   const { run, samples, unreadable } = await openSamples(folder, paths, chosen, terminal);
   const annealed = await chooseAnnealed(run, temperature, terminal);
+  const options = { annealed, ...(threads && { threads }) };
+  if (ablate) {
+    const { ablateAttention } = await import("../../inspect/ablation.js");
+    const { printAblation } = await import("../tables/ablation-table.js");
+    const ablation = await ablateAttention(run, samples, options);
+    if (json) writeJson(terminal, { run: folder, annealed, ...ablation });
+    else await printAblation(ablation, terminal);
+    if (unreadable > 0) throw new CommandFailed();
+    return;
+  }
   const { readAttention } = await import("../../inspect/attention.js");
-  const layers = await readAttention(run, samples, {
-    annealed,
-    ...(threads && { threads }),
-  });
+  const layers = await readAttention(run, samples, options);
   if (plot !== undefined) {
     const { attentionSpec, writeFigure } = await import("../../report/index.js");
     await writeFigure([plot], attentionSpec(layers));
