@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors/index.js";
-import { readSafetensors } from "../files/index.js";
+import { readSafetensors, type StoredTensor } from "../files/index.js";
+import { type FamilyCase, familyCaseSchema } from "./family/family-case.js";
 
 /** Sizes above it are damage, not a test. */
 const size = z.int().positive().max(65_536);
@@ -43,7 +44,7 @@ const caseSchema = z.object({
   options: z.record(z.string(), z.unknown()),
   tensors: z.record(z.string(), z.array(z.int().nonnegative())),
 });
-const indexSchema = z.object({ cases: z.array(caseSchema).min(1) });
+const indexSchema = z.object({ cases: z.array(z.record(z.string(), z.unknown())).min(1) });
 
 /** What a case says, whatever it checks. */
 interface CaseOf<Kind extends keyof typeof OPTIONS> extends Omit<z.infer<typeof caseSchema>, "options"> {
@@ -58,14 +59,17 @@ export type LossCase = CaseOf<"loss">;
 /** Training steps of a whole network. */
 export type NetworkCase = CaseOf<"network">;
 
+/** A case that names its layer. */
+export type NamedLayerCase = FamilyCase & { readonly kind: "family" };
+
 /** One case of an index of reference vectors. */
-export type ParityCase = LayerCase | LossCase | NetworkCase;
+export type ParityCase = LayerCase | LossCase | NetworkCase | NamedLayerCase;
 
 /** Elements by name. */
 export type Values = Readonly<Record<string, Float32Array | BigInt64Array>>;
 
-/** Tensors of a file that are results; the others are what the case is fed with. */
-export const RESULT_NAME = /^(y|attention|loss|(grad|gradnorm|buffer|logits)\..*)$/;
+/** Tensors of a file that are results, where a case does not list them; the others are what it is fed with. */
+const RESULT_NAME = /^(y|attention|loss|(grad|gradnorm|buffer|logits)\..*)$/;
 
 /**
  * Reads an index of reference vectors.
@@ -76,11 +80,12 @@ export async function readIndex(path: string): Promise<readonly ParityCase[]> {
   try {
     const { cases } = indexSchema.parse(JSON.parse(await readFile(path, "utf8")));
     return cases.map((each) => {
-      const { options } = each;
+      if ("layer" in each) return { ...familyCaseSchema.parse(each), kind: "family" };
+      const { options, ...others } = caseSchema.parse(each);
       const kind = "inChannels" in options ? "layer" : "parameters" in options ? "network" : "loss";
       const parsed = OPTIONS[kind].safeParse(options);
-      if (!parsed.success) throw new Error(`${each.file}: options: ${z.prettifyError(parsed.error)}`);
-      return { ...each, kind, options: parsed.data } as ParityCase;
+      if (!parsed.success) throw new Error(`${others.file}: options: ${z.prettifyError(parsed.error)}`);
+      return { ...others, kind, options: parsed.data } as ParityCase;
     });
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
@@ -101,7 +106,7 @@ export async function readValues(indexPath: string, testCase: ParityCase): Promi
   const values: Record<string, Float32Array | BigInt64Array> = {};
   for (const name of Object.keys({ ...testCase.tensors, ...tensors })) {
     const [listed, found] = [testCase.tensors[name], tensors[name]];
-    const dtype = name === "target" ? "int64" : "float32";
+    const dtype = dtypeOf(testCase, name, found);
     const same = listed?.join() === found?.shape.join() && found?.dtype === dtype;
     if (!same) {
       throw disagreement(
@@ -111,10 +116,25 @@ export async function readValues(indexPath: string, testCase: ParityCase): Promi
     }
     values[name] = found.data as Float32Array | BigInt64Array;
   }
-  if (!Object.keys(values).some((name) => RESULT_NAME.test(name))) {
+  const results = resultNames(testCase, values);
+  if (results.length === 0)
     throw disagreement(testCase, "no tensor is a result, so there is nothing to compare");
-  }
+  const missing = results.find((name) => values[name] === undefined);
+  if (missing !== undefined) throw disagreement(testCase, `the result "${missing}" is not among its tensors`);
   return values;
+}
+
+/** The tensors of a case that are results. */
+export function resultNames(testCase: ParityCase, values: Values): readonly string[] {
+  return testCase.kind === "family"
+    ? testCase.outputs
+    : Object.keys(values).filter((name) => RESULT_NAME.test(name));
+}
+
+/** The dtype that a tensor must have. A case that names its layer may have whole numbers wherever it likes. */
+function dtypeOf({ kind }: ParityCase, name: string, found: StoredTensor | undefined): "float32" | "int64" {
+  const whole = kind === "family" ? found?.dtype === "int64" : name === "target";
+  return whole ? "int64" : "float32";
 }
 
 /**

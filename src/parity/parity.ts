@@ -1,4 +1,5 @@
-import { DataError, DyconvError } from "../errors/index.js";
+import { dirname } from "node:path";
+import { DataError, DyconvError, UsageError } from "../errors/index.js";
 import { gradients } from "../grad/index.js";
 import type { Tensor } from "../ir/index.js";
 import { alexnet, alexnetDy } from "../models/index.js";
@@ -16,15 +17,17 @@ import { sgd } from "../optim/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
 import { trainingStep } from "../train/step.js";
+import type { CaseRun } from "./family/family-case.js";
+import { familyRunner } from "./family/index.js";
 import {
   assertTensors,
   type LayerCase,
   type LossCase,
   type NetworkCase,
   type ParityCase,
-  RESULT_NAME,
   readIndex,
   readValues,
+  resultNames,
   type Values,
 } from "./parity-case.js";
 
@@ -37,6 +40,7 @@ export interface ParityResult {
   readonly passed: boolean;
 }
 
+/** max |ours − reference| / max(max |reference|, 1e-3). */
 function relativeError(ours: Float32Array, reference: Float32Array): number {
   let difference = 0;
   let scale = 1e-3;
@@ -184,6 +188,8 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
 export interface ParityOptions extends RuntimeOptions {
   /** Plan of every dynamic convolution; `"auto"` by default. */
   readonly plan?: NonNullable<DynamicConv2dOptions["plan"]>;
+  /** Checks only cases whose file's or layer's name contains it. */
+  readonly only?: string;
 }
 
 /**
@@ -196,26 +202,51 @@ export async function* checkParity(
   indexPath: string,
   options: ParityOptions = {},
 ): AsyncGenerator<ParityResult> {
-  const { plan, ...runtime } = options;
-  for (const testCase of await readIndex(indexPath)) {
+  const { plan, only = "", ...runtime } = options;
+  const cases = await readIndex(indexPath);
+  const chosen = cases.filter(
+    (each) => each.file.includes(only) || (each.kind === "family" && each.layer.includes(only)),
+  );
+  if (chosen.length === 0) {
+    throw new UsageError(
+      `no case of ${indexPath} has a file or a layer whose name contains ${JSON.stringify(only)}`,
+      {
+        hint: `files: ${cases.map(({ file }) => file).join(", ")}`,
+      },
+    );
+  }
+  for (const testCase of chosen) {
     const values = await readValues(indexPath, testCase);
-    const ours = await runCase(testCase, values, { ...runtime, ...(plan ? { plan } : {}) });
+    const folder = dirname(indexPath);
+    const ours = await runCase({ testCase, values, folder, plan: plan ?? "auto", runtime });
     const errors: Record<string, number> = {};
-    for (const [name, reference] of Object.entries(values)) {
-      if (!RESULT_NAME.test(name)) continue;
-      const result = ours[name];
-      errors[name] = result
-        ? relativeError(result as Float32Array, reference as Float32Array)
-        : Number.POSITIVE_INFINITY;
-    }
+    const compare = (name: string, reference: string) => {
+      const [result, expected] = [ours[name], values[reference]];
+      errors[name] =
+        result?.length === expected?.length
+          ? relativeError(result as Float32Array, expected as Float32Array)
+          : Number.POSITIVE_INFINITY;
+    };
+    for (const name of resultNames(testCase, values)) compare(name, name);
+    for (const [plain, result] of plainResults(testCase)) compare(plain, result);
     const passed = Object.values(errors).every((error) => error <= testCase.tolerance);
     yield { file: testCase.file, tolerance: testCase.tolerance, errors, passed };
   }
 }
 
+/** What a plain convolution gives at a layer's neutral point, and the result that it must be. */
+function plainResults(testCase: ParityCase): readonly (readonly [plain: string, result: string])[] {
+  if (testCase.kind !== "family" || testCase.plain === undefined) return [];
+  const results = testCase.outputs.filter((name) => /^y(\.|$)/.test(name));
+  return results.map((name) => [`plain.${name}`, name]);
+}
+
 /** @throws DataError naming the case where it cannot be run for a reason of its own */
-async function runCase(testCase: ParityCase, values: Values, options: ParityOptions): Promise<Values> {
+async function runCase(run: Omit<CaseRun, "testCase"> & { readonly testCase: ParityCase }): Promise<Values> {
+  const { testCase, values, plan, runtime } = run;
+  const options = { ...runtime, plan };
   try {
+    if (testCase.kind === "family") return await familyRunner(testCase)({ ...run, testCase });
     if (testCase.kind === "layer") return await runLayer(testCase, values, options);
     if (testCase.kind === "network") return await runNetwork(testCase, values, options);
     return await runLoss(testCase, values, options);

@@ -16,6 +16,7 @@ import { type Terminal, writeJson } from "../terminal/terminal.js";
 interface ParityFlags extends RuntimeFlags {
   readonly plan: NonNullable<ParityOptions["plan"]>;
   readonly withoutRewrites?: readonly string[];
+  readonly only?: string;
   readonly json?: true;
 }
 
@@ -26,6 +27,7 @@ export function defineParity(program: Command, terminal: Terminal): void {
     .summary("check results and gradients against reference vectors")
     .description("Check results and gradients against reference vectors; exit code 1 if one is off.")
     .argument("<index>", "index.json that lists the safetensors files beside it")
+    .option("--only <text>", "check only cases whose file's or layer's name contains it")
     .addOption(choiceOption("--plan <name>", "plan of dynamic convolutions", PLANS).default("auto"))
     .addOption(withoutRewritesOption())
     .addOption(deviceOption())

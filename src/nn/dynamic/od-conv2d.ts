@@ -1,0 +1,199 @@
+import { expectWhole } from "../../errors/expect.js";
+import type { Tensor } from "../../ir/index.js";
+import {
+  conv2d,
+  div,
+  type MixingPlan,
+  mixedConv2d,
+  mixKernels,
+  mul,
+  type PairOption,
+  type PerSamplePlan,
+  perSampleConv2d,
+  reshape,
+  sigmoid,
+  softmax,
+} from "../../ops/index.js";
+import { elementCount } from "../../util/shape.js";
+import type { ForwardContext } from "../context.js";
+import { kaimingFanOut, perExpert } from "../initializers.js";
+import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
+import type { Linear } from "../layers/linear.js";
+import type { BatchNormOptions } from "../layers/normalization.js";
+import { Module } from "../module.js";
+import { Parameter } from "../parameter.js";
+import {
+  branchLinear,
+  type SqueezedBranch,
+  type SqueezeOptions,
+  squeeze,
+  squeezedBranch,
+  squeezedWidth,
+} from "./squeezed-branch.js";
+import { ROUTING_TEMPERATURE } from "./temperature.js";
+
+/** Options of an omni-dimensional dynamic convolution. */
+export interface ODConv2dOptions extends Omit<Conv2dOptions, "bias">, SqueezeOptions {
+  /** Number of kernels that are mixed, K; 4 by default. */
+  readonly experts?: number;
+  /** Batch normalisation of the attention branch: momentum 0.1 and epsilon 1e-5 by default. */
+  readonly branchNorm?: BatchNormOptions;
+  /** How samples are convolved, and gradients computed; by default what is quickest. */
+  readonly plan?: MixingPlan | "auto";
+}
+
+/** The attention branch: h, and the heads that the layer has. */
+interface ODBranch extends SqueezedBranch {
+  /** [inChannels, width] */
+  readonly channel: Linear;
+  /** [outChannels, width] */
+  readonly filter: Linear | undefined;
+  /** [kh·kw, width], taps row by row */
+  readonly spatial: Linear | undefined;
+  /** [experts, width] */
+  readonly kernel: Linear | undefined;
+}
+
+/** Attentions of a batch; those that a layer does not have are absent. */
+interface ODAttention {
+  readonly channel: Tensor;
+  readonly filter: Tensor | undefined;
+  readonly spatial: Tensor | undefined;
+  readonly kernel: Tensor | undefined;
+}
+
+/**
+ * Omni-dimensional dynamic convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′],
+ *
+ *     y = a_f ⊙ conv(a_c ⊙ x, Σₖ a_w,k · a_s ⊙ Wₖ).
+ *
+ * With h = ReLU(norm(F·s)), s the mean of x, and T the temperature, each attention is made by a linear map of h:
+ * a_c [inChannels], a_f [outChannels] and a_s [kh·kw] are sigmoid(·/T), a_w [K] is softmax(·/T). a_f is absent from a
+ * depthwise layer, a_s from a 1×1 kernel, a_w where K is 1. There is no bias. A batch of 1 can be trained on: the
+ * branch's batch normalisation then uses its running statistics.
+ *
+ * Li, Zhou and Yao, "Omni-Dimensional Dynamic Convolution", ICLR 2022, equation 3. The paper gives each kernel
+ * attentions a_s, a_c and a_f of its own; as in the released code, all kernels share them.
+ *
+ * Weights begin with N(0, √(2 / fan_out)), biases with zeros, so that each sigmoid is ½ at first. At the neutral point
+ * all heads are 0: the layer is the plain convolution with kernel V where Wₖ = V·2^f, f the number of a_c, a_f, a_s.
+ *
+ * @example
+ * const layer = new ODConv2d(64, 128, 3, { padding: 1, experts: 1 });
+ */
+export class ODConv2d extends Module {
+  /** [experts, outChannels, inChannels / groups, kh, kw] */
+  readonly weight: Parameter;
+  readonly branch: ODBranch;
+  /** T, which divides the logits of all heads. */
+  readonly temperature = ROUTING_TEMPERATURE;
+  readonly #options: ODConv2dOptions;
+
+  /**
+   * @param inChannels channels of the input, a multiple of `groups`
+   * @param outChannels channels of the output, a multiple of `groups`
+   * @param kernelSize kernel height and width, or one number for both
+   * @param options `experts` 4, `ratio` 16, `minWidth` 16, `stride` 1, `padding` 0, `dilation` 1 and `groups` 1 by default
+   * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
+   */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: PairOption,
+    options: ODConv2dOptions = {},
+  ) {
+    super();
+    const { experts = 4, groups = 1 } = options;
+    expectWhole("experts", experts);
+    this.#options = options;
+    const shape = convolutionShape({ inChannels, outChannels, kernelSize }, options);
+    const taps = elementCount(shape.slice(2));
+    const width = squeezedWidth(inChannels, options);
+    const depthwise = groups === inChannels && groups === outChannels;
+    this.weight = new Parameter([experts, ...shape], perExpert(kaimingFanOut));
+    this.branch = {
+      ...squeezedBranch(inChannels, width, options.branchNorm),
+      channel: branchLinear(width, inChannels),
+      filter: depthwise ? undefined : branchLinear(width, outChannels),
+      spatial: taps === 1 ? undefined : branchLinear(width, taps),
+      kernel: experts === 1 ? undefined : branchLinear(width, experts),
+    };
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const attention = this.#attention(x, context);
+    return attention.spatial === undefined
+      ? this.#scaledImages(x, attention, context)
+      : this.#scaledKernels(x, attention, attention.spatial, context);
+  }
+
+  #attention(x: Tensor, context: ForwardContext): ODAttention {
+    const { channel, filter, spatial, kernel } = this.branch;
+    const h = squeeze(this.branch, x, context);
+    const temperature = context.annealed(this.temperature);
+    const head = (kind: string, map: Linear, activation: "sigmoid" | "softmax") => {
+      const logits = div(map.call(h, context), temperature);
+      const values = activation === "sigmoid" ? sigmoid(logits) : softmax(logits, 1);
+      return context.recordAttention(kind, { values, activation, axis: 1 });
+    };
+    return {
+      channel: head("channel", channel, "sigmoid"),
+      filter: filter && head("filter", filter, "sigmoid"),
+      spatial: spatial && head("spatial", spatial, "sigmoid"),
+      kernel: kernel && head("kernel", kernel, "softmax"),
+    };
+  }
+
+  /** Where no tap is weighed for itself: what is left is linear in a_w, and a_c and a_f scale images. */
+  #scaledImages(x: Tensor, { channel, filter, kernel }: ODAttention, context: ForwardContext): Tensor {
+    const weight = context.read(this.weight);
+    const scaled = mul(x, overImage(channel));
+    const y =
+      kernel === undefined
+        ? conv2d(scaled, reshape(weight, weight.shape.slice(1)), undefined, this.#options)
+        : mixedConv2d(scaled, kernel, weight, undefined, this.#options);
+    return filter === undefined ? y : mul(y, overImage(filter));
+  }
+
+  /**
+   * Each sample has kernels of its own. a_c and a_s scale them in one pass, as one factor for what a window sees; a_f
+   * scales them or the output, whichever is less.
+   */
+  #scaledKernels(
+    x: Tensor,
+    { channel, filter, kernel }: ODAttention,
+    spatial: Tensor,
+    context: ForwardContext,
+  ): Tensor {
+    const { plan = "auto", groups = 1, ...geometry } = this.#options;
+    const weight = context.read(this.weight);
+    const [, out, inner, ...kernelSize] = weight.shape as readonly number[];
+    const [batch] = x.shape;
+    const seen = inner! * elementCount(kernelSize);
+    const mixed = kernel === undefined ? weight : mixKernels(kernel, weight);
+    const factors = mul(reshape(channel, [batch!, groups, inner!, 1]), reshape(spatial, [batch!, 1, 1, -1]));
+    const kernels = mul(
+      reshape(mixed, [mixed.shape[0]!, groups, out! / groups, seen]),
+      reshape(factors, [batch!, groups, 1, seen]),
+    );
+    const [height, width] = x.shape.slice(2) as readonly number[];
+    const ofKernels = filter !== undefined && seen < height! * width!;
+    const scaled = ofKernels ? mul(kernels, reshape(filter, [batch!, groups, out! / groups, 1])) : kernels;
+    const y = perSampleConv2d(x, reshape(scaled, [batch!, out!, inner!, ...kernelSize]), undefined, {
+      ...geometry,
+      groups,
+      plan: perSamplePlan(plan),
+    });
+    return filter === undefined || ofKernels ? y : mul(y, overImage(filter));
+  }
+}
+
+/** The plan of convolutions whose kernels are made already. */
+function perSamplePlan(plan: MixingPlan | "auto"): PerSamplePlan | "auto" {
+  return plan === "aggregate" || plan === "unfold" ? plan : "auto";
+}
+
+/** [B, C] → [B, C, 1, 1] */
+function overImage(values: Tensor): Tensor {
+  return reshape(values, [...values.shape, 1, 1]);
+}

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { DataError } from "../../errors/index.js";
+import type { RuntimeOptions } from "../../runtime/index.js";
+
+/** Sizes above it are damage, not a test. */
+const LARGEST = 65_536;
+
+/** Schemas that the options of several layers are made of. */
+export const optionOf = {
+  size: z.int().positive().max(LARGEST),
+  padding: z.int().nonnegative().max(LARGEST),
+  temperature: z.number().positive(),
+  momentum: z.number().min(0).max(1),
+  epsilon: z.number().nonnegative(),
+  mode: z.enum(["train", "eval"]),
+} as const;
+
+const shapes = z.record(
+  z.string(),
+  z.array(
+    z
+      .int()
+      .nonnegative()
+      .max(2 ** 31),
+  ),
+);
+
+/** What a case of a layer of the family says. */
+export const familyCaseSchema = z.object({
+  file: z.string().min(1),
+  layer: z.string().min(1),
+  tolerance: z.number().positive().max(1),
+  options: z.record(z.string(), z.unknown()),
+  derived: z.record(z.string(), z.unknown()).optional(),
+  plain: z.array(z.string()).optional(),
+  state: z.object({ parameters: shapes, buffers: shapes, constants: shapes }),
+  inputs: z.array(z.string()),
+  outputs: z.array(z.string()).min(1),
+  tensors: shapes,
+});
+
+/** One case of an index of the family's reference vectors. */
+export type FamilyCase = z.infer<typeof familyCaseSchema>;
+
+/** Elements by name. */
+export type CaseValues = Readonly<Record<string, Float32Array | BigInt64Array>>;
+
+/** What a case is run with. */
+export interface CaseRun {
+  readonly testCase: FamilyCase;
+  /** All tensors of its file. */
+  readonly values: CaseValues;
+  /** Where its file lies, and others that its options name. */
+  readonly folder: string;
+  /** Plan of every dynamic convolution. */
+  readonly plan: "auto" | "aggregate" | "mix-outputs" | "mix-inputs" | "unfold";
+  readonly runtime: RuntimeOptions;
+}
+
+/** Gives what the case lists as outputs, by name. */
+export type CaseRunner = (run: CaseRun) => Promise<CaseValues>;
+
+/**
+ * A case's options, checked.
+ *
+ * @throws DataError saying which option is wrong
+ */
+export function parseOptions<S extends z.ZodType>({ file, options }: FamilyCase, schema: S): z.infer<S> {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  throw new DataError(`${file}: options: ${z.prettifyError(parsed.error)}`, {
+    hint: "the index and its files must have been written together; write both anew",
+  });
+}

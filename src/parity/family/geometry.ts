@@ -1,0 +1,30 @@
+import { z } from "zod";
+import { optionOf } from "./family-case.js";
+
+const { size, padding } = optionOf;
+const pair = <T extends z.ZodType>(of: T) => z.union([of, z.tuple([of, of])]);
+const triple = <T extends z.ZodType>(of: T) => z.union([of, z.tuple([of, of, of])]);
+const channels = { inChannels: size, outChannels: size };
+
+/** Where windows lie, and sizes, as options of a case give them. */
+export const geometryOf = {
+  sequence: {
+    ...channels,
+    ...{ kernelSize: size, stride: size, padding, dilation: size, groups: size },
+  },
+  image: {
+    ...channels,
+    ...{
+      kernelSize: pair(size),
+      stride: pair(size),
+      padding: pair(padding),
+      dilation: pair(size),
+      groups: size,
+    },
+  },
+  volume: {
+    ...channels,
+    ...{ kernelSize: triple(size), stride: triple(size), padding: triple(padding), dilation: triple(size) },
+    groups: size,
+  },
+} as const;

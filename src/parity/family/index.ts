@@ -1,0 +1,24 @@
+import { DataError } from "../../errors/index.js";
+import type { CaseRunner, FamilyCase } from "./family-case.js";
+import { odConv } from "./od-conv.js";
+
+/** How the cases of each layer are run, by the name that an index gives the layer. */
+const RUNNERS: Readonly<Record<string, CaseRunner>> = {
+  odConv,
+};
+
+/** Layers that an index may name. */
+export const FAMILY_LAYERS: readonly string[] = Object.keys(RUNNERS).sort();
+
+/**
+ * How a case is run.
+ *
+ * @throws DataError if its layer is not known
+ */
+export function familyRunner({ file, layer }: FamilyCase): CaseRunner {
+  const runner = Object.hasOwn(RUNNERS, layer) ? RUNNERS[layer] : undefined;
+  if (runner !== undefined) return runner;
+  throw new DataError(`${file}: no layer is named ${JSON.stringify(layer)}`, {
+    hint: `layers: ${FAMILY_LAYERS.join(", ")}`,
+  });
+}
