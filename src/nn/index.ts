@@ -2,10 +2,24 @@ export { AnnealedScalar, type Annealing, annealedAt } from "./annealed-scalar.js
 export * from "./apply.js";
 export type { AttentionActivation, ForwardContext, RecordedAttention } from "./context.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
+export {
+  KernelWarehouse,
+  KernelWarehouseConv2d,
+  type KernelWarehouseOptions,
+  ownershipSchedule,
+  WAREHOUSE_OWNERSHIP,
+  type WarehouseLayerOptions,
+} from "./dynamic/kernel-warehouse.js";
 export { ODConv2d, type ODConv2dOptions } from "./dynamic/od-conv2d.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
 export type { SqueezeOptions } from "./dynamic/squeezed-branch.js";
 export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";
+export {
+  WarehouseAttention,
+  type WarehouseAttentionOptions,
+  type WarehousePlace,
+} from "./dynamic/warehouse-attention.js";
+export type { WarehouseRatios, WarehouseShare } from "./dynamic/warehouse-plan.js";
 export { freeze } from "./freeze.js";
 export * from "./initializers.js";
 export * from "./layers/activation.js";

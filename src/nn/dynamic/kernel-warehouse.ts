@@ -1,0 +1,242 @@
+/**
+ * KernelWarehouse: the kernels of all layers of a stage are mixed from the cells of one warehouse.
+ *
+ * Li and Yao, "KernelWarehouse: Rethinking the Design of Dynamic Convolution", ICML 2024, equations 2 to 4.
+ */
+import { expectWithin } from "../../errors/expect.js";
+import { ShapeError, UsageError } from "../../errors/index.js";
+import { formatType, type Tensor } from "../../ir/index.js";
+import {
+  abs,
+  add,
+  constant,
+  constantData,
+  div,
+  globalAvgPool2d,
+  matmul,
+  mul,
+  type PairOption,
+  type PerSamplePlan,
+  perSampleConv2d,
+  reshape,
+  slice,
+  sub,
+  sum,
+  transpose,
+} from "../../ops/index.js";
+import { linearAnneal, type Schedule } from "../../optim/index.js";
+import { elementCount } from "../../util/shape.js";
+import { AnnealedScalar } from "../annealed-scalar.js";
+import type { ForwardContext } from "../context.js";
+import { kaimingFanOut, zerosInit } from "../initializers.js";
+import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
+import { Module } from "../module.js";
+import { type Initializer, Parameter } from "../parameter.js";
+import {
+  WarehouseAttention,
+  type WarehouseAttentionOptions,
+  type WarehousePlace,
+} from "./warehouse-attention.js";
+import {
+  planWarehouse,
+  type WarehousePlan,
+  type WarehouseRatios,
+  type WarehouseShare,
+} from "./warehouse-plan.js";
+
+/**
+ * The ownership τ at each place of a run, in epochs from 0: τ = max(0, 1 − epoch / epochs), step by step. At 1 each
+ * mixture is the cell that it owns, at 0 attention alone decides.
+ *
+ * @param epochs 20 by default, as for ResNets; 15 in the paper's MobileNetV2
+ */
+export function ownershipSchedule(epochs = 20): Schedule {
+  return linearAnneal({ from: 1, to: 0, epochs });
+}
+
+/** τ, one for all warehouses of a network: 1 at the start of training, 0 at inference. */
+export const WAREHOUSE_OWNERSHIP = new AnnealedScalar("ownership", {
+  rest: 0,
+  schedule: ownershipSchedule(),
+});
+
+/** A convolution whose kernel comes from a warehouse. */
+export interface WarehouseLayerOptions extends Conv2dOptions {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Kernel height and width, or one number for both. */
+  readonly kernelSize: PairOption;
+}
+
+/** Options of a warehouse. */
+export interface KernelWarehouseOptions extends WarehouseRatios, WarehouseAttentionOptions {
+  /** τ; {@link WAREHOUSE_OWNERSHIP} by default. */
+  readonly ownership?: AnnealedScalar;
+  /** How samples are convolved with their kernels, and gradients computed; by default what is quickest. */
+  readonly plan?: PerSamplePlan | "auto";
+}
+
+/**
+ * A warehouse of n cells and the layers that share it. It is no module: its layers are, wherever they stand in a network,
+ * and they all hold its one parameter. A network that keeps `warehouse` as a property before them gives it that name.
+ *
+ * For each piece i of a layer's kernel, with z_i = Z_i·ReLU(norm(F·s)) + b_i over the n cells E_j and a zero cell,
+ * s the mean of x over positions,
+ *
+ *     α_ij = (1 − τ)·z_ij / (Σ_j |z_ij| + 10⁻³) + τ·β_ij,   piece i = Σ_{j ≤ n} α_ij·E_j,
+ *
+ * where β_ij is 1 for the cell that the mixture owns. Attention may be negative. A kernel's pieces lie tap by tap, then by
+ * output channels, then by input channels.
+ *
+ * First values: the cells that a layer owns, F and Z are normal with variance 2 / fan_out; biases are 0.
+ *
+ * @example
+ * const stage = new KernelWarehouse({
+ *   conv1: { inChannels: 64, outChannels: 64, kernelSize: 3, padding: 1, bias: false },
+ *   conv2: { inChannels: 64, outChannels: 64, kernelSize: 3, padding: 1, bias: false },
+ * });
+ * stage.layer("conv1"); // a module: [B, 64, H, W] → [B, 64, H, W]
+ */
+export class KernelWarehouse {
+  /** E [n, o_c, i_c, kh, kw]; kh and kw are 1 where kernels are cut into taps. */
+  readonly warehouse: Parameter;
+  /** The layers, by name or place. */
+  readonly layers: Readonly<Record<string, KernelWarehouseConv2d>>;
+  /** n. */
+  readonly cells: number;
+  /** [o_c, i_c, kh, kw] */
+  readonly cellShape: readonly number[];
+
+  /**
+   * @param layers by name, or in order, as they are registered in the network: cells are owned in that order
+   * @param options `cellRatio`, `inRatio`, `outRatio` and `lowRank` 1, `spatialPartition` true, `ratio` and `minWidth`
+   * 16, `norm` batch by default
+   * @throws UsageError for kernels that cannot be cut into such cells, or layers that would not own all of them
+   */
+  constructor(
+    layers: Readonly<Record<string, WarehouseLayerOptions>> | readonly WarehouseLayerOptions[],
+    options: KernelWarehouseOptions = {},
+  ) {
+    const { cellRatio = 1, ratio = 16, minWidth = 16, lowRank = 1 } = options;
+    expectWithin("KernelWarehouse: ratio", ratio, { from: Number.MIN_VALUE });
+    expectWithin("KernelWarehouse: minWidth", minWidth, { from: 1 });
+    expectWithin("KernelWarehouse: lowRank", lowRank, { from: Number.MIN_VALUE });
+    const entries = Object.entries(layers) as [string, WarehouseLayerOptions][];
+    const plan = planWarehouse(
+      entries.map(([, layer]) => convolutionShape(layer, layer)),
+      options,
+    );
+    this.cells = plan.cells;
+    this.cellShape = plan.cellShape;
+    this.warehouse = new Parameter([plan.cells, ...plan.cellShape], layerByLayer(plan));
+    const place = { warehouse: this.warehouse, cellRatio };
+    this.layers = Object.fromEntries(
+      entries.map(([name, layer], n) => [
+        name,
+        new KernelWarehouseConv2d({ ...place, share: plan.shares[n]! }, layer, options),
+      ]),
+    );
+  }
+
+  /** @throws UsageError if there is no such layer */
+  layer(name: string | number): KernelWarehouseConv2d {
+    const layer = this.layers[name];
+    if (layer !== undefined) return layer;
+    throw new UsageError(`the warehouse has no layer "${name}"`, {
+      hint: `it has: ${Object.keys(this.layers).join(", ")}`,
+    });
+  }
+}
+
+/** The cells that a layer owns, as one kernel of all their outputs. */
+function layerByLayer({ shares, cellShape }: WarehousePlan): Initializer {
+  return (shape, random) => {
+    const values = new Float32Array(elementCount(shape));
+    const [outs, ...inner] = cellShape as [number, ...number[]];
+    for (const { start, owned } of shares) {
+      if (owned === 0) continue;
+      values.set(kaimingFanOut([owned * outs, ...inner], random), start * elementCount(cellShape));
+    }
+    return values;
+  };
+}
+
+/**
+ * A convolution whose kernel is mixed from the cells of a {@link KernelWarehouse}, for each sample:
+ * [B, inChannels, H, W] → [B, outChannels, H′, W′]. A 1×1 kernel takes vectors too, [B, inChannels] → [B, outChannels].
+ * Its attention over the cells is recorded as `cell`, [B, m, n].
+ */
+export class KernelWarehouseConv2d extends Module {
+  /** E [n, o_c, i_c, kh, kw], the parameter of all layers of the warehouse. */
+  readonly warehouse: Parameter;
+  readonly branch: WarehouseAttention;
+  /** [outChannels], the same for every sample. */
+  readonly bias: Parameter | undefined;
+  /** τ. */
+  readonly ownership: AnnealedScalar;
+  /** What the layer has in the warehouse: its mixtures, and the cells that they own. */
+  readonly share: WarehouseShare;
+  readonly #kernel: readonly number[];
+  readonly #options: Conv2dOptions & Pick<KernelWarehouseOptions, "plan">;
+
+  /** Made by {@link KernelWarehouse}. */
+  constructor(place: WarehousePlace, layer: WarehouseLayerOptions, options: KernelWarehouseOptions) {
+    super();
+    const { warehouse, share } = place;
+    const { ownership = WAREHOUSE_OWNERSHIP, plan = "auto" } = options;
+    const { inChannels, outChannels, kernelSize: _, bias = true, ...geometry } = layer;
+    this.warehouse = warehouse;
+    this.branch = new WarehouseAttention(inChannels, place, options);
+    this.bias = bias ? new Parameter([outChannels], zerosInit) : undefined;
+    this.ownership = ownership;
+    this.share = share;
+    this.#kernel = convolutionShape(layer, layer);
+    this.#options = { ...geometry, plan };
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const vectors = x.shape.length === 2;
+    if (x.shape.length !== 4 && !(vectors && elementCount(this.#kernel.slice(2)) === 1)) {
+      const expected = elementCount(this.#kernel.slice(2)) === 1 ? "[B, C, H, W] or [B, C]" : "[B, C, H, W]";
+      throw new ShapeError("KernelWarehouseConv2d", expected, formatType(x));
+    }
+    const [batch, channels] = x.shape;
+    const s = vectors ? x : reshape(globalAvgPool2d(x), [batch!, channels!]);
+    const attention = context.recordAttention("cell", {
+      values: this.#attention(this.branch.call(s, context), context),
+      ...{ activation: "other", axis: 2 },
+    });
+    const kernels = this.#assemble(attention, context.read(this.warehouse));
+    const image = vectors ? reshape(x, [batch!, channels!, 1, 1]) : x;
+    const y = perSampleConv2d(image, kernels, undefined, this.#options);
+    const biased = this.bias ? add(y, reshape(context.read(this.bias), [-1, 1, 1])) : y;
+    return vectors ? reshape(biased, biased.shape.slice(0, 2)) : biased;
+  }
+
+  /** z [B, m, n + 1] → α [B, m, n]. */
+  #attention(logits: Tensor, context: ForwardContext): Tensor {
+    const cells = this.warehouse.shape[0]!;
+    const total = add(sum(abs(logits), { axes: [2], keepDims: true }), 1e-3);
+    const shares = div(slice(logits, { axis: 2, start: 0, end: cells }), total);
+    const tau = context.annealed(this.ownership);
+    if (constantData(tau)?.[0] === 0) return shares;
+    const { owns } = this.share;
+    const beta = new Float32Array(owns.length * cells);
+    for (const [i, own] of owns.entries()) if (own !== undefined) beta[i * cells + own] = 1;
+    return add(mul(shares, sub(1, tau)), mul(constant(beta, [owns.length, cells]), tau));
+  }
+
+  /** α [B, m, n] and E → kernels [B, O, C/g, kh, kw]: one product, and pieces put in their places. */
+  #assemble(attention: Tensor, warehouse: Tensor): Tensor {
+    const batch = attention.shape[0]!;
+    const [cells, outs, ins, ...tap] = warehouse.shape as readonly [number, number, number, ...number[]];
+    const [out, perGroup, ...size] = this.#kernel as readonly [number, number, ...number[]];
+    // With a known batch one product in all directions; otherwise the gradient by E would be a product a sample.
+    const rows = typeof batch === "number" ? reshape(attention, [-1, cells]) : attention;
+    const pieces = matmul(rows, reshape(warehouse, [cells, -1]));
+    const taps = elementCount(size) / elementCount(tap);
+    const within = elementCount(tap);
+    const placed = reshape(pieces, [batch, taps, out / outs, perGroup / ins, outs, ins, within]);
+    return reshape(transpose(placed, [0, 2, 4, 3, 5, 1, 6]), [batch, out, perGroup, ...size]);
+  }
+}
