@@ -12,12 +12,12 @@ export {
 } from "./dynamic/kernel-warehouse.js";
 export { ODConv2d, type ODConv2dOptions } from "./dynamic/od-conv2d.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
-export type { SqueezeOptions } from "./dynamic/squeezed-branch.js";
+export type { BranchNormOptions, SqueezedBranch, SqueezeOptions } from "./dynamic/squeezed-branch.js";
 export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";
-export {
-  WarehouseAttention,
-  type WarehouseAttentionOptions,
-  type WarehousePlace,
+export type {
+  WarehouseAttentionOptions,
+  WarehouseBranch,
+  WarehousePlace,
 } from "./dynamic/warehouse-attention.js";
 export type { WarehouseRatios, WarehouseShare } from "./dynamic/warehouse-plan.js";
 export { freeze } from "./freeze.js";

@@ -12,7 +12,6 @@ import {
   constant,
   constantData,
   div,
-  globalAvgPool2d,
   matmul,
   mul,
   type PairOption,
@@ -33,9 +32,11 @@ import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
 import { Module } from "../module.js";
 import { type Initializer, Parameter } from "../parameter.js";
 import {
-  WarehouseAttention,
   type WarehouseAttentionOptions,
+  type WarehouseBranch,
   type WarehousePlace,
+  warehouseBranch,
+  warehouseLogits,
 } from "./warehouse-attention.js";
 import {
   planWarehouse,
@@ -110,16 +111,14 @@ export class KernelWarehouse {
   /**
    * @param layers by name, or in order, as they are registered in the network: cells are owned in that order
    * @param options `cellRatio`, `inRatio`, `outRatio` and `lowRank` 1, `spatialPartition` true, `ratio` and `minWidth`
-   * 16, `norm` batch by default
+   * 16 by default
    * @throws UsageError for kernels that cannot be cut into such cells, or layers that would not own all of them
    */
   constructor(
     layers: Readonly<Record<string, WarehouseLayerOptions>> | readonly WarehouseLayerOptions[],
     options: KernelWarehouseOptions = {},
   ) {
-    const { cellRatio = 1, ratio = 16, minWidth = 16, lowRank = 1 } = options;
-    expectWithin("KernelWarehouse: ratio", ratio, { from: Number.MIN_VALUE });
-    expectWithin("KernelWarehouse: minWidth", minWidth, { from: 1 });
+    const { cellRatio = 1, lowRank = 1 } = options;
     expectWithin("KernelWarehouse: lowRank", lowRank, { from: Number.MIN_VALUE });
     const entries = Object.entries(layers) as [string, WarehouseLayerOptions][];
     const plan = planWarehouse(
@@ -169,29 +168,32 @@ function layerByLayer({ shares, cellShape }: WarehousePlan): Initializer {
 export class KernelWarehouseConv2d extends Module {
   /** E [n, o_c, i_c, kh, kw], the parameter of all layers of the warehouse. */
   readonly warehouse: Parameter;
-  readonly branch: WarehouseAttention;
+  readonly branch: WarehouseBranch;
   /** [outChannels], the same for every sample. */
   readonly bias: Parameter | undefined;
   /** τ. */
   readonly ownership: AnnealedScalar;
-  /** What the layer has in the warehouse: its mixtures, and the cells that they own. */
-  readonly share: WarehouseShare;
+  readonly #place: WarehousePlace;
   readonly #kernel: readonly number[];
   readonly #options: Conv2dOptions & Pick<KernelWarehouseOptions, "plan">;
 
   /** Made by {@link KernelWarehouse}. */
   constructor(place: WarehousePlace, layer: WarehouseLayerOptions, options: KernelWarehouseOptions) {
     super();
-    const { warehouse, share } = place;
     const { ownership = WAREHOUSE_OWNERSHIP, plan = "auto" } = options;
     const { inChannels, outChannels, kernelSize: _, bias = true, ...geometry } = layer;
-    this.warehouse = warehouse;
-    this.branch = new WarehouseAttention(inChannels, place, options);
+    this.warehouse = place.warehouse;
+    this.branch = warehouseBranch(inChannels, place, options);
+    this.#place = place;
     this.bias = bias ? new Parameter([outChannels], zerosInit) : undefined;
     this.ownership = ownership;
-    this.share = share;
     this.#kernel = convolutionShape(layer, layer);
     this.#options = { ...geometry, plan };
+  }
+
+  /** What the layer has in the warehouse: its mixtures, and the cells that they own. */
+  get share(): WarehouseShare {
+    return this.#place.share;
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -201,9 +203,8 @@ export class KernelWarehouseConv2d extends Module {
       throw new ShapeError("KernelWarehouseConv2d", expected, formatType(x));
     }
     const [batch, channels] = x.shape;
-    const s = vectors ? x : reshape(globalAvgPool2d(x), [batch!, channels!]);
     const attention = context.recordAttention("cell", {
-      values: this.#attention(this.branch.call(s, context), context),
+      values: this.#attention(warehouseLogits(this.branch, this.#place, x, context), context),
       ...{ activation: "other", axis: 2 },
     });
     const kernels = this.#assemble(attention, context.read(this.warehouse));
