@@ -1,6 +1,8 @@
 export { AnnealedScalar, type Annealing, annealedAt } from "./annealed-scalar.js";
 export * from "./apply.js";
 export type { AttentionActivation, ForwardContext, RecordedAttention } from "./context.js";
+export { CondConvBlock, type CondConvBlockOptions } from "./dynamic/cond-conv-block.js";
+export { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./dynamic/cond-conv2d.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
 export {
   KernelWarehouse,
@@ -10,7 +12,7 @@ export {
   WAREHOUSE_OWNERSHIP,
   type WarehouseLayerOptions,
 } from "./dynamic/kernel-warehouse.js";
-export { ODConv2d, type ODConv2dOptions } from "./dynamic/od-conv2d.js";
+export { type ODBranch, ODConv2d, type ODConv2dOptions } from "./dynamic/od-conv2d.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
 export type { BranchNormOptions, SqueezedBranch, SqueezeOptions } from "./dynamic/squeezed-branch.js";
 export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";

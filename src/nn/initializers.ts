@@ -34,17 +34,18 @@ export const kaimingNormal: Initializer = (shape, random) =>
 export const kaimingFanOut: Initializer = (shape, random) =>
   normalInit(Math.sqrt(2 / (shape[0]! * elementCount(shape.slice(2)))))(shape, random);
 
+/** U(−bound, bound). */
+export function uniformInit(bound: number): Initializer {
+  return (shape, random) => filled(shape, () => (2 * random.uniform() - 1) * bound);
+}
+
 /** U(−a, a) with a = √(1 / fan_in), Kaiming uniform with a slope of √5: PyTorch's default of convolutions. */
-export const kaimingUniform: Initializer = (shape, random) => {
-  const bound = Math.sqrt(1 / fanIn(shape));
-  return filled(shape, () => (2 * random.uniform() - 1) * bound);
-};
+export const kaimingUniform: Initializer = (shape, random) =>
+  uniformInit(Math.sqrt(1 / fanIn(shape)))(shape, random);
 
 /** U(−a, a) with a = √(6 / (fan_in + fan_out)) of Glorot and Bengio 2010: the default of linear layers. */
-export const xavierUniform: Initializer = (shape, random) => {
-  const bound = Math.sqrt(6 / (shape[0]! + fanIn(shape)));
-  return filled(shape, () => (2 * random.uniform() - 1) * bound);
-};
+export const xavierUniform: Initializer = (shape, random) =>
+  uniformInit(Math.sqrt(6 / (shape[0]! + fanIn(shape))))(shape, random);
 
 /** Applies an initializer to each entry of the first axis on its own: experts as layers of their own. */
 export function perExpert(initializer: Initializer): Initializer {

@@ -42,8 +42,8 @@ export interface ODConv2dOptions extends Omit<Conv2dOptions, "bias">, SqueezeOpt
   readonly plan?: MixingPlan | "auto";
 }
 
-/** The attention branch: h, and the heads that the layer has. */
-interface ODBranch extends SqueezedBranch {
+/** The attention branch of ODConv: h, and the heads that a layer has. */
+export interface ODBranch extends SqueezedBranch {
   /** [inChannels, width] */
   readonly channel: Linear;
   /** [outChannels, width] */

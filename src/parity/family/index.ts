@@ -1,9 +1,12 @@
 import { DataError } from "../../errors/index.js";
+import { condConv, condConvBlock } from "./cond-conv.js";
 import type { CaseRunner, FamilyCase } from "./family-case.js";
 import { odConv } from "./od-conv.js";
 
 /** How the cases of each layer are run, by the name that an index gives the layer. */
 const RUNNERS: Readonly<Record<string, CaseRunner>> = {
+  condConv,
+  condConvBlock,
   odConv,
 };
 

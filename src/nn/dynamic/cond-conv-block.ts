@@ -1,0 +1,100 @@
+import { UsageError } from "../../errors/index.js";
+import type { Tensor } from "../../ir/index.js";
+import { add } from "../../ops/index.js";
+import type { ForwardContext } from "../context.js";
+import { SiLU } from "../layers/activation.js";
+import { BatchNorm2d, type BatchNormOptions } from "../layers/normalization.js";
+import { Module } from "../module.js";
+import { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./cond-conv2d.js";
+
+/** Options of an inverted residual of CondConvs. */
+export interface CondConvBlockOptions extends Pick<CondConv2dOptions, "experts" | "plan"> {
+  /** Width between expansion and projection. */
+  readonly expandedChannels: number;
+  /** Has an expansion; not where `expandedChannels` are the channels of the input, by default. */
+  readonly expand?: boolean;
+  /** Of the depthwise convolution, odd; 3 by default. */
+  readonly kernelSize?: number;
+  /** Of the depthwise convolution; 1 by default. */
+  readonly stride?: number;
+  /** Of the depthwise convolution; half of the kernel by default, so that stride 1 keeps the size. */
+  readonly padding?: number;
+  /** Adds the input to the output; where their sizes are the same, by default. */
+  readonly residual?: boolean;
+  /** Adds a bias to the router; `true` by default. */
+  readonly routerBias?: boolean;
+  /** What follows expansion and depthwise convolution; `SiLU` by default. */
+  readonly activation?: () => Module;
+  /** Batch normalisation: momentum 0.1 and epsilon 1e-5 by default. */
+  readonly norm?: BatchNormOptions;
+}
+
+/**
+ * Inverted residual of three CondConvs with one router: [B, inChannels, H, W] → [B, outChannels, H′, W′]. The router
+ * reads the block's input; its weights serve expansion, depthwise convolution and projection, each of which a batch
+ * normalisation follows. Without squeeze-and-excitation.
+ *
+ * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, section 3.2.
+ */
+export class CondConvBlock extends Module {
+  readonly router: CondConvRouter;
+  readonly expand: CondConv2d | undefined;
+  readonly expandNorm: BatchNorm2d | undefined;
+  readonly depthwise: CondConv2d;
+  readonly depthwiseNorm: BatchNorm2d;
+  readonly project: CondConv2d;
+  readonly projectNorm: BatchNorm2d;
+  readonly activation: Module;
+  readonly #residual: boolean;
+
+  /** @throws UsageError for sizes that cannot be, or a residual between different sizes */
+  constructor(inChannels: number, outChannels: number, options: CondConvBlockOptions) {
+    super();
+    const { expandedChannels, experts = 4, kernelSize = 3, stride = 1, plan = "auto", norm = {} } = options;
+    const {
+      padding = Math.floor(kernelSize / 2),
+      routerBias = true,
+      activation = () => new SiLU(),
+    } = options;
+    const alike = stride === 1 && inChannels === outChannels;
+    this.#residual = options.residual ?? alike;
+    if (this.#residual && !alike) {
+      throw new UsageError(
+        `a residual from ${inChannels} to ${outChannels} channels with stride ${stride} cannot be`,
+        {
+          hint: "leave residual out",
+        },
+      );
+    }
+    const shared = { experts, plan, router: "given", bias: false } as const;
+    this.router = new CondConvRouter(inChannels, experts, { bias: routerBias });
+    const { expand = expandedChannels !== inChannels } = options;
+    this.expand = expand ? new CondConv2d(inChannels, expandedChannels, 1, shared) : undefined;
+    this.expandNorm = expand ? new BatchNorm2d(expandedChannels, norm) : undefined;
+    const depthwise = { ...shared, stride, padding, groups: expandedChannels };
+    this.depthwise = new CondConv2d(expandedChannels, expandedChannels, kernelSize, depthwise);
+    this.depthwiseNorm = new BatchNorm2d(expandedChannels, norm);
+    this.project = new CondConv2d(expandedChannels, outChannels, 1, shared);
+    this.projectNorm = new BatchNorm2d(outChannels, norm);
+    this.activation = activation();
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const routing = context.recordAttention("kernel", {
+      values: this.router.call(x, context),
+      activation: "sigmoid",
+      axis: 1,
+    });
+    const wide = this.#expanded(x, context, routing);
+    const filtered = this.depthwiseNorm.call(this.depthwise.call(wide, context, routing), context);
+    const narrow = this.project.call(this.activation.call(filtered, context), context, routing);
+    const y = this.projectNorm.call(narrow, context);
+    return this.#residual ? add(x, y) : y;
+  }
+
+  #expanded(x: Tensor, context: ForwardContext, routing: Tensor): Tensor {
+    if (this.expand === undefined || this.expandNorm === undefined) return x;
+    const expanded = this.expandNorm.call(this.expand.call(x, context, routing), context);
+    return this.activation.call(expanded, context);
+  }
+}

@@ -1,0 +1,134 @@
+import { expectWhole } from "../../errors/expect.js";
+import { GraphError } from "../../errors/index.js";
+import type { Tensor } from "../../ir/index.js";
+import {
+  add,
+  type MixingPlan,
+  matmul,
+  mixedConv2d,
+  type PairOption,
+  sigmoid,
+  transposeLast,
+} from "../../ops/index.js";
+import { elementCount } from "../../util/shape.js";
+import type { ForwardContext } from "../context.js";
+import { kaimingUniform, perExpert, uniformInit } from "../initializers.js";
+import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
+import { Module } from "../module.js";
+import { Parameter } from "../parameter.js";
+import { pooled } from "./squeezed-branch.js";
+
+/**
+ * Routing weights of CondConv: [B, channels, …] → α [B, experts], α = sigmoid(R·s + r), s the mean of x over its
+ * positions. They do not sum to 1, and there is no temperature. R and r begin with U(±1 / √channels).
+ *
+ * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, equation 2.
+ */
+export class CondConvRouter extends Module {
+  /** R [experts, channels] */
+  readonly weight: Parameter;
+  /** r [experts] */
+  readonly bias: Parameter | undefined;
+
+  /**
+   * @param options `bias` true by default
+   * @throws UsageError for sizes that are not whole numbers of at least 1
+   */
+  constructor(channels: number, experts: number, { bias = true }: { readonly bias?: boolean } = {}) {
+    super();
+    expectWhole("CondConvRouter: channels", channels);
+    expectWhole("CondConvRouter: experts", experts);
+    this.weight = new Parameter([experts, channels], kaimingUniform);
+    this.bias = bias ? new Parameter([experts], uniformInit(1 / Math.sqrt(channels))) : undefined;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const logits = matmul(pooled(x), transposeLast(context.read(this.weight)));
+    return sigmoid(this.bias ? add(logits, context.read(this.bias)) : logits);
+  }
+}
+
+/** Options of a conditionally parameterised convolution. */
+export interface CondConv2dOptions extends Conv2dOptions {
+  /** Number of kernels that are mixed, K; 4 by default. */
+  readonly experts?: number;
+  /**
+   * `"own"` by default: the layer has a router that reads its input. `"given"`: the layer has none, and takes routing
+   * weights [B, experts] as a second tensor, from a router that the layers of a block share.
+   */
+  readonly router?: "own" | "given";
+  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
+  readonly plan?: MixingPlan | "auto";
+}
+
+/**
+ * Conditionally parameterised convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′]. Each sample is convolved
+ * with its own mixture Σₖ αₖ Wₖ, and gets the mixture Σₖ αₖ bₖ of the biases.
+ *
+ * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, equation 1. A router of its own for
+ * each convolution is ParameterNet's way (Han et al., CVPR 2024); CondConv has one a block.
+ *
+ * Each expert begins as a convolution of its own, U(±1 / √fan_in), biases alike. At the neutral point the router's
+ * weight and bias are 0, each α is ½: the layer is the plain convolution with kernel V where Wₖ = 2V / K.
+ *
+ * @example
+ * const router = new CondConvRouter(64, 8);
+ * const expand = new CondConv2d(64, 384, 1, { experts: 8, router: "given" });
+ * const y = expand.call(x, context, router.call(x, context));
+ */
+export class CondConv2d extends Module<[] | [routing: Tensor]> {
+  /** [experts, outChannels, inChannels / groups, kh, kw] */
+  readonly weight: Parameter;
+  /** [experts, outChannels] */
+  readonly bias: Parameter | undefined;
+  /** Absent where routing weights are given. */
+  readonly router: CondConvRouter | undefined;
+  readonly #options: CondConv2dOptions;
+
+  /**
+   * @param inChannels channels of the input, a multiple of `groups`
+   * @param outChannels channels of the output, a multiple of `groups`
+   * @param kernelSize kernel height and width, or one number for both
+   * @param options `experts` 4, `router` own, `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
+   */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: PairOption,
+    options: CondConv2dOptions = {},
+  ) {
+    super();
+    const { experts = 4, router = "own", bias = true } = options;
+    expectWhole("experts", experts);
+    this.#options = options;
+    const shape = convolutionShape({ inChannels, outChannels, kernelSize }, options);
+    const bound = 1 / Math.sqrt(elementCount(shape.slice(1)));
+    this.weight = new Parameter([experts, ...shape], perExpert(kaimingUniform));
+    this.bias = bias ? new Parameter([experts, outChannels], uniformInit(bound)) : undefined;
+    this.router = router === "own" ? new CondConvRouter(inChannels, experts) : undefined;
+  }
+
+  /**
+   * @param routing [B, experts] where they are given; whoever makes them records them
+   * @throws GraphError if they are given to a layer with a router, or are missing
+   */
+  forward(x: Tensor, context: ForwardContext, routing?: Tensor): Tensor {
+    const attention = this.#attention(x, context, routing);
+    const bias = this.bias && matmul(attention, context.read(this.bias));
+    return mixedConv2d(x, attention, context.read(this.weight), bias, this.#options);
+  }
+
+  #attention(x: Tensor, context: ForwardContext, routing: Tensor | undefined): Tensor {
+    if (this.router !== undefined && routing === undefined) {
+      const values = this.router.call(x, context);
+      return context.recordAttention("kernel", { values, activation: "sigmoid", axis: 1 });
+    }
+    if (this.router === undefined && routing !== undefined) return routing;
+    const [found, hint] =
+      routing === undefined
+        ? ["without a router takes routing weights", "call it with [B, experts], or make it with router: own"]
+        : ["with a router of its own takes no routing weights", "make it with router: given"];
+    throw new GraphError(`CondConv2d ${found}`, { hint });
+  }
+}
