@@ -1,9 +1,17 @@
 export { AnnealedScalar, type Annealing, annealedAt } from "./annealed-scalar.js";
 export * from "./apply.js";
 export type { AttentionActivation, ForwardContext, RecordedAttention } from "./context.js";
+export type { BandMasks } from "./dynamic/band-modulation.js";
 export { CondConvBlock, type CondConvBlockOptions } from "./dynamic/cond-conv-block.js";
 export { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./dynamic/cond-conv2d.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
+export {
+  type FDBranch,
+  FDConv2d,
+  type FDConv2dOptions,
+  type FDLocal,
+  suitsFDConv,
+} from "./dynamic/fd-conv2d.js";
 export {
   KernelWarehouse,
   KernelWarehouseConv2d,

@@ -11,7 +11,7 @@ const ROWS: readonly ContractRow[] = [...condConvRows, ...odConvRows];
 const PARTS = ["CondConvBlock", "CondConvRouter", "RoutingAttention"];
 
 /** Layers whose rows are yet to be written. */
-const TO_COME = ["DynamicConv2d", "KernelWarehouseConv2d"];
+const TO_COME = ["DynamicConv2d", "FDConv2d", "KernelWarehouseConv2d"];
 
 /** A mark for each row and property. */
 const kept = new Map<string, Map<string, string>>();

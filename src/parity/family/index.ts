@@ -1,12 +1,16 @@
 import { DataError } from "../../errors/index.js";
 import { condConv, condConvBlock } from "./cond-conv.js";
 import type { CaseRunner, FamilyCase } from "./family-case.js";
+import { fdConv } from "./fd-conv.js";
+import { kernelWarehouse } from "./kernel-warehouse.js";
 import { odConv } from "./od-conv.js";
 
 /** How the cases of each layer are run, by the name that an index gives the layer. */
 const RUNNERS: Readonly<Record<string, CaseRunner>> = {
   condConv,
   condConvBlock,
+  fdConv,
+  kernelWarehouse,
   odConv,
 };
 
