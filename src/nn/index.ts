@@ -4,7 +4,22 @@ export type { AttentionActivation, ForwardContext, RecordedAttention } from "./c
 export type { BandMasks } from "./dynamic/band-modulation.js";
 export { CondConvBlock, type CondConvBlockOptions } from "./dynamic/cond-conv-block.js";
 export { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./dynamic/cond-conv2d.js";
+export type { DCDBranch } from "./dynamic/dcd.js";
+export { DCDConv2d, type DCDConv2dOptions, type DCDWidths } from "./dynamic/dcd-conv2d.js";
+export { DCDLinear, type DCDLinearOptions } from "./dynamic/dcd-linear.js";
+export {
+  DynamicConvTranspose2d,
+  type DynamicConvTranspose2dOptions,
+} from "./dynamic/dynamic-conv-transpose2d.js";
+export { DynamicConv1d, type DynamicConv1dOptions } from "./dynamic/dynamic-conv1d.js";
 export { DynamicConv2d, type DynamicConv2dOptions } from "./dynamic/dynamic-conv2d.js";
+export { DynamicConv3d, type DynamicConv3dOptions } from "./dynamic/dynamic-conv3d.js";
+export {
+  DynamicConvolution,
+  type DynamicExperts,
+  type DynamicLayerOptions,
+} from "./dynamic/dynamic-convolution.js";
+export { DynamicLinear } from "./dynamic/dynamic-linear.js";
 export {
   type FDBranch,
   FDConv2d,

@@ -259,11 +259,23 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Convol
 export function convTranspose2d(
   x: Tensor,
   weight: Tensor,
-  options: ConvolutionOptions & { readonly outputPadding?: PairOption } = {},
+  options: TransposedConvolutionOptions = {},
 ): Tensor {
-  expectLayout("convTranspose2d", x, "[B, C, H, W]");
-  const attributes = convolutionAttributes(options);
-  const { stride, dilation } = attributes;
+  const { image, attributes } = transposeGeometry("convTranspose2d", x, options);
+  return Tensor.apply(convTranspose2dOperator, [image, weight], attributes);
+}
+
+/** Options of a transposed convolution, as PyTorch names them. */
+export interface TransposedConvolutionOptions extends ConvolutionOptions {
+  /** Added to one side of the result, less than the stride or the dilation; 0 by default. */
+  readonly outputPadding?: PairOption;
+}
+
+/** The options of a transposed convolution, checked, and the image that it is applied to. */
+export function transposeGeometry(operator: string, x: Tensor, options: TransposedConvolutionOptions) {
+  expectLayout(operator, x, "[B, C, H, W]");
+  const geometry = convolutionAttributes(options);
+  const { stride, dilation } = geometry;
   const wanted = toPair("outputPadding", options.outputPadding ?? 0, 0);
   if (wanted.some((amount, i) => amount >= Math.max(stride[i]!, dilation[i]!))) {
     throw new UsageError(
@@ -276,5 +288,5 @@ export function convTranspose2d(
     x,
   );
   const outputPadding: Pair = [wanted[0] % stride[0], wanted[1] % stride[1]];
-  return Tensor.apply(convTranspose2dOperator, [image, weight], { ...attributes, outputPadding });
+  return { image, attributes: { ...geometry, outputPadding } satisfies TransposeAttributes };
 }

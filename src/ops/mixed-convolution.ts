@@ -14,8 +14,17 @@ import { ShapeError } from "../errors/index.js";
 import { formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { elementCount, staticShape } from "../util/shape.js";
 import { emitAs } from "./composed.js";
-import { type ConvolutionAttributes, type ConvolutionOptions, convolutionAttributes } from "./convolution.js";
+import {
+  type ConvolutionAttributes,
+  type ConvolutionOptions,
+  convolutionAttributes,
+  convTranspose2dOperator,
+  type TransposedConvolutionOptions,
+  transposeGeometry,
+} from "./convolution.js";
+import { add } from "./elementwise.js";
 import { expectDType } from "./expect.js";
+import { input } from "./input.js";
 import { reshape } from "./layout.js";
 import { matmul, transposeLast } from "./matmul.js";
 import { expectPlan, outputShape, type WithKernel, type WithSize } from "./per-sample-convolution.js";
@@ -204,4 +213,40 @@ export function mixedConv2d(
   expectPlan(plan, MIXING_PLANS);
   const inputs = bias ? [x, attention, experts, bias] : [x, attention, experts];
   return Tensor.apply(mixedConv2dOperator, inputs, { ...convolutionAttributes(options), plan });
+}
+
+/**
+ * Each sample's transposed convolution with its own mixture of experts, the gradient of {@link mixedConv2d} by its input.
+ *
+ * @param x [B, C, H, W]; B may be open
+ * @param attention π [B, K]
+ * @param experts W [K, C, O/groups, kh, kw]
+ * @param bias [B, O], mixed already
+ * @returns [B, O, H′, W′], sized as {@link convTranspose2d} says
+ * @throws ShapeError where channels, groups or sizes do not fit, or an open batch is to be computed by `aggregate`
+ */
+export function mixedConvTranspose2d(
+  x: Tensor,
+  attention: Tensor,
+  experts: Tensor,
+  bias?: Tensor,
+  { plan = "auto", ...options }: TransposedConvolutionOptions & MixedConvolutionOptions = {},
+): Tensor {
+  expectPlan(plan, MIXING_PLANS);
+  if (plan === "aggregate") staticShape(x.shape, "the plan aggregate");
+  const { image, attributes } = transposeGeometry("mixedConvTranspose2d", x, options);
+  const { outputPadding: _, ...geometry } = attributes;
+  const [count, ...kernels] = experts.shape;
+  const fits = attention.shape.join() === [x.shape[0], count].join();
+  if (kernels.length !== 4 || !fits) {
+    throw new ShapeError(
+      "mixedConvTranspose2d",
+      "x [B, C, H, W], attention [B, K] and experts [K, C, O/groups, kh, kw]",
+      [x, attention, experts].map(formatType).join(", "),
+    );
+  }
+  expectDType("mixedConvTranspose2d", [x, attention, experts], "float32");
+  const one = Tensor.apply(convTranspose2dOperator, [image, input("float32", kernels)], attributes);
+  const y = inputGradient([image, attention, experts], { ...geometry, plan, size: spatial(one) });
+  return bias ? add(y, reshape(bias, [...bias.shape, 1, 1])) : y;
 }

@@ -6,8 +6,7 @@ import { convTranspose2d } from "./convolution.js";
 import { add, sub } from "./elementwise.js";
 import { expectLayout } from "./expect.js";
 import { constant } from "./input.js";
-import { interleave, pad, reshape, slice, takeTap, zerosLike } from "./layout.js";
-import { matmul, transposeLast } from "./matmul.js";
+import { concat, interleave, pad, reshape, slice, takeTap, zerosLike } from "./layout.js";
 import { mean } from "./reduce.js";
 import { type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
 
@@ -201,14 +200,15 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   return mean(x, { axes: [2, 3], keepDims: true });
 }
 
-/** Shares of a mean over windows ⌊i·size/count⌋ … ⌈(i+1)·size/count⌉ of one axis: [count, size]. */
-function adaptiveShares(size: number, count: number): Tensor {
-  const shares = new Float32Array(count * size);
-  for (let i = 0; i < count; i++) {
+/** Means over windows ⌊i·size/count⌋ … ⌈(i+1)·size/count⌉ of one axis, side by side. */
+function adaptiveMeans(x: Tensor, axis: number, count: number): Tensor {
+  const size = x.shape[axis] as number;
+  if (count === size) return x;
+  const means = Array.from({ length: count }, (_, i) => {
     const [start, end] = [Math.floor((i * size) / count), Math.ceil(((i + 1) * size) / count)];
-    shares.fill(1 / (end - start), i * size + start, i * size + end);
-  }
-  return constant(shares, [count, size], "float32", "shares");
+    return mean(slice(x, { axis, start, end }), { axes: [axis], keepDims: true });
+  });
+  return concat(means, axis);
 }
 
 /**
@@ -223,7 +223,5 @@ export function adaptiveAvgPool2d(x: Tensor, outputSize: PairOption): Tensor {
   expectLayout("adaptiveAvgPool2d", x, "[B, C, H, W]");
   const [rows, columns] = toPair("outputSize", outputSize, 1);
   if (rows === 1 && columns === 1) return globalAvgPool2d(x);
-  const [height, width] = x.shape.slice(2) as readonly number[];
-  const narrow = matmul(x, transposeLast(adaptiveShares(width!, columns)));
-  return matmul(adaptiveShares(height!, rows), narrow);
+  return adaptiveMeans(adaptiveMeans(x, 3, columns), 2, rows);
 }

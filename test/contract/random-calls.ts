@@ -105,6 +105,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ops.perSampleConv2d(x!, kernels!, n[4] === 1 ? bias : undefined, window(n)),
   mixedConv2d: ([x, attention, experts, bias], n) =>
     ops.mixedConv2d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),
+  mixedConvTranspose2d: ([x, attention, experts, bias], n) =>
+    ops.mixedConvTranspose2d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),
   batchNorm: (t, [n]) => ops.batchNorm(t[0]!, channels(t), n),
   channelStatistics: ([x]) => ops.channelStatistics(x!).both,
   channelAffine: ([x, scale, shift, addend], [n]) =>

@@ -1,25 +1,11 @@
-import { expectWhole } from "../../errors/expect.js";
 import type { Tensor } from "../../ir/index.js";
-import { type MixingPlan, matmul, mixedConv2d, type PairOption } from "../../ops/index.js";
+import { mixedConv2d, type PairOption } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
-import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
 import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
-import { Module } from "../module.js";
-import { Parameter } from "../parameter.js";
-import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
+import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolution.js";
 
 /** Options of a dynamic convolution. */
-export interface DynamicConv2dOptions extends Conv2dOptions, RoutingOptions {
-  /** Number of kernels that are mixed, K; 4 by default. */
-  readonly experts?: number;
-  /**
-   * `"per-expert"` by default: each expert as a convolution of its own. `"notebook"`: the published way,
-   * all experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases N(0, √(2 / K)).
-   */
-  readonly init?: "per-expert" | "notebook";
-  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
-  readonly plan?: MixingPlan | "auto";
-}
+export interface DynamicConv2dOptions extends Conv2dOptions, DynamicLayerOptions {}
 
 /**
  * Dynamic convolution, a drop-in for `Conv2d`: each sample is convolved with its own mixture Σₖ πₖ(x) Wₖ of K kernels, and gets
@@ -27,16 +13,12 @@ export interface DynamicConv2dOptions extends Conv2dOptions, RoutingOptions {
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
  *
+ * At the neutral point all experts are the same kernel V: the layer is the plain convolution with V, whatever π.
+ *
  * @example
  * const layer = new DynamicConv2d(128, 192, 3, { padding: 1, experts: 4 });
  */
-export class DynamicConv2d extends Module {
-  /** [experts, outChannels, inChannels / groups, kh, kw] */
-  readonly weight: Parameter;
-  /** [experts, outChannels] */
-  readonly bias: Parameter | undefined;
-  /** Gives π [B, experts]. */
-  readonly routing: RoutingAttention;
+export class DynamicConv2d extends DynamicConvolution {
   readonly #options: DynamicConv2dOptions;
 
   /**
@@ -53,27 +35,13 @@ export class DynamicConv2d extends Module {
     kernelSize: PairOption,
     options: DynamicConv2dOptions = {},
   ) {
-    super();
-    const { experts = 4, init = "per-expert" } = options;
-    expectWhole("experts", experts);
+    const shape = convolutionShape({ inChannels, outChannels, kernelSize }, options);
+    super({ inChannels, outChannels, shape, dimensions: 2 }, options);
     this.#options = options;
-    const notebook = init === "notebook";
-    this.weight = new Parameter(
-      [experts, ...convolutionShape({ inChannels, outChannels, kernelSize }, options)],
-      notebook ? kaimingNormal : perExpert(kaimingNormal),
-    );
-    const biasInit = notebook ? normalInit(Math.sqrt(2 / experts)) : zerosInit;
-    this.bias = options.bias === false ? undefined : new Parameter([experts, outChannels], biasInit);
-    this.routing = new RoutingAttention(inChannels, experts, options);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const attention = context.recordAttention("kernel", {
-      values: this.routing.call(x, context),
-      activation: this.routing.activation,
-      axis: 1,
-    });
-    const bias = this.bias && matmul(attention, context.read(this.bias));
+    const { attention, bias } = this.attend(x, context);
     return mixedConv2d(x, attention, context.read(this.weight), bias, this.#options);
   }
 }

@@ -1,13 +1,15 @@
 import { expectWhole, expectWithin } from "../../errors/expect.js";
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
-import { div, globalAvgPool2d, reshape, sigmoid, softmax } from "../../ops/index.js";
+import { div, reshape, sigmoid, softmax } from "../../ops/index.js";
 import type { AnnealedScalar } from "../annealed-scalar.js";
 import type { ForwardContext } from "../context.js";
 import { ReLU } from "../layers/activation.js";
-import { Conv2d } from "../layers/convolution.js";
+import { Conv1d, Conv2d, Conv3d } from "../layers/convolution.js";
+import { Linear } from "../layers/linear.js";
 import { Module } from "../module.js";
 import { Sequential } from "../sequential.js";
+import { pooled } from "./squeezed-branch.js";
 import { ROUTING_TEMPERATURE } from "./temperature.js";
 
 /** How routing logits become attention. */
@@ -15,16 +17,35 @@ export type Routing = "softmax" | "sigmoid";
 
 /** Options of the attention branch. */
 export interface RoutingOptions {
-  /** Hidden width is ⌊channels / ratio⌋; 4 by default. */
+  /** Hidden width is made of ⌊channels / ratio⌋; 4 by default. */
   readonly ratio?: number;
   /** `"softmax"` with temperature (DyConv) by default; `"sigmoid"` (CondConv) has none. */
   readonly routing?: Routing;
+  /**
+   * `"paper"` by default: hidden width ⌊channels / ratio⌋, with biases. `"port"`: as the most used PyTorch port has it,
+   * ⌊channels / ratio⌋ + 1, or the number of experts for 3 channels, and no hidden bias.
+   */
+  readonly branch?: "paper" | "port";
+  /** Hidden width, where it is to be another than the branch's. */
+  readonly hidden?: number;
+  /** Adds a bias to the hidden layer; what the branch has by default. */
+  readonly hiddenBias?: boolean;
+  /** Adds a bias to the logits; `true` by default. */
+  readonly outputBias?: boolean;
 }
 
+/** Maps of pooled vectors, by the number of axes that follow the channels: weights have as many axes of size 1. */
+const MAPS = [
+  (from: number, to: number, bias: boolean) => new Linear(from, to, { bias }),
+  (from: number, to: number, bias: boolean) => new Conv1d(from, to, 1, { bias }),
+  (from: number, to: number, bias: boolean) => new Conv2d(from, to, 1, { bias }),
+  (from: number, to: number, bias: boolean) => new Conv3d(from, to, 1, { bias }),
+] as const;
+
 /**
- * The attention branch of a dynamic convolution: [B, channels, H, W] → π [B, experts].
+ * The attention branch of a dynamic convolution: [B, channels, …] → π [B, experts].
  *
- * s = mean of x over H and W; z = W₂·ReLU(W₁·s + b₁) + b₂, hidden width ⌊channels / ratio⌋; π = softmax(z / T), or
+ * s = mean of x over its positions; z = W₂·ReLU(W₁·s + b₁) + b₂, hidden width ⌊channels / ratio⌋; π = softmax(z / T), or
  * sigmoid(z). T is {@link ROUTING_TEMPERATURE}, an annealed scalar: 30 at the start of training, 1 at inference.
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, section 3.2;
@@ -36,15 +57,23 @@ export class RoutingAttention extends Module {
   readonly temperature: AnnealedScalar | undefined;
   /** How logits become attention. */
   readonly activation: Routing;
+  readonly #axes: number;
 
-  /** @throws UsageError if the hidden width would be 0 */
-  constructor(channels: number, experts: number, options: RoutingOptions = {}) {
+  /**
+   * @param options `dimensions`, axes of the input that follow the channels, from 0 to 3; 2 by default
+   * @throws UsageError if the hidden width would be 0
+   */
+  constructor(
+    channels: number,
+    experts: number,
+    options: RoutingOptions & { readonly dimensions?: 0 | 1 | 2 | 3 } = {},
+  ) {
     super();
-    const ratio = options.ratio ?? 4;
+    const { ratio = 4, branch = "paper", dimensions = 2, outputBias = true } = options;
     expectWhole("RoutingAttention: channels", channels);
     expectWhole("RoutingAttention: experts", experts);
     expectWithin("RoutingAttention: ratio", ratio, { from: Number.MIN_VALUE });
-    const hidden = Math.floor(channels / ratio);
+    const hidden = options.hidden ?? hiddenWidth({ channels, experts, ratio, branch });
     if (hidden < 1) {
       throw new UsageError(`routing with ratio ${ratio} leaves no hidden channel of ${channels}`, {
         hint: `use a ratio of at most ${channels}`,
@@ -52,14 +81,34 @@ export class RoutingAttention extends Module {
     }
     this.activation = options.routing ?? "softmax";
     this.temperature = this.activation === "softmax" ? ROUTING_TEMPERATURE : undefined;
-    this.net = new Sequential(new Conv2d(channels, hidden, 1), new ReLU(), new Conv2d(hidden, experts, 1));
+    const map = MAPS[dimensions];
+    this.net = new Sequential(
+      map(channels, hidden, options.hiddenBias ?? branch === "paper"),
+      new ReLU(),
+      map(hidden, experts, outputBias),
+    );
+    this.#axes = dimensions;
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const scores = this.net.call(globalAvgPool2d(x), context);
-    const logits = reshape(scores, [scores.shape[0]!, scores.shape[1]!]);
+    const [batch, channels] = x.shape;
+    const s = reshape(pooled(x), [batch!, channels!, ...Array.from({ length: this.#axes }, () => 1)]);
+    const scores = this.net.call(s, context);
+    const logits = reshape(scores, [batch!, scores.shape[1]!]);
     return this.temperature === undefined
       ? sigmoid(logits)
       : softmax(div(logits, context.annealed(this.temperature)), 1);
   }
+}
+
+interface HiddenWidth {
+  readonly channels: number;
+  readonly experts: number;
+  readonly ratio: number;
+  readonly branch: "paper" | "port";
+}
+
+function hiddenWidth({ channels, experts, ratio, branch }: HiddenWidth): number {
+  if (branch === "paper") return Math.floor(channels / ratio);
+  return channels === 3 ? experts : Math.floor(channels / ratio) + 1;
 }

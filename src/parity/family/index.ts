@@ -1,5 +1,7 @@
 import { DataError } from "../../errors/index.js";
 import { condConv, condConvBlock } from "./cond-conv.js";
+import { dcd, dcdLinear } from "./dcd.js";
+import { dynamicConv1d, dynamicConv2d, dynamicConv3d, dynamicConvTranspose2d } from "./dynamic-conv.js";
 import type { CaseRunner, FamilyCase } from "./family-case.js";
 import { fdConv } from "./fd-conv.js";
 import { kernelWarehouse } from "./kernel-warehouse.js";
@@ -11,6 +13,12 @@ const RUNNERS: Readonly<Record<string, CaseRunner>> = {
   condConvBlock,
   fdConv,
   kernelWarehouse,
+  dcd,
+  dcdLinear,
+  dynamicConv1d,
+  dynamicConv2d,
+  dynamicConv3d,
+  dynamicConvTranspose2d,
   odConv,
 };
 

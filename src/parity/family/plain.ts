@@ -1,12 +1,22 @@
 /** What a layer must equal at its neutral point: a plain convolution with a kernel of the case. */
 import type { Tensor } from "../../ir/index.js";
-import { type ConvolutionOptions, conv2d, type PerSamplePlan } from "../../ops/index.js";
+import {
+  add,
+  type Convolution3dOptions,
+  type ConvolutionOptions,
+  conv2d,
+  conv3d,
+  convTranspose2d,
+  type PerSamplePlan,
+  reshape,
+  type TransposedConvolutionOptions,
+} from "../../ops/index.js";
 import type { CaseRun } from "./family-case.js";
 
+type Plain = (tensors: Readonly<Record<string, Tensor>>) => Record<string, Tensor>;
+
 /** `y` of the plain convolution of `x` with `plain.weight`, and `plain.bias` where there is one. */
-export function plainConv2d(
-  options: ConvolutionOptions,
-): (tensors: Readonly<Record<string, Tensor>>) => Record<string, Tensor> {
+export function plainConv2d(options: ConvolutionOptions): Plain {
   return (tensors) => ({
     y: conv2d(tensors.x!, tensors["plain.weight"]!, tensors["plain.bias"], options),
   });
@@ -15,4 +25,43 @@ export function plainConv2d(
 /** The plan of layers that make kernels for each sample: what is asked for, if they have it. */
 export function perSamplePlan(plan: CaseRun["plan"]): PerSamplePlan | "auto" {
   return plan === "aggregate" || plan === "unfold" ? plan : "auto";
+}
+
+/** The same over sequences. */
+export function plainConv1d({ stride, padding, dilation, groups }: SequenceGeometry): Plain {
+  const options = {
+    stride: [1, stride],
+    padding: [0, padding],
+    dilation: [1, dilation],
+    groups,
+  } as const;
+  return (tensors) => {
+    const row = (x: Tensor) => reshape(x, [...x.shape.slice(0, 2), 1, x.shape[2]!]);
+    const y = conv2d(row(tensors.x!), row(tensors["plain.weight"]!), tensors["plain.bias"], options);
+    return { y: reshape(y, [y.shape[0]!, y.shape[1]!, y.shape[3]!]) };
+  };
+}
+
+/** Where windows lie in a sequence. */
+interface SequenceGeometry {
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+  readonly groups: number;
+}
+
+/** The same over volumes. */
+export function plainConv3d(options: Convolution3dOptions): Plain {
+  return (tensors) => ({
+    y: conv3d(tensors.x!, tensors["plain.weight"]!, tensors["plain.bias"], options),
+  });
+}
+
+/** The same transposed. */
+export function plainConvTranspose2d(options: TransposedConvolutionOptions): Plain {
+  return (tensors) => {
+    const y = convTranspose2d(tensors.x!, tensors["plain.weight"]!, options);
+    const bias = tensors["plain.bias"];
+    return { y: bias ? add(y, reshape(bias, [-1, 1, 1])) : y };
+  };
 }

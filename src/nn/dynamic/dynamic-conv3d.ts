@@ -1,0 +1,40 @@
+import type { Tensor } from "../../ir/index.js";
+import { mixedConv3d, type TripleOption } from "../../ops/index.js";
+import type { ForwardContext } from "../context.js";
+import { type Conv3dOptions, convolution3dShape } from "../layers/convolution.js";
+import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolution.js";
+
+/** Options of a dynamic convolution over volumes. */
+export interface DynamicConv3dOptions extends Conv3dOptions, DynamicLayerOptions {}
+
+/**
+ * Dynamic convolution over volumes: [B, inChannels, D, H, W] → [B, outChannels, D′, H′, W′], otherwise as
+ * {@link DynamicConv2d}.
+ *
+ * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
+ */
+export class DynamicConv3d extends DynamicConvolution {
+  readonly #options: DynamicConv3dOptions;
+
+  /**
+   * @param kernelSize kernel depth, height and width, or one number for all
+   * @param options `experts` 4, `ratio` 4, `routing` softmax, `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and
+   * `bias` true by default
+   * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
+   */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: TripleOption,
+    options: DynamicConv3dOptions = {},
+  ) {
+    const shape = convolution3dShape({ inChannels, outChannels, kernelSize }, options);
+    super({ inChannels, outChannels, shape, dimensions: 3 }, options);
+    this.#options = options;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const { attention, bias } = this.attend(x, context);
+    return mixedConv3d(x, attention, context.read(this.weight), bias, this.#options);
+  }
+}

@@ -1,0 +1,71 @@
+import { expectWhole } from "../../errors/expect.js";
+import type { Tensor } from "../../ir/index.js";
+import { type MixingPlan, matmul } from "../../ops/index.js";
+import type { ForwardContext } from "../context.js";
+import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
+import { Module } from "../module.js";
+import { Parameter } from "../parameter.js";
+import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
+
+/** Options of a layer whose kernels are mixed, besides those of the plain layer. */
+export interface DynamicLayerOptions extends RoutingOptions {
+  /** Number of kernels that are mixed, K; 4 by default. */
+  readonly experts?: number;
+  /** Adds a bias a channel, mixed as kernels are; `true` by default. */
+  readonly bias?: boolean;
+  /**
+   * `"per-expert"` by default: each expert as a convolution of its own. `"notebook"`: the published way,
+   * all experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases N(0, √(2 / K)).
+   */
+  readonly init?: "per-expert" | "notebook";
+  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
+  readonly plan?: MixingPlan | "auto";
+}
+
+/** What a layer's experts are made from. */
+export interface DynamicExperts {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Of one expert's weight. */
+  readonly shape: readonly number[];
+  /** Axes of the input that follow the channels. */
+  readonly dimensions: 0 | 1 | 2 | 3;
+}
+
+/**
+ * What dynamic convolutions of any rank share: experts, and attention over them.
+ *
+ * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
+ */
+export abstract class DynamicConvolution extends Module {
+  /** Experts, each shaped as the weight of the plain layer: [experts, …] */
+  readonly weight: Parameter;
+  /** [experts, outChannels] */
+  readonly bias: Parameter | undefined;
+  /** Gives π [B, experts]. */
+  readonly routing: RoutingAttention;
+
+  protected constructor(
+    { inChannels, outChannels, shape, dimensions }: DynamicExperts,
+    options: DynamicLayerOptions,
+  ) {
+    super();
+    const { experts = 4, init = "per-expert" } = options;
+    expectWhole("experts", experts);
+    const notebook = init === "notebook";
+    this.weight = new Parameter([experts, ...shape], notebook ? kaimingNormal : perExpert(kaimingNormal));
+    const biasInit = notebook ? normalInit(Math.sqrt(2 / experts)) : zerosInit;
+    this.bias = options.bias === false ? undefined : new Parameter([experts, outChannels], biasInit);
+    this.routing = new RoutingAttention(inChannels, experts, { ...options, dimensions });
+  }
+
+  /** π [B, experts], recorded, and each sample's mixture of the biases [B, outChannels]. */
+  protected attend(x: Tensor, context: ForwardContext) {
+    const attention = context.recordAttention("kernel", {
+      values: this.routing.call(x, context),
+      activation: this.routing.activation,
+      axis: 1,
+    });
+    return { attention, bias: this.bias && matmul(attention, context.read(this.bias)) };
+  }
+}
