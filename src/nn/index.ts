@@ -7,6 +7,17 @@ export { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./dynamic/co
 export type { DCDBranch } from "./dynamic/dcd.js";
 export { DCDConv2d, type DCDConv2dOptions, type DCDWidths } from "./dynamic/dcd-conv2d.js";
 export { DCDLinear, type DCDLinearOptions } from "./dynamic/dcd-linear.js";
+export { ContextDyReLU, DyReLU } from "./dynamic/dy-relu.js";
+export {
+  ContextDynamicConv2d,
+  type ContextDynamicConv2dOptions,
+  DYMN_TEMPERATURE,
+  DyMNBlock,
+  type DyMNBlockOptions,
+  type DyMNContext,
+  dymnContextSize,
+  dymnTemperature,
+} from "./dynamic/dymn-block.js";
 export {
   DynamicConvTranspose2d,
   type DynamicConvTranspose2dOptions,
@@ -27,6 +38,11 @@ export {
   type FDLocal,
   suitsFDConv,
 } from "./dynamic/fd-conv2d.js";
+export {
+  FrequencyDynamicConv2d,
+  type FrequencyDynamicConv2dOptions,
+  type FrequencyRouting,
+} from "./dynamic/fdy-conv2d.js";
 export {
   KernelWarehouse,
   KernelWarehouseConv2d,

@@ -5,7 +5,7 @@
  */
 import { expectWhole, expectWithin } from "../../errors/expect.js";
 import type { Tensor } from "../../ir/index.js";
-import { mean, relu } from "../../ops/index.js";
+import { add, matmul, mean, relu, reshape } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
 import { kaimingFanOut } from "../initializers.js";
 import { Linear } from "../layers/linear.js";
@@ -78,4 +78,10 @@ export function squeeze(
   activation: (x: Tensor) => Tensor = relu,
 ): Tensor {
   return activation(norm.call(reduce.call(pooled(x), context), context));
+}
+
+/** A linear map of the channels at each place: [B, in, L] → [B, out, L]. */
+export function mapChannels(map: Linear, x: Tensor, context: ForwardContext): Tensor {
+  const product = matmul(context.read(map.weight), x);
+  return map.bias ? add(product, reshape(context.read(map.bias), [-1, 1])) : product;
 }

@@ -1,9 +1,11 @@
 import { DataError } from "../../errors/index.js";
 import { condConv, condConvBlock } from "./cond-conv.js";
 import { dcd, dcdLinear } from "./dcd.js";
+import { dymnBlock, dyRelu } from "./dymn.js";
 import { dynamicConv1d, dynamicConv2d, dynamicConv3d, dynamicConvTranspose2d } from "./dynamic-conv.js";
 import type { CaseRunner, FamilyCase } from "./family-case.js";
 import { fdConv } from "./fd-conv.js";
+import { fdy } from "./fdy.js";
 import { kernelWarehouse } from "./kernel-warehouse.js";
 import { odConv } from "./od-conv.js";
 
@@ -11,7 +13,10 @@ import { odConv } from "./od-conv.js";
 const RUNNERS: Readonly<Record<string, CaseRunner>> = {
   condConv,
   condConvBlock,
+  dymnBlock,
+  dyRelu,
   fdConv,
+  fdy,
   kernelWarehouse,
   dcd,
   dcdLinear,

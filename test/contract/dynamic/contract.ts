@@ -67,11 +67,12 @@ export interface ContractRow {
   /** Its output for one sample at inference, by plain loops. */
   readonly oracle: (x: Values, state: State) => Values;
   /**
-   * Where it equals a plain convolution, and parameters that make it equal a given one.
+   * Where it equals a plain convolution, and parameters that make it equal a given one; a layer that is no convolution
+   * has no such point.
    *
    * @returns the parameters that differ from the given state
    */
-  readonly neutral: {
+  readonly neutral?: {
     readonly plain: PlainConvolution;
     readonly state: (state: State, kernel: Values, bias: Values | undefined) => State;
   };
@@ -247,7 +248,7 @@ async function checkBatchOfOne(subject: Subject): Promise<void> {
 
 async function checkNeutral(subject: Subject): Promise<void> {
   const { row, layer, state } = subject;
-  const { plain, state: toNeutral } = row.neutral;
+  const { plain, state: toNeutral } = row.neutral!;
   const kernel: Values = { shape: plain.weight, data: randomArray(size(plain.weight), "kernel") };
   const out = plain.transposed ? plain.weight[1]! * (plain.groups ?? 1) : plain.weight[0]!;
   const bias: Values | undefined = plain.bias ? { shape: [out], data: randomArray(out, "bias") } : undefined;
