@@ -291,6 +291,8 @@ export {
   tanh,
   transpose,
   transposeLast,
+  unfold2d,
+  type WindowOptions,
   where,
   zeros,
   zerosLike,

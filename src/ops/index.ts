@@ -21,4 +21,5 @@ export * from "./normalization.js";
 export * from "./per-sample-convolution.js";
 export * from "./pooling.js";
 export * from "./reduce.js";
-export { type Pair, type PairOption, toPair } from "./window.js";
+export { unfold2d, type WindowOptions } from "./unfold2d.js";
+export { type Pair, type PairOption, toPair, windowOutput } from "./window.js";

@@ -52,6 +52,28 @@ describe("conv2d agrees with a plain loop", () => {
   }
 });
 
+describe("unfold2d agrees with a plain loop", () => {
+  const cases: Readonly<Record<string, Window>> = {
+    plain: {},
+    "stride 2, padding 2": { stride: 2, padding: 2 },
+    "stride 3, dilation 2": { stride: 3, dilation: 2, padding: 1 },
+  };
+  for (const [name, options] of Object.entries(cases)) {
+    const { stride = 1, padding = 0, dilation = 1 } = options;
+    agrees(
+      name,
+      (x) => ops.unfold2d(x!, [3, 2], options),
+      [[2, 3, 6, 5]],
+      [2, 18, outputSize(6, 3, options), outputSize(5, 2, options)],
+      ([b, channel, i, j], image) => {
+        const [c, tap] = [Math.floor(channel! / 6), channel! % 6];
+        const row = i! * stride - padding + Math.floor(tap / 2) * dilation;
+        return image!(b!, c, row, j! * stride - padding + (tap % 2) * dilation) ?? 0;
+      },
+    );
+  }
+});
+
 describe("conv3d agrees with a plain loop", () => {
   interface Geometry {
     readonly stride?: ops.Triple;

@@ -148,6 +148,10 @@ const rows: Readonly<Record<string, Row>> = {
   },
   avgPool2d: { fn: (x) => ops.avgPool2d(x, { kernelSize: 3, stride: 2, padding: 1 }), shapes: [IMAGE] },
   adaptiveAvgPool2d: { fn: (x) => ops.adaptiveAvgPool2d(x, [2, 4]), shapes: [IMAGE] },
+  unfold2d: {
+    fn: (x) => ops.unfold2d(x, [3, 2], { stride: [2, 1], padding: [1, 2], dilation: [1, 2] }),
+    shapes: [IMAGE],
+  },
   conv3d: {
     fn: (x, w, b) =>
       ops.conv3d(x, w, b, { stride: [2, 1, 2], padding: [1, 2, 0], dilation: [1, 2, 1], groups: 2 }),

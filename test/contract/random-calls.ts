@@ -98,6 +98,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   maxPool2d: ([x], n) => ops.maxPool2d(x!, pairs(n)),
   avgPool2d: ([x], n) => ops.avgPool2d(x!, pairs(n)),
   adaptiveAvgPool2d: ([x], n) => ops.adaptiveAvgPool2d(x!, [n[0]!, n[1]!]),
+  unfold2d: ([x], n) => ops.unfold2d(x!, [n[4]!, n[3]!], { stride: n[0]!, padding: n[1]!, dilation: n[2]! }),
   conv3d: ([x, w, b], n) => ops.conv3d(x!, w!, n[4] === 1 ? b : undefined, window(n)),
   mixedConv3d: ([x, attention, experts, bias], n) =>
     ops.mixedConv3d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),

@@ -2,17 +2,22 @@ import { expectWhole } from "../../errors/expect.js";
 import type { Tensor } from "../../ir/index.js";
 import {
   conv2d,
+  convolutionAttributes,
   div,
+  type MixedConvolutionOptions,
   type MixingPlan,
   mixedConv2d,
   mixKernels,
   mul,
+  type Pair,
   type PairOption,
   type PerSamplePlan,
   perSampleConv2d,
   reshape,
   sigmoid,
   softmax,
+  unfold2d,
+  windowOutput,
 } from "../../ops/index.js";
 import { elementCount } from "../../util/shape.js";
 import type { ForwardContext } from "../context.js";
@@ -122,9 +127,14 @@ export class ODConv2d extends Module {
 
   forward(x: Tensor, context: ForwardContext): Tensor {
     const attention = this.#attention(x, context);
-    return attention.spatial === undefined
-      ? this.#scaledImages(x, attention, context)
-      : this.#scaledKernels(x, attention, attention.spatial, context);
+    const { spatial } = attention;
+    if (spatial === undefined) {
+      const scaled = mul(x, overImage(attention.channel));
+      return this.#static(scaled, context.read(this.weight), attention, this.#options);
+    }
+    return this.#unfolds(x)
+      ? this.#scaledWindows(x, { ...attention, spatial }, context)
+      : this.#scaledKernels(x, { ...attention, spatial }, context);
   }
 
   #attention(x: Tensor, context: ForwardContext): ODAttention {
@@ -144,15 +154,54 @@ export class ODConv2d extends Module {
     };
   }
 
-  /** Where no tap is weighed for itself: what is left is linear in a_w, and a_c and a_f scale images. */
-  #scaledImages(x: Tensor, { channel, filter, kernel }: ODAttention, context: ForwardContext): Tensor {
-    const weight = context.read(this.weight);
-    const scaled = mul(x, overImage(channel));
+  /** Whether what windows see is less than the kernels of a sample. */
+  #unfolds(x: Tensor): boolean {
+    const { plan = "auto", groups = 1 } = this.#options;
+    if (plan !== "auto") return plan.startsWith("mix-");
+    const [, out, , ...kernelSize] = this.weight.shape as readonly [number, number, ...number[]];
+    const windows = this.#outputSize(x, kernelSize.slice(-2) as unknown as Pair);
+    return elementCount(windows) < out / groups;
+  }
+
+  #outputSize(x: Tensor, kernel: Pair): Pair {
+    const { stride, padding, dilation } = convolutionAttributes(this.#options);
+    return kernel.map((taps, i) =>
+      windowOutput(x.shape[i + 2] as number, taps, stride[i]!, padding[i]!, dilation[i]!),
+    ) as unknown as Pair;
+  }
+
+  /** What is left once taps are weighed, or have no weights: linear in a_w, and scaled by a_f. */
+  #static(
+    x: Tensor,
+    experts: Tensor,
+    { filter, kernel }: ODAttention,
+    options: MixedConvolutionOptions,
+  ): Tensor {
     const y =
       kernel === undefined
-        ? conv2d(scaled, reshape(weight, weight.shape.slice(1)), undefined, this.#options)
-        : mixedConv2d(scaled, kernel, weight, undefined, this.#options);
+        ? conv2d(x, reshape(experts, experts.shape.slice(1)), undefined, options)
+        : mixedConv2d(x, kernel, experts, undefined, options);
     return filter === undefined ? y : mul(y, overImage(filter));
+  }
+
+  /** What windows see is scaled by a_c and a_s: kernels stay as they are, and serve the whole batch as 1×1 ones. */
+  #scaledWindows(
+    x: Tensor,
+    attention: ODAttention & { readonly spatial: Tensor },
+    context: ForwardContext,
+  ): Tensor {
+    const { plan = "auto", groups = 1, ...geometry } = this.#options;
+    const weight = context.read(this.weight);
+    const [experts, out, inner, ...kernelSize] = weight.shape as readonly number[];
+    const [batch, channels] = x.shape;
+    const factors = mul(
+      reshape(attention.channel, [batch!, channels!, 1]),
+      reshape(attention.spatial, [batch!, 1, -1]),
+    );
+    const seen = unfold2d(x, kernelSize as unknown as Pair, geometry);
+    const scaled = mul(seen, overImage(reshape(factors, seen.shape.slice(0, 2))));
+    const pointwise = reshape(weight, [experts!, out!, inner! * elementCount(kernelSize), 1, 1]);
+    return this.#static(scaled, pointwise, attention, { groups, plan });
   }
 
   /**
@@ -161,8 +210,7 @@ export class ODConv2d extends Module {
    */
   #scaledKernels(
     x: Tensor,
-    { channel, filter, kernel }: ODAttention,
-    spatial: Tensor,
+    { channel, filter, kernel, spatial }: ODAttention & { readonly spatial: Tensor },
     context: ForwardContext,
   ): Tensor {
     const { plan = "auto", groups = 1, ...geometry } = this.#options;

@@ -34,15 +34,20 @@ export const condConv = runnerOf(layerOptions, (given, { plan }) => {
   };
 });
 
-/** Activations by the names that cases use. */
-const ACTIVATIONS = {
+/** Activations by the names that cases use, in lower case and without hyphens. */
+const ACTIVATIONS: Readonly<Record<string, () => Module>> = {
   silu: () => new SiLU(),
   swish: () => new SiLU(),
   relu: () => new ReLU(),
   relu6: () => new ReLU6(),
   hardswish: () => new Hardswish(),
   identity: () => new Identity(),
-} as const satisfies Readonly<Record<string, () => Module>>;
+};
+
+const activation = z
+  .string()
+  .transform((name) => name.toLowerCase().replace(/[-_]/g, ""))
+  .pipe(z.enum(Object.keys(ACTIVATIONS)));
 
 const blockOptions = z.object({
   inChannels: optionOf.size,
@@ -54,17 +59,17 @@ const blockOptions = z.object({
   experts: optionOf.size,
   residual: z.boolean(),
   mode: optionOf.mode,
-  activation: z.enum(Object.keys(ACTIVATIONS) as (keyof typeof ACTIVATIONS)[]),
+  activation,
   normMomentum: optionOf.momentum,
   normEpsilon: optionOf.epsilon,
 });
 
 /** Cases of `condConvBlock`. */
 export const condConvBlock = runnerOf(blockOptions, (given, { plan, testCase }) => {
-  const { inChannels, outChannels, activation, normMomentum, normEpsilon, mode: _, ...others } = given;
+  const { inChannels, outChannels, activation: named, normMomentum, normEpsilon, mode: _, ...others } = given;
   const block = new CondConvBlock(inChannels, outChannels, {
     ...others,
-    ...{ plan, activation: ACTIVATIONS[activation] },
+    ...{ plan, activation: ACTIVATIONS[named]! },
     norm: { momentum: normMomentum, epsilon: normEpsilon },
     expand: "expand.weight" in testCase.state.parameters,
     routerBias: "router.bias" in testCase.state.parameters,

@@ -2,6 +2,9 @@ import { z } from "zod";
 import { optionOf } from "./family-case.js";
 
 const { size, padding } = optionOf;
+/** A number, or a list of that one. */
+const single = (of: z.ZodType<number>) =>
+  z.union([of, z.tuple([of])]).transform((value) => (typeof value === "number" ? value : value[0]));
 const pair = <T extends z.ZodType>(of: T) => z.union([of, z.tuple([of, of])]);
 const triple = <T extends z.ZodType>(of: T) => z.union([of, z.tuple([of, of, of])]);
 const channels = { inChannels: size, outChannels: size };
@@ -10,7 +13,8 @@ const channels = { inChannels: size, outChannels: size };
 export const geometryOf = {
   sequence: {
     ...channels,
-    ...{ kernelSize: size, stride: size, padding, dilation: size, groups: size },
+    ...{ kernelSize: single(size), stride: single(size), padding: single(padding), dilation: single(size) },
+    groups: size,
   },
   image: {
     ...channels,

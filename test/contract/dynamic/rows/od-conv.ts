@@ -58,12 +58,7 @@ function row(
     make: (plan) => new ODConv2d(from, to, kernel, { ...geometry, experts, ratio: 4, minWidth: 6, plan }),
     input: [from, ...image],
     annealed: { temperature: TEMPERATURE },
-    plans:
-      taps > 1
-        ? ["aggregate", "unfold"]
-        : experts > 1
-          ? ["aggregate", "mix-outputs", "mix-inputs", "unfold"]
-          : [],
+    plans: taps > 1 || experts > 1 ? ["aggregate", "mix-outputs", "mix-inputs", "unfold"] : [],
     attention: Object.fromEntries(
       Object.entries(heads).map(([kind, n]) => [
         kind,
@@ -115,6 +110,10 @@ export const odConvRows: readonly ContractRow[] = [
   row("depthwise, stride 2", {
     ...{ channels: [6, 6], kernel: [3, 3], experts: 3, image: [5, 5] },
     ...{ groups: 6, stride: 2, padding: 1, windows: 9 },
+  }),
+  row("more outputs than windows", {
+    ...{ channels: [4, 12], kernel: [3, 3], experts: 2, image: [4, 3] },
+    ...{ groups: 2, stride: 2, padding: 1, windows: 4 },
   }),
   row("1×1", { channels: [6, 4], kernel: [1, 1], experts: 3, image: [4, 3], windows: 12 }),
   row("1×1, 1 kernel, stride 2", {
