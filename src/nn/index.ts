@@ -7,6 +7,7 @@ export { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./dynamic/co
 export type { DCDBranch } from "./dynamic/dcd.js";
 export { DCDConv2d, type DCDConv2dOptions, type DCDWidths } from "./dynamic/dcd-conv2d.js";
 export { DCDLinear, type DCDLinearOptions } from "./dynamic/dcd-linear.js";
+export { DDF, type DDFOptions } from "./dynamic/ddf.js";
 export { ContextDyReLU, DyReLU } from "./dynamic/dy-relu.js";
 export {
   ContextDynamicConv2d,
@@ -43,6 +44,7 @@ export {
   type FrequencyDynamicConv2dOptions,
   type FrequencyRouting,
 } from "./dynamic/fdy-conv2d.js";
+export { Involution2d, type Involution2dOptions } from "./dynamic/involution2d.js";
 export {
   KernelWarehouse,
   KernelWarehouseConv2d,
@@ -51,6 +53,7 @@ export {
   WAREHOUSE_OWNERSHIP,
   type WarehouseLayerOptions,
 } from "./dynamic/kernel-warehouse.js";
+export { LSConv, type LSConvOptions } from "./dynamic/ls-conv.js";
 export { type ODBranch, ODConv2d, type ODConv2dOptions } from "./dynamic/od-conv2d.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
 export type { BranchNormOptions, SqueezedBranch, SqueezeOptions } from "./dynamic/squeezed-branch.js";

@@ -18,6 +18,7 @@ export * from "./matmul.js";
 export * from "./mixed-convolution.js";
 export * from "./mixture.js";
 export * from "./normalization.js";
+export * from "./per-position-convolution.js";
 export * from "./per-sample-convolution.js";
 export * from "./pooling.js";
 export * from "./reduce.js";

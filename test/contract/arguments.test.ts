@@ -54,6 +54,10 @@ const refused: Readonly<Record<string, readonly [() => unknown, RegExp]>> = {
     () => ops.perSampleConv2d(bytes, ops.input("float32", [2, 4, 4, 3, 3])),
     /perSampleConv2d: expected float32/,
   ],
+  "perPositionConv2d with too few kernels": [
+    () => ops.perPositionConv2d(x, ops.input("float32", [2, 1, 3, 3, 2, 2])),
+    /a kernel for each window/,
+  ],
   "batchNorm with NaN": [
     () => ops.batchNorm(x, { scale: vector, bias: vector, mean: vector, variance: vector }, Number.NaN),
     /epsilon must be/,

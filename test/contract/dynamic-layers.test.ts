@@ -10,6 +10,7 @@ import { fdConvRows } from "./dynamic/rows/fd-conv.js";
 import { fdyConvRows } from "./dynamic/rows/fdy-conv.js";
 import { kernelWarehouseRows } from "./dynamic/rows/kernel-warehouse.js";
 import { odConvRows } from "./dynamic/rows/od-conv.js";
+import { perPositionRows } from "./dynamic/rows/per-position.js";
 
 const ROWS: readonly ContractRow[] = [
   ...condConvRows,
@@ -20,6 +21,7 @@ const ROWS: readonly ContractRow[] = [
   ...fdConvRows,
   ...fdyConvRows,
   ...dymnRows,
+  ...perPositionRows,
 ];
 
 /** Modules that are parts of layers, not layers. */

@@ -132,6 +132,37 @@ const apply =
   (...inputs: Tensor[]) =>
     Tensor.apply(operator, inputs, { ...MIXED, ...attributes } as unknown as A);
 
+/** Each output is a sum over 3×2 taps. */
+const PER_POSITION = {
+  attributes: { stride: [1, 1], padding: [0, 0], dilation: [1, 1], interleaved: false } as const,
+  x: [2, 4, 5, 4],
+  kernels: [2, 2, 3, 2, 3, 3],
+  dy: [2, 4, 3, 3],
+  multiplyAdds: 2 * 4 * 3 * 3 * 6,
+};
+Object.assign(SAMPLES, {
+  perPositionConv2d: {
+    fn: (x, w) => Tensor.apply(ops.perPositionConv2dOperator, [x, w], PER_POSITION.attributes),
+    ...{ shapes: [PER_POSITION.x, PER_POSITION.kernels], multiplyAdds: PER_POSITION.multiplyAdds },
+  },
+  perPositionInputGradient: {
+    fn: (dy, w) =>
+      Tensor.apply(ops.perPositionInputGradientOperator, [dy, w], {
+        ...PER_POSITION.attributes,
+        size: [5, 4] as const,
+      }),
+    ...{ shapes: [PER_POSITION.dy, PER_POSITION.kernels], multiplyAdds: PER_POSITION.multiplyAdds },
+  },
+  perPositionKernelGradient: {
+    fn: (x, dy) =>
+      Tensor.apply(ops.perPositionKernelGradientOperator, [x, dy], {
+        ...PER_POSITION.attributes,
+        ...{ kernels: 2, kernel: [3, 2] as const },
+      }),
+    ...{ shapes: [PER_POSITION.x, PER_POSITION.dy], multiplyAdds: PER_POSITION.multiplyAdds },
+  },
+} satisfies typeof SAMPLES);
+
 Object.assign(SAMPLES, {
   perSampleConv2d: {
     ...{ fn: apply(ops.perSampleConv2dOperator, {}), shapes: [MIXED_X, KERNELS], multiplyAdds: WINDOWS },

@@ -4,6 +4,7 @@ import * as ops from "../../src/ops/index.js";
 import { agrees, checkedOperators, positions, type Read, total } from "./forward/check.js";
 import { elementwiseOperators } from "./forward/elementwise.js";
 import { layoutOperators, reducingOperators } from "./forward/layout.js";
+import { perPositionOperators } from "./forward/per-position.js";
 import { perSampleOperators } from "./forward/per-sample.js";
 import { BLOCKED_OPERATORS, definedOperators } from "./operator-names.js";
 
@@ -291,6 +292,10 @@ describe("operators that move elements agree with plain loops", layoutOperators)
 describe(
   "convolutions with kernels for each sample, and their gradients, agree with a plain loop",
   perSampleOperators,
+);
+describe(
+  "convolutions with a kernel for each position, and their gradients, agree with a plain loop",
+  perPositionOperators,
 );
 describe("operators that add up agree with plain loops", reducingOperators);
 

@@ -274,6 +274,35 @@ function ofKernelsBySample(title: string, geometry: typeof GEOMETRY): Readonly<R
   return Object.fromEntries(Object.entries(rows).map(([name, row]) => [name + title, row]));
 }
 
+const PER_POSITION = { stride: [2, 1], padding: [1, 0], dilation: [1, 2], interleaved: true } as const;
+Object.assign(rows, {
+  perPositionConv2d: {
+    fn: (x, w) => ops.perPositionConv2d(x, w, PER_POSITION),
+    shapes: [
+      [2, 4, 5, 6],
+      [2, 2, 3, 2, 3, 4],
+    ],
+  },
+  perPositionInputGradient: {
+    fn: (dy, w) =>
+      Tensor.apply(ops.perPositionInputGradientOperator, [dy, w], { ...PER_POSITION, size: [5, 6] as const }),
+    shapes: [
+      [2, 4, 3, 4],
+      [2, 2, 3, 2, 3, 4],
+    ],
+  },
+  perPositionKernelGradient: {
+    fn: (x, dy) => {
+      const kernels = { kernels: 2, kernel: [3, 2] as const };
+      return Tensor.apply(ops.perPositionKernelGradientOperator, [x, dy], { ...PER_POSITION, ...kernels });
+    },
+    shapes: [
+      [2, 4, 5, 6],
+      [2, 4, 3, 4],
+    ],
+  },
+} satisfies Record<string, Row>);
+
 /** Operators that no gradient goes through: what is fed or fixed, and what gives bool. */
 const WITHOUT_GRADIENT = ["constant", "equal", "greater", "greaterEqual", "input", "less"];
 

@@ -102,6 +102,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   conv3d: ([x, w, b], n) => ops.conv3d(x!, w!, n[4] === 1 ? b : undefined, window(n)),
   mixedConv3d: ([x, attention, experts, bias], n) =>
     ops.mixedConv3d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),
+  perPositionConv2d: ([x, kernels], n) =>
+    ops.perPositionConv2d(x!, kernels!, { ...window(n), interleaved: n[4] === 1 }),
   perSampleConv2d: ([x, kernels, bias], n) =>
     ops.perSampleConv2d(x!, kernels!, n[4] === 1 ? bias : undefined, window(n)),
   mixedConv2d: ([x, attention, experts, bias], n) =>

@@ -60,7 +60,7 @@ export function applyDyRelu(map: Linear, x: Tensor, h: Tensor, context: ForwardC
  * activation.call(x, context, h);
  */
 export class ContextDyReLU extends Module<[Tensor]> {
-  /** [4·channels, context]: row 4·c + j is coefficient j of channel c. */
+  /** [4·channels, context]; row 4·c + j is coefficient j of channel c. */
   readonly theta: Linear;
 
   /** @throws UsageError for sizes that are not whole numbers of at least 1 */
@@ -85,7 +85,7 @@ export class ContextDyReLU extends Module<[Tensor]> {
 export class DyReLU extends Module {
   /** F [⌊channels / ratio⌋, channels]. */
   readonly reduce: Linear;
-  /** [4·channels, ⌊channels / ratio⌋]: row 4·c + j is coefficient j of channel c. */
+  /** [4·channels, ⌊channels / ratio⌋]; row 4·c + j is coefficient j of channel c. */
   readonly theta: Linear;
 
   /**

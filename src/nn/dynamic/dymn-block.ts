@@ -169,7 +169,7 @@ export class DyMNBlock extends Module {
   readonly expandNorm: BatchNorm2d | undefined;
   readonly depthwise: ContextDynamicConv2d;
   readonly depthwiseNorm: BatchNorm2d;
-  /** [4·E, H], of Dy-ReLU-B: row 4·c + j is coefficient j of channel c. */
+  /** [4·E, H], of Dy-ReLU-B; row 4·c + j is coefficient j of channel c. */
   readonly theta: Linear;
   readonly project: ContextDynamicConv2d;
   readonly projectNorm: BatchNorm2d;

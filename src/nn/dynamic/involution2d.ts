@@ -1,0 +1,108 @@
+import { expectWhole, expectWithin } from "../../errors/expect.js";
+import { ShapeError, UsageError } from "../../errors/index.js";
+import { formatType, type Tensor } from "../../ir/index.js";
+import { avgPool2d, perPositionConv2d, relu, reshape } from "../../ops/index.js";
+import type { ForwardContext } from "../context.js";
+import { Conv2d } from "../layers/convolution.js";
+import { BatchNorm2d } from "../layers/normalization.js";
+import { Module } from "../module.js";
+
+/** Options of an involution. */
+export interface Involution2dOptions {
+  /** Step of the window; 1 by default. */
+  readonly stride?: number;
+  /** Distance between taps; 1 by default. */
+  readonly dilation?: number;
+  /** Hidden width is ⌊channels / ratio⌋; 4 by default. */
+  readonly ratio?: number;
+  /** Channels that share a kernel; 16 by default. */
+  readonly groupChannels?: number;
+}
+
+/** @throws UsageError unless a kernel has a middle, so that it can be laid around each position */
+export function expectOdd(what: string, kernelSize: number): void {
+  expectWhole(what, kernelSize);
+  if (kernelSize % 2 !== 1) throw new UsageError(`${what} must be odd, not ${kernelSize}`);
+}
+
+/**
+ * Records the weights of taps at each position, [B, G·k², H, W], as `tap`, [B, G, k², H, W].
+ *
+ * @returns kernels for `perPositionConv2d`, [B, G, k, k, H, W]
+ */
+export function recordTaps(weights: Tensor, kernelSize: number, context: ForwardContext): Tensor {
+  const [batch, rows, ...size] = weights.shape as readonly number[];
+  const taps = kernelSize * kernelSize;
+  const values = context.recordAttention("tap", {
+    values: reshape(weights, [batch!, rows! / taps, taps, ...size]),
+    ...{ activation: "other", axis: 2 },
+  });
+  return reshape(values, [batch!, rows! / taps, kernelSize, kernelSize, ...size]);
+}
+
+/**
+ * Involution: a depthwise convolution whose kernel differs from position to position, and is shared by channels rather than
+ * by positions. [B, C, H, W] → [B, C, H/stride, W/stride],
+ *
+ *     y[c, p] = Σ_t w[⌊c / groupChannels⌋, t, p]·x[c, stride·p + dilation·t],   w = S·ReLU(norm(R·x′)) + s,
+ *
+ * where x′ is x average-pooled by the stride, and R and S are 1×1 convolutions. Zeros surround the image. Weights are
+ * recorded as `tap`, [B, G, k², H′, W′].
+ *
+ * Li et al., "Involution: Inverting the Inherence of Convolution for Visual Recognition", CVPR 2021, equations 4 and 6.
+ *
+ * R and S begin with N(0, √(2 / fan_in)), s with zeros. At the neutral point S is 0: the layer is the depthwise
+ * convolution whose kernels are s.
+ *
+ * @example
+ * const layer = new Involution2d(64, 7);
+ */
+export class Involution2d extends Module {
+  /** R [⌊C / ratio⌋, C, 1, 1], without bias. */
+  readonly reduce: Conv2d;
+  readonly norm: BatchNorm2d;
+  /** S [C / groupChannels · k², ⌊C / ratio⌋, 1, 1]: kernel by kernel, its taps row by row. */
+  readonly span: Conv2d;
+  readonly #kernelSize: number;
+  readonly #options: Involution2dOptions;
+
+  /**
+   * @param channels C, a multiple of `groupChannels`
+   * @param kernelSize odd; 7 in the paper's networks, 3 in their stem
+   * @throws UsageError for an even kernel, or channels that cannot be grouped so
+   */
+  constructor(channels: number, kernelSize = 7, options: Involution2dOptions = {}) {
+    super();
+    const { stride = 1, dilation = 1, ratio = 4, groupChannels = 16 } = options;
+    expectWhole("Involution2d: channels", channels);
+    expectOdd("Involution2d: kernelSize", kernelSize);
+    expectWhole("Involution2d: stride", stride);
+    expectWhole("Involution2d: dilation", dilation);
+    expectWhole("Involution2d: groupChannels", groupChannels);
+    expectWithin("Involution2d: ratio", ratio, { from: Number.MIN_VALUE });
+    if (channels % groupChannels !== 0) {
+      throw new UsageError(
+        `Involution2d: ${channels} channels are no multiple of groupChannels ${groupChannels}`,
+      );
+    }
+    const hidden = Math.max(Math.floor(channels / ratio), 1);
+    this.#kernelSize = kernelSize;
+    this.#options = options;
+    this.reduce = new Conv2d(channels, hidden, 1, { bias: false });
+    this.norm = new BatchNorm2d(hidden);
+    this.span = new Conv2d(hidden, (channels / groupChannels) * kernelSize ** 2, 1);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const { stride = 1, dilation = 1 } = this.#options;
+    const fits = x.shape.length === 4 && x.shape.slice(2).every((size) => (size as number) % stride === 0);
+    if (!fits) {
+      throw new ShapeError("Involution2d", `[B, C, H, W], H and W multiples of ${stride}`, formatType(x));
+    }
+    const pooled = stride === 1 ? x : avgPool2d(x, { kernelSize: stride });
+    const hidden = relu(this.norm.call(this.reduce.call(pooled, context), context));
+    const kernels = recordTaps(this.span.call(hidden, context), this.#kernelSize, context);
+    const padding = (dilation * (this.#kernelSize - 1)) / 2;
+    return perPositionConv2d(x, kernels, { stride, dilation, padding });
+  }
+}
