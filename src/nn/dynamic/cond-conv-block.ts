@@ -61,14 +61,17 @@ export class CondConvBlock extends Module {
     if (this.#residual && !alike) {
       throw new UsageError(
         `a residual from ${inChannels} to ${outChannels} channels with stride ${stride} cannot be`,
-        {
-          hint: "leave residual out",
-        },
+        { hint: "leave residual out" },
       );
+    }
+    const { expand = expandedChannels !== inChannels } = options;
+    if (!expand && expandedChannels !== inChannels) {
+      throw new UsageError(`without an expansion ${inChannels} channels cannot become ${expandedChannels}`, {
+        hint: "leave expand out",
+      });
     }
     const shared = { experts, plan, router: "given", bias: false } as const;
     this.router = new CondConvRouter(inChannels, experts, { bias: routerBias });
-    const { expand = expandedChannels !== inChannels } = options;
     this.expand = expand ? new CondConv2d(inChannels, expandedChannels, 1, shared) : undefined;
     this.expandNorm = expand ? new BatchNorm2d(expandedChannels, norm) : undefined;
     const depthwise = { ...shared, stride, padding, groups: expandedChannels };

@@ -22,7 +22,7 @@ import { pooled } from "./squeezed-branch.js";
  * Routing weights of CondConv: [B, channels, …] → α [B, experts], α = sigmoid(R·s + r), s the mean of x over its
  * positions. They do not sum to 1, and there is no temperature. R and r begin with U(±1 / √channels).
  *
- * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, equation 2.
+ * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, section 3.
  */
 export class CondConvRouter extends Module {
   /** R [experts, channels] */

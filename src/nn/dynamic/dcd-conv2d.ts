@@ -79,7 +79,7 @@ function pointwiseLatent(pooled: number, inChannels: number, outChannels: number
  * The branch pools x to q×q, flattened channel by channel; e = D·p, e ← e ⊙ hs(G·e); Φ = V·e [L, L], λ = hs(U·e), where
  * hs(z) = min(max(z + 3, 0), 6) / 3 is between 0 and 2. No map has a bias.
  *
- * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021, equation 7: kernel Λ·W₀ + P·Φ·Qᵀ. The
+ * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021, equation 6: kernel Λ·W₀ + P·Φ·Qᵀ. The
  * released code, which this follows, differs: Φ has the identity added to it, two batch normalisations stand inside, and
  * the low-rank part of a larger kernel is its centre tap. No kernel is ever built for a sample.
  *
@@ -153,7 +153,7 @@ function centredPadding(kernelSize: PairOption, options: DCDConv2dOptions): read
   const kernel = toPair("kernelSize", kernelSize, 1);
   const dilation = toPair("dilation", options.dilation ?? 1, 1);
   const centred = [((kernel[0] - 1) * dilation[0]) / 2, ((kernel[1] - 1) * dilation[1]) / 2] as const;
-  const padding = toPair("padding", options.padding ?? centred, 0);
+  const padding = options.padding === undefined ? centred : toPair("padding", options.padding, 0);
   if (elementCount(kernel) % 2 === 0 || padding.some((amount, i) => amount !== centred[i])) {
     throw new UsageError(
       `DCDConv2d needs an odd kernel and padding of half of it, not kernel ${kernel} with padding ${padding}`,

@@ -10,7 +10,7 @@ import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolut
  * y = (Σₖ πₖ Wₖ)·x + Σₖ πₖ bₖ. The attention reads x, or where a sample has several vectors their mean. For single
  * vectors it is {@link DynamicConv2d} with a 1×1 kernel on one pixel.
  *
- * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 1: the dynamic perceptron.
+ * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2: the dynamic perceptron.
  */
 export class DynamicLinear extends DynamicConvolution {
   readonly #options: DynamicLayerOptions;

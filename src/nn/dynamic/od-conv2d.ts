@@ -77,7 +77,7 @@ interface ODAttention {
  * depthwise layer, a_s from a 1×1 kernel, a_w where K is 1. There is no bias. A batch of 1 can be trained on: the
  * branch's batch normalisation then uses its running statistics.
  *
- * Li, Zhou and Yao, "Omni-Dimensional Dynamic Convolution", ICLR 2022, equation 3. The paper gives each kernel
+ * Li, Zhou and Yao, "Omni-Dimensional Dynamic Convolution", ICLR 2022, equation 2. The paper gives each kernel
  * attentions a_s, a_c and a_f of its own; as in the released code, all kernels share them.
  *
  * Weights begin with N(0, √(2 / fan_out)), biases with zeros, so that each sigmoid is ½ at first. At the neutral point
