@@ -4,7 +4,7 @@
  */
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
-import { constant, matmul, reshape, transpose } from "../../ops/index.js";
+import { constant, matmul, pad, reshape, transpose } from "../../ops/index.js";
 import { type Complex, fourier } from "../../util/fourier.js";
 
 /** Sizes of a spectrum: R rows by F = ⌊M/2⌋ + 1 columns, of a matrix of R × M. */
@@ -98,41 +98,111 @@ export function inverseSpectrum(
   kernel: number,
 ): Tensor {
   const batch = spectra.shape[0]!;
-  const alongRows = matmul(reshape(spectra, [batch, columns, 2 * rows]), rowTransform(rows));
-  const pairs = reshape(alongRows, [batch, 2 * columns, rows]);
-  const matrices = reshape(matmul(columnTransform(width), pairs), [
-    ...[batch, width / kernel, kernel, rows / kernel, kernel],
-  ]);
-  return transpose(matrices, [0, 3, 1, 4, 2]);
+  const alongRows = factoredSum(spectra, {
+    length: rows,
+    weight: () => 1 / rows,
+    real: false,
+  });
+  const byRow = transpose(reshape(alongRows, [batch, columns, 2, rows]), [0, 3, 2, 1]);
+  const matrices = factoredSum(byRow, {
+    length: width,
+    weight: (f) => (f === 0 || 2 * f === width ? 1 : 2) / width,
+    real: true,
+  });
+  const [out, inner] = [rows / kernel, width / kernel];
+  return transpose(reshape(matrices, [batch, out, kernel, inner, kernel]), [0, 1, 3, 2, 4]);
 }
 
-/** [2·R, 2·R]: (re, im) of u → (re, im) of r, Σ_u z_u·e^(2πi·ur/R) / R. */
-function rowTransform(rows: number): Tensor {
-  const values = new Float32Array(4 * rows * rows);
-  for (let u = 0; u < rows; u++) {
-    for (let r = 0; r < rows; r++) {
-      const angle = (2 * Math.PI * ((u * r) % rows)) / rows;
-      const [cos, sin] = [Math.cos(angle) / rows, Math.sin(angle) / rows];
-      values[u * 2 * rows + r] = cos;
-      values[u * 2 * rows + rows + r] = sin;
-      values[(rows + u) * 2 * rows + r] = -sin;
-      values[(rows + u) * 2 * rows + rows + r] = cos;
-    }
-  }
-  return constant(values, [2 * rows, 2 * rows]);
+/** A sum of waves, Σ_u weight_u·z_u·e^(2πi·ur/n) for every r below n. */
+interface Waves {
+  /** n. */
+  readonly length: number;
+  readonly weight: (u: number) => number;
+  /** Whether only the real part is wanted. */
+  readonly real: boolean;
 }
 
-/** [M, 2·F]: (re, im) of f → column m, Σ_f w_f·(re·cos − im·sin)(2πfm/M) / M; the sines of w = 1 are 0. */
-function columnTransform(width: number): Tensor {
-  const columns = Math.floor(width / 2) + 1;
-  const values = new Float32Array(width * 2 * columns);
-  for (let m = 0; m < width; m++) {
-    for (let f = 0; f < columns; f++) {
-      const once = f === 0 || 2 * f === width;
-      const angle = (2 * Math.PI * ((f * m) % width)) / width;
-      values[(m * columns + f) * 2] = ((once ? 1 : 2) * Math.cos(angle)) / width;
-      values[(m * columns + f) * 2 + 1] = once ? 0 : (-2 * Math.sin(angle)) / width;
+/**
+ * Two factors of a length, as equal as they can be: a transform of length a·b is one of length a and one of length b, for
+ * a + b multiply-adds a number in place of a·b.
+ */
+function nearestFactors(length: number): readonly [a: number, b: number] {
+  let a = Math.floor(Math.sqrt(length));
+  while (length % a !== 0) a--;
+  return [a, length / a];
+}
+
+/**
+ * Waves along the last axis by Cooley and Tukey's two steps, as constant matrices: with u = b·u₁ + u₂ and r = r₁ + a·r₂ the
+ * exponent ur/n is u₁r₁/a + u₂r₁/n + u₂r₂/b, but for whole numbers.
+ *
+ * @param z [B, L, 2, m], the real and imaginary parts of the first m ≤ n terms; the others are 0
+ * @returns [B, L, 2, n], or [B, L, n] of the real part
+ */
+function factoredSum(z: Tensor, waves: Waves): Tensor {
+  const [batch, lines, , terms] = z.shape as readonly number[];
+  const [a, b] = nearestFactors(waves.length);
+  const first = Math.ceil(terms! / b);
+  const whole = pad(z, { axis: 3, before: 0, after: first * b - terms! });
+  const byLast = transpose(reshape(whole, [batch!, lines!, 2, first, b]), [0, 4, 1, 2, 3]);
+  const outer = matmul(reshape(byLast, [batch!, b, lines!, 2 * first]), outerWaves(waves, first));
+  const byFirst = transpose(reshape(outer, [batch!, b, lines!, 2, a]), [0, 2, 4, 3, 1]);
+  const inner = matmul(reshape(byFirst, [batch!, lines!, a, 2 * b]), innerWaves(b, waves.real));
+  const parts = waves.real ? 1 : 2;
+  const byPart = transpose(reshape(inner, [batch!, lines!, a, parts, b]), [0, 1, 3, 4, 2]);
+  return reshape(byPart, [batch!, lines!, ...(waves.real ? [] : [2]), waves.length]);
+}
+
+/** [b, 2·first, 2·a]: for each u₂, (re, im) of u₁ → (re, im) of r₁, with the turn of u₂. */
+function outerWaves({ length, weight }: Waves, first: number): Tensor {
+  const [a, b] = nearestFactors(length);
+  const values = new Float32Array(b * 2 * first * 2 * a);
+  for (let last = 0; last < b; last++) {
+    for (let u = 0; u < first; u++) {
+      for (let r = 0; r < a; r++) {
+        const term = u * b + last;
+        const scale = term < length ? weight(term) : 0;
+        setTurn(
+          values,
+          { rows: first, columns: a, matrix: last, row: u, column: r },
+          [(term * r) % length, length],
+          scale,
+        );
+      }
     }
   }
-  return constant(values, [width, 2 * columns]);
+  return constant(values, [b, 2 * first, 2 * a]);
+}
+
+/** [2·b, 2·b], or [2·b, b] of the real part: (re, im) of u₂ → r₂. */
+function innerWaves(b: number, real: boolean): Tensor {
+  const values = new Float32Array(4 * b * b);
+  for (let u = 0; u < b; u++) {
+    for (let r = 0; r < b; r++) {
+      setTurn(values, { rows: b, columns: b, matrix: 0, row: u, column: r }, [(u * r) % b, b], 1);
+    }
+  }
+  if (!real) return constant(values, [2 * b, 2 * b]);
+  const left = Float32Array.from(
+    { length: 2 * b * b },
+    (_, i) => values[Math.floor(i / b) * 2 * b + (i % b)]!,
+  );
+  return constant(left, [2 * b, b]);
+}
+
+/** Writes the multiplication by scale·e^(2πi·turn) into the four blocks, re and im, of a matrix of matrices. */
+function setTurn(
+  values: Float32Array,
+  at: Readonly<Record<"rows" | "columns" | "matrix" | "row" | "column", number>>,
+  [part, whole]: readonly [number, number],
+  scale: number,
+): void {
+  const angle = (2 * Math.PI * part) / whole;
+  const [cos, sin] = [scale * Math.cos(angle), scale * Math.sin(angle)];
+  const place = (from: number, to: number) =>
+    ((at.matrix * 2 + from) * at.rows + at.row) * 2 * at.columns + to * at.columns + at.column;
+  values[place(0, 0)] = cos;
+  values[place(0, 1)] = sin;
+  values[place(1, 0)] = -sin;
+  values[place(1, 1)] = cos;
 }

@@ -70,6 +70,19 @@ function modulated(x: Values, state: State): Values {
   return values(x.shape, (place) => above.data[place]! + total(parts.map(({ data }) => data[place]!)));
 }
 
+/** Multiply-adds of the inverse transform: along rows and columns, each by two factors of the length. */
+function transforms({ rows, width, columns }: ReturnType<typeof spectrumSize>): number {
+  const factors = (length: number) => {
+    const smaller = Array.from({ length }, (_, i) => i + 1).filter(
+      (n) => length % n === 0 && n * n <= length,
+    );
+    return [smaller.at(-1)!, length / smaller.at(-1)!] as const;
+  };
+  const [a, b] = factors(rows);
+  const [c, d] = factors(width);
+  return columns * 4 * rows * (a + b) + rows * (4 * Math.ceil(columns / d) * d * c + 2 * width * d);
+}
+
 function row(
   name: string,
   { channels, kernel, groups, bias, image, windows, ...geometry }: Configuration,
@@ -165,8 +178,7 @@ function row(
       from * hidden +
       hidden * attentions +
       to * taps * from * 3 +
-      columns * (2 * rows) ** 2 +
-      width * 2 * columns * rows +
+      transforms({ rows, width, columns }) +
       bands * positionsOf * 9 * from +
       bands * from * positionsOf * (image[0] + image[1]) +
       windows * size(weight),
