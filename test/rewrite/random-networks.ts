@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { DyconvError, ShapeError } from "../../src/errors/index.js";
 import type { Tensor } from "../../src/ir/index.js";
 import {
+  adaptiveAvgPool2d,
   add,
   avgPool2d,
   batchNorm,
@@ -10,10 +11,13 @@ import {
   channelStatistics,
   concat,
   conv2d,
+  conv3d,
   convTranspose2d,
   div,
   expand,
   globalAvgPool2d,
+  hardSigmoid,
+  hardSwish,
   input,
   interleave,
   MIXING_PLANS,
@@ -22,12 +26,16 @@ import {
   maxPool2d,
   mixExperts,
   mixedConv2d,
+  mixedConvTranspose2d,
   mul,
   type Pair,
   pad,
+  perSampleConv2d,
   relu,
+  relu6,
   reshape,
   sigmoid,
+  silu,
   slice,
   softmax,
   sqrt,
@@ -36,6 +44,7 @@ import {
   takeTap,
   tanh,
   transpose,
+  unfold2d,
 } from "../../src/ops/index.js";
 import { elementCount } from "../../src/util/shape.js";
 
@@ -218,6 +227,38 @@ const pooling = fc
 const PLAIN: Readonly<Record<string, Layer["apply"]>> = {
   relu: (x) => relu(x),
   sigmoid: (x) => sigmoid(x),
+  relu6: (x) => relu6(mul(x, 4)),
+  "hard sigmoid": (x) => hardSigmoid(mul(x, 3)),
+  "hard-swish": (x) => hardSwish(mul(x, 3)),
+  silu: (x) => silu(x),
+  "hard-swish of a depthwise convolution": (x, parameter) => {
+    const count = sizes(x)[1];
+    return hardSwish(conv2d(x, parameter([count, 1, 3, 3]), undefined, { padding: 1, groups: count }));
+  },
+  "means over windows": (x) => adaptiveAvgPool2d(x, [2, Math.ceil(sizes(x)[3] / 2)]),
+  windows: (x) => unfold2d(x, [2, 3], { padding: [1, 1], stride: [2, 1] }),
+  "kernels of each sample": (x, parameter) => {
+    const [batch, count] = sizes(x);
+    const factors = sigmoid(
+      matmul(reshape(globalAvgPool2d(x), [batch, count]), parameter([count, count * 9])),
+    );
+    const kernels = mul(parameter([1, 16, count, 3, 3]), reshape(factors, [batch, 1, count, 3, 3]));
+    return perSampleConv2d(x, kernels, undefined, { padding: 1 });
+  },
+  "transposed mixture": (x, parameter) => {
+    const [batch, count] = sizes(x);
+    const attention = softmax(matmul(reshape(globalAvgPool2d(x), [batch, count]), parameter([count, 2])));
+    return mixedConvTranspose2d(x, attention, parameter([2, count, 8, 3, 2]), undefined, {
+      stride: 2,
+      padding: 1,
+    });
+  },
+  volume: (x, parameter) => {
+    const [batch, count, height, width] = sizes(x);
+    const slices = reshape(x, [batch, count / 2, 2, height, width]);
+    const y = conv3d(slices, parameter([8, count / 2, 2, 3, 3]), undefined, { padding: 1 });
+    return reshape(y, [batch, 24, height, width]);
+  },
   "relu of a sum": (x, parameter) => relu(add(x, perChannel(parameter([sizes(x)[1]])))),
   "times a scalar": (x) => mul(x, 0.7),
   clipped: (x, parameter) => maximum(x, parameter([])),
