@@ -9,7 +9,7 @@ const blockOptions = z.object({
   outChannels: optionOf.size,
   kernelSize: optionOf.size,
   stride: optionOf.size,
-  activation: z.enum(["relu", "hardswish", "hardSwish", "hard-swish", "hs"]),
+  activation: z.enum(["relu", "RE", "hardswish", "hardSwish", "hard-swish", "hs", "HS"]),
   context: optionOf.size,
   experts: optionOf.size,
   temperature: optionOf.temperature,
@@ -23,7 +23,7 @@ export const dymnBlock = runnerOf(blockOptions, (given, { plan }) => {
   const { temperature, normMomentum, normEpsilon, activation, mode: _, ...sizes } = given;
   const block = new DyMNBlock({
     ...sizes,
-    activation: activation === "relu" ? "relu" : "hardswish",
+    activation: activation === "relu" || activation === "RE" ? "relu" : "hardswish",
     norm: { momentum: normMomentum, epsilon: normEpsilon },
     plan,
   });

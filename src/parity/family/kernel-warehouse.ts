@@ -17,8 +17,8 @@ const options = z.object({
   ratio: share,
   minWidth: optionOf.size,
   norm: z.enum(["batch", "layer"]),
-  normMomentum: optionOf.momentum.optional(),
-  normEpsilon: optionOf.epsilon.optional(),
+  normMomentum: optionOf.momentum.nullish(),
+  normEpsilon: optionOf.epsilon.nullish(),
   tau: z.number(),
   mode: optionOf.mode,
   layers: z.array(z.object({ name: z.string().min(1), ...geometryOf.image, bias: z.boolean() })).min(1),
@@ -29,8 +29,8 @@ export const kernelWarehouse = runnerOf(options, (given, { plan }) => {
   const { layers, norm, normMomentum, normEpsilon, tau, ...others } = given;
   const branchNorm = {
     norm,
-    ...(normMomentum !== undefined && { momentum: normMomentum }),
-    ...(normEpsilon !== undefined && { epsilon: normEpsilon }),
+    ...(typeof normMomentum === "number" && { momentum: normMomentum }),
+    ...(typeof normEpsilon === "number" && { epsilon: normEpsilon }),
   };
   const stage = new KernelWarehouse(Object.fromEntries(layers.map((layer) => [layer.name, layer])), {
     ...others,

@@ -119,15 +119,15 @@ function row(name: string, { layers, options = {}, image, windows }: Configurati
     ...(owns.every((cell) => cell !== undefined) && {
       neutral: {
         plain: { ...layer, weight: kernel, bias },
-        // Logits that are as good as one-hot, so that attention is β whatever τ is.
+        // Logits that are β, and cells that make up for the 10⁻³ in the sum.
         state: (state, plain, plainBias) => {
           const sharp = values([logits], (place) =>
-            owns[Math.floor(place / (cells + 1))] === place % (cells + 1) ? 1e5 : 0,
+            owns[Math.floor(place / (cells + 1))] === place % (cells + 1) ? 1 : 0,
           );
           const pieces = Float64Array.from(state.warehouse!.data);
           for (const [place, at] of positions(kernel).entries()) {
             const { mixture, offset } = pieceOf(kernel, cell, at);
-            pieces[owns[mixture]! * size(cell) + offset] = plain.data[place]!;
+            pieces[owns[mixture]! * size(cell) + offset] = plain.data[place]! / (TAU + (1 - TAU) / 1.001);
           }
           return {
             "branch.mix.weight": values(state["branch.mix.weight"]!.shape, () => 0),
