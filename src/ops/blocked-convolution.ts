@@ -1,10 +1,10 @@
 /**
  * Convolution in the blocked layout of `blocked-layout.ts`. Weights there are [O/b, C/b, kh, kw, b, b], inputs
  * before outputs; [O/b, C, kh, kw, b] where the convolution reads fewer than b channels, which it does from
- * a plain image. With several groups, C is the channels of one.
+ * a plain image. With several groups, C is the channels of one. A depthwise convolution has weights [C/b, 1, kh, kw, b].
  */
 import { ShapeError } from "../errors/index.js";
-import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
+import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import { staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d } from "./convolution.js";
@@ -42,6 +42,14 @@ interface BlockedConvolutionAttributes extends Attributes {
   readonly relu: boolean;
 }
 
+/** Whether every channel of a blocked image has a filter of its own. */
+function isDepthwise(x: TensorType, weight: TensorType, groups: number): boolean {
+  const [out, perGroup] = weight.shape as readonly number[];
+  const block = weight.shape.at(-1) as number;
+  if (x.shape.length !== 5 || weight.shape.length !== 5 || x.shape[4] !== block) return false;
+  return perGroup === 1 && out === x.shape[1] && groups === out! * block;
+}
+
 /** The operator of {@link blockedConv2d}. */
 export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   name: "blockedConv2d",
@@ -51,9 +59,12 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     const kernel = staticShape(weight!.shape, "blockedConv2d");
     const [batch, channels, ...rest] = staticShape(x!.shape, "blockedConv2d");
     const block = kernel[kernel.length - 1]!;
-    const fits = x!.shape.length + 1 === kernel.length || (x!.shape.length === 4 && kernel.length === 5);
+    const depthwise = isDepthwise(x!, weight!, groups);
+    const fits =
+      depthwise || x!.shape.length + 1 === kernel.length || (x!.shape.length === 4 && kernel.length === 5);
     const biased = !bias || (bias.shape.length === 1 && bias.shape[0] === kernel[0]! * block);
-    if (!fits || !biased || kernel[1]! * groups !== channels || kernel[0]! % groups !== 0) {
+    const divides = kernel[1]! * groups === channels && kernel[0]! % groups === 0;
+    if (!fits || !biased || !(depthwise || divides)) {
       throw new ShapeError(
         "blockedConv2d",
         `x [N, C/b, H, W, b] and weight [O/b, C/${groups}/b, kh, kw, b, b], with ${groups} dividing C/b and O/b`,
@@ -80,7 +91,8 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     const kernel = types[1]!.shape as readonly number[];
     const block = kernel[kernel.length - 1]!;
     const blocked = types[0]!.shape.length === 5;
-    const sizes = [kernel[0]! * block, blocked ? kernel[1]! * block : kernel[1]!, ...kernel.slice(2, 4)];
+    const channels = kernel.length === 6 ? kernel[1]! * block : kernel[1]!;
+    const sizes = [kernel[0]! * block, channels, ...kernel.slice(2, 4)];
     const image = blocked ? onnx.reshape(x!, plainShape(types[0]!.shape as readonly number[])) : x!;
     const { stride, padding, dilation, groups } = attributes;
     const y = onnx.node(
@@ -108,7 +120,7 @@ export interface BlockedConvolutionOptions {
   readonly padding?: Pair;
   /** [1, 1] by default. */
   readonly dilation?: Pair;
-  /** Independent convolutions, of whole blocks of channels each; 1 by default. */
+  /** Independent convolutions, of whole blocks of channels each, or of one channel each; 1 by default. */
   readonly groups?: number;
   /** Whether the result goes through ReLU, in the same pass; `false` by default. */
   readonly relu?: boolean;

@@ -14,11 +14,17 @@ import {
   type Pair,
   pad,
   reshape,
-  slice,
   toBlocked,
   transpose,
 } from "../ops/index.js";
 import { windowOutput } from "../ops/window.js";
+import {
+  depthwise,
+  depthwiseInputGradient,
+  depthwiseWeightGradient,
+  isBlockedDepthwise,
+  resized,
+} from "./blocked-depthwise.js";
 import { blockOrder, convolve, type Kernels, turnedOrder } from "./blocked-kernels.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
@@ -140,13 +146,6 @@ function weightGradient(
   return transpose(reshape(sums, [out, ...kernel, channels]), [0, 3, 1, 2]);
 }
 
-/** Zeros before an axis, and so many after that it has `size` places; fewer where it has more. */
-function resized(x: Tensor, axis: number, before: number, size: number): Tensor {
-  const after = size - before - (x.shape[axis] as number);
-  const padded = pad(x, { axis, before, after: Math.max(0, after) });
-  return slice(padded, { axis, start: 0, end: size });
-}
-
 /** Images of zeros until the batch fills its blocks. */
 function padBatch(x: Tensor, block: number): Tensor {
   const batch = x.shape[0] as number;
@@ -158,13 +157,24 @@ function replacement(node: Tensor, machine: Machine): Tensor | undefined {
   const { block } = machine;
   const { inputs, shape } = node;
   const [first, weight, bias] = inputs as readonly [Tensor, Tensor, Tensor?];
-  if (node.is(conv2dOperator)) return blockedConvolution(first, { weight, bias }, node.attributes, machine);
+  if (node.is(conv2dOperator)) {
+    if (isBlockedDepthwise(first, shape[1] as number, node.attributes, block)) {
+      return depthwise(first, weight, bias, node.attributes, block);
+    }
+    return blockedConvolution(first, { weight, bias }, node.attributes, machine);
+  }
   if (node.is(convTranspose2dOperator)) {
     const size = shape.slice(2) as unknown as Pair;
+    if (isBlockedDepthwise(first, shape[1] as number, node.attributes, block)) {
+      return depthwiseInputGradient(first, weight, size, node.attributes, block);
+    }
     return blockedInputGradient(first, { weight, bias }, size, node.attributes, machine);
   }
   if (node.is(conv2dWeightGradientOperator)) {
     const { groups, dilation, kernel } = node.attributes;
+    if (isBlockedDepthwise(first, shape[0] as number, node.attributes, block)) {
+      return depthwiseWeightGradient(first, weight, kernel, node.attributes, block);
+    }
     // The batch is filled up with zeros to whole blocks; for a few images the plain way does less.
     const filled = (first.shape[0] as number) > block / 2;
     const fits = groups === 1 && (shape[0] as number) % block === 0 && dilation[1] === 1 && filled;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { exportOnnx } from "../../src/export/index.js";
 import { gradients } from "../../src/grad/index.js";
-import type { Tensor } from "../../src/ir/index.js";
+import { nodesOf, type Tensor } from "../../src/ir/index.js";
 import {
   add,
   avgPool2d,
@@ -10,6 +10,9 @@ import {
   channelAffine,
   constant,
   conv2d,
+  conv2dOperator,
+  conv2dWeightGradientOperator,
+  convTranspose2dOperator,
   globalAvgPool2d,
   matmul,
   mixExperts,
@@ -19,7 +22,7 @@ import {
   sum,
   transpose,
 } from "../../src/ops/index.js";
-import { REWRITE_NAMES, type RewriteName } from "../../src/rewrite/index.js";
+import { machineOf, REWRITE_NAMES, type RewriteName, rewrite } from "../../src/rewrite/index.js";
 import { compile, type RuntimeOptions } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
@@ -84,6 +87,46 @@ describe("keep-blocked", () => {
       return conv2d(z, second!, undefined, { padding: 1 });
     });
     expect(changes("keep-blocked", fn, shapes)).toBe(true);
+    await expectSame(fn, shapes);
+  });
+});
+
+describe("blocked-convolutions", () => {
+  const channels = 32;
+  const depthwise = (kernel: number, options: object) => {
+    const fn = withGradients((x, weight, bias) =>
+      conv2d(x!, weight!, bias, { ...options, groups: channels }),
+    );
+    const shapes = [[3, channels, 9, 8], [channels, 1, kernel, kernel], [channels]];
+    return { fn, shapes };
+  };
+  it.each([
+    [3, { padding: 1 }],
+    [3, { padding: 1, stride: 2 }],
+    [5, { padding: 2, stride: 2 }],
+    [3, { padding: 2, dilation: 2 }],
+    [3, { padding: [0, 1], stride: [3, 2], dilation: [1, 2] }],
+    [1, { stride: 2 }],
+    [2, { padding: 2 }],
+  ])("computes depthwise convolutions with their gradients: kernel %s, %o", async (kernel, options) => {
+    const { fn, shapes } = depthwise(kernel, options);
+    expect(changes("blocked-convolutions", fn, shapes)).toBe(true);
+    await expectSame(fn, shapes);
+  });
+  it("lays out no columns for the weight gradient of a depthwise convolution", () => {
+    const { fn, shapes } = depthwise(3, { padding: 1, stride: 2 });
+    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
+    const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    const plain = [conv2dOperator, convTranspose2dOperator, conv2dWeightGradientOperator];
+    expect(left.filter((node) => plain.some((operator) => node.operator === operator))).toEqual([]);
+  });
+  it("leaves depthwise convolutions whose channels fill no whole block", async () => {
+    const fn = withGradients((x, weight) => conv2d(x!, weight!, undefined, { padding: 1, groups: 20 }));
+    const shapes = [
+      [2, 20, 5, 5],
+      [20, 1, 3, 3],
+    ];
+    expect(changes("blocked-convolutions", fn, shapes)).toBe(false);
     await expectSame(fn, shapes);
   });
 });

@@ -59,7 +59,9 @@ export function workOf(node: Tensor, isFixed: (operand: Tensor) => boolean): Wor
   const [x, weight] = inputs as readonly [Tensor, Tensor];
   if (node.is(blockedConv2dOperator)) {
     const summed = elementCount(weight.shape.slice(1, -1));
-    return { blockedMultiplyAdds: elementCount(node.shape) * summed, operandBytes: bytes, nodes: 1 };
+    const isDepthwise = x.shape.length === weight.shape.length;
+    const kind = isDepthwise ? "fixedDepthwiseMultiplyAdds" : "blockedMultiplyAdds";
+    return { [kind]: elementCount(node.shape) * summed, operandBytes: bytes, nodes: 1 };
   }
   if (node.is(conv2dOperator) || node.is(convTranspose2dOperator)) return convolution(node, bytes, isFixed);
   if (node.is(conv2dWeightGradientOperator)) {

@@ -1,0 +1,135 @@
+/**
+ * Depthwise convolutions in the blocked layout, one filter a channel: the convolution, its input gradient and its
+ * weight gradient are each a depthwise convolution there.
+ */
+import type { Tensor } from "../ir/index.js";
+import {
+  blockedConv2d,
+  blockWeights,
+  type ConvolutionAttributes,
+  constant,
+  fromBlocked,
+  gather,
+  type Pair,
+  pad,
+  reshape,
+  slice,
+  sum,
+  toBlocked,
+} from "../ops/index.js";
+
+type Sizes = readonly [number, number, number, number];
+type BlockedSizes = readonly [number, number, number, number, number];
+
+/** Whether each of `channels` has a filter of its own, and they fill whole blocks. */
+export function isBlockedDepthwise(
+  x: Tensor,
+  out: number,
+  { groups }: ConvolutionAttributes,
+  block: number,
+): boolean {
+  const [batch, channels] = x.shape;
+  if (block === 0 || batch === "batch" || groups === 1) return false;
+  return channels === groups && out === groups && groups % block === 0;
+}
+
+/** Blocked, its width padded: the kernel is quickest where windows lie within the rows. */
+function padded(x: Tensor, block: number, width: number): Tensor {
+  return pad(toBlocked(x, block), { axis: 3, before: width, after: width });
+}
+
+/**
+ * The convolution.
+ *
+ * @param x [B, C, H, W]
+ * @param weight [C, 1, kh, kw]
+ * @param bias [C]
+ */
+export function depthwise(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  { stride, padding, dilation, groups }: ConvolutionAttributes,
+  block: number,
+): Tensor {
+  const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
+  return fromBlocked(blockedConv2d(padded(x, block, padding[1]), blockWeights(weight, block), bias, options));
+}
+
+/**
+ * The gradient with respect to the input: dy, with zeros between its pixels for strides, convolved with the filters
+ * turned round. `undefined` where padding is wider than the windows reach.
+ *
+ * @param size of the input
+ */
+export function depthwiseInputGradient(
+  dy: Tensor,
+  weight: Tensor,
+  size: Pair,
+  { stride, padding, dilation, groups }: ConvolutionAttributes,
+  block: number,
+): Tensor | undefined {
+  const [channels, , ...taps] = weight.shape as Sizes;
+  const spans = taps.map((count, i) => dilation[i]! * (count - 1));
+  const before = spans.map((span, i) => span - padding[i]!);
+  if (before.some((zeros) => zeros < 0)) return undefined;
+  const spread = [0, 1].reduce((image, i) => spaced(image, i + 2, stride[i]!), toBlocked(dy, block));
+  const image = [0, 1].reduce(
+    (current, i) => resized(current, i + 2, before[i]!, size[i]! + spans[i]!),
+    spread,
+  );
+  const count = taps[0]! * taps[1]!;
+  const backwards = constant(BigInt64Array.from({ length: count }, (_, i) => BigInt(count - 1 - i)));
+  const turned = reshape(gather(reshape(weight, [channels, count]), backwards, 1), weight.shape);
+  return fromBlocked(blockedConv2d(image, blockWeights(turned, block), undefined, { dilation, groups }));
+}
+
+/**
+ * The gradient with respect to the weight: every image's channel is convolved with its own channel of dy, which lies
+ * in memory as filters do, and what the images give is summed.
+ *
+ * @param kernel its size
+ * @returns [C, 1, kh, kw]
+ */
+export function depthwiseWeightGradient(
+  x: Tensor,
+  dy: Tensor,
+  kernel: Pair,
+  { stride, padding, dilation }: ConvolutionAttributes,
+  block: number,
+): Tensor {
+  const [batch, channels] = x.shape as Sizes;
+  const image = padded(x, block, padding[1]);
+  const [, blocks, height, width] = image.shape as BlockedSizes;
+  const gradients = toBlocked(dy, block);
+  const [, , outHeight, outWidth] = gradients.shape as BlockedSizes;
+  // The step of dy over the image is the convolution's stride, and its steps over the taps are the dilation.
+  const sums = blockedConv2d(
+    reshape(image, [1, batch * blocks, height, width, block]),
+    reshape(gradients, [batch * blocks, 1, outHeight, outWidth, block]),
+    undefined,
+    { stride: dilation, dilation: stride, padding: [padding[0], 0], groups: batch * channels },
+  );
+  // Rows that the stride leaves over would be further taps.
+  const taps = kernel.reduce((all, end, i) => slice(all, { axis: i + 2, start: 0, end }), sums);
+  const byImage = reshape(fromBlocked(taps), [batch, channels, 1, ...kernel]);
+  return sum(byImage, { axes: [0] });
+}
+
+/** Zeros after every place of an axis, so that places lie `step` apart. */
+function spaced(x: Tensor, axis: number, step: number): Tensor {
+  if (step === 1) return x;
+  const shape = x.shape as readonly number[];
+  const apart = reshape(x, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
+  const filled = pad(apart, { axis: axis + 1, before: 0, after: step - 1 });
+  return reshape(
+    filled,
+    shape.map((size, i) => (i === axis ? size * step : size)),
+  );
+}
+
+/** Zeros before an axis, and so many after that it has `size` places; fewer where it has more. */
+export function resized(x: Tensor, axis: number, before: number, size: number): Tensor {
+  const after = size - before - (x.shape[axis] as number);
+  return slice(pad(x, { axis, before, after: Math.max(0, after) }), { axis, start: 0, end: size });
+}
