@@ -162,6 +162,7 @@ export type { Change, HistoryEntry } from "./runs/history.js";
 export type { EpochMetrics } from "./runs/metrics.js";
 export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
+export { decodeTorch, readTorch } from "./runs/torch-file.js";
 export type { Interval } from "./statistics/interval.js";
 export type { PairedDifference } from "./statistics/paired.js";
 export type { RunStart } from "./train/run-start.js";

@@ -14,5 +14,13 @@ export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile
 export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export { absoluteSource, defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
+export { readPickle } from "./pickle.js";
+export {
+  KnownGlobal,
+  type PickleObject,
+  type PickleRules,
+  RebuiltObject,
+  UnsupportedPickle,
+} from "./pickle-numpy.js";
 export { type ReadImages, type ReadImagesOptions, readImages } from "./read-images.js";
 export { generateShapes, type ShapesOptions } from "./shapes.js";

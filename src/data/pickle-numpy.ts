@@ -11,6 +11,7 @@ export type PickleObject =
   | NdArray
   | ByteType
   | KnownGlobal
+  | RebuiltObject
   | PickleObject[]
   | Map<string, PickleObject>;
 
@@ -29,6 +30,21 @@ const BYTE_TYPE = new ByteType();
 /** A function or class that a pickle may name, with our own account of what calling it gives. */
 export class KnownGlobal {
   constructor(readonly call: (args: readonly PickleObject[]) => PickleObject) {}
+}
+
+/** An object of another format than NumPy's, rebuilt by its rules; its state is never set. */
+export abstract class RebuiltObject {
+  abstract readonly kind: string;
+}
+
+/** What the pickles of one format may name. */
+export interface PickleRules {
+  /** The meaning of a name; throws UnsupportedPickle for every name that is not on the format's list. */
+  readonly known: (module: string, name: string) => KnownGlobal;
+  /** The object outside the pickle that an identifier stands for; none may be asked for by default. */
+  readonly persistent?: (id: PickleObject) => PickleObject;
+  /** What to do about a file that is refused. */
+  readonly hint: string;
 }
 
 /** Thrown where a pickle asks for something unknown; the reader adds the file's name. */
@@ -61,15 +77,22 @@ const KNOWN = new Map([
 ]);
 
 /** The meaning of a name in a pickle; throws for every name that does not rebuild an array. */
-export function knownGlobal(module: string, name: string): KnownGlobal {
+function knownGlobal(module: string, name: string): KnownGlobal {
   const known = KNOWN.get(`${module}.${name}`);
   if (!known) throw new UnsupportedPickle(`asks for ${module}.${name}; only NumPy arrays may be rebuilt`);
   return known;
 }
 
+/** Plain values and NumPy arrays of uint8. */
+export const NUMPY_BYTES: PickleRules = {
+  known: knownGlobal,
+  hint: "The file is damaged or is no data set; get it from its publisher.",
+};
+
 /** Gives a rebuilt object its content, as `__setstate__` would. */
 export function setState(object: PickleObject | undefined, state: PickleObject | undefined): void {
-  if (object instanceof ByteType) return;
+  // An ordered dictionary's state is its attributes, of which none is a value of the dictionary.
+  if (object instanceof ByteType || object instanceof Map) return;
   if (!(object instanceof NdArray) || !Array.isArray(state)) {
     throw new UnsupportedPickle("sets the state of something that is no NumPy array");
   }

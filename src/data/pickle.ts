@@ -2,8 +2,9 @@ import { DataError } from "../errors/index.js";
 import { PickleInput } from "./pickle-input.js";
 import {
   KnownGlobal,
-  knownGlobal,
+  NUMPY_BYTES,
   type PickleObject,
+  type PickleRules,
   pickleText,
   setState,
   UnsupportedPickle,
@@ -12,23 +13,24 @@ import {
 export type { PickleObject } from "./pickle-numpy.js";
 
 /**
- * Reads a Python pickle of plain values and NumPy arrays of uint8, protocol 0 to 5.
+ * Reads a Python pickle of plain values and of the objects that `rules` know, protocol 0 to 5.
  *
  * Nothing in it is run: a pickle names the functions that rebuild its objects, and no name is known but
- * those NumPy writes for an array.
+ * those of `rules`.
  *
  * @param file named in errors
+ * @param rules NumPy arrays of uint8 by default
  * @throws DataError where the pickle names anything else, has an opcode that plain values do not need,
  * or ends too early
  */
-export function readPickle(bytes: Uint8Array, file: string): PickleObject {
-  const reader = new PickleReader(new PickleInput(bytes, file));
+export function readPickle(bytes: Uint8Array, file: string, rules: PickleRules = NUMPY_BYTES): PickleObject {
+  const reader = new PickleReader(new PickleInput(bytes, file), rules);
   try {
     return reader.read();
   } catch (cause) {
     if (!(cause instanceof UnsupportedPickle)) throw cause;
     throw new DataError(`${file}: the pickle ${cause.message}`, {
-      hint: "Nothing of it was run. The file is damaged or is no data set; get it from its publisher.",
+      hint: `Nothing of it was run. ${rules.hint}`,
       cause,
     });
   }
@@ -40,7 +42,10 @@ class PickleReader {
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleObject>();
 
-  constructor(readonly input: PickleInput) {}
+  constructor(
+    readonly input: PickleInput,
+    readonly rules: PickleRules,
+  ) {}
 
   read(): PickleObject {
     for (;;) {
@@ -106,7 +111,13 @@ class PickleReader {
     const dictionary = this.top();
     if (!(dictionary instanceof Map))
       throw new UnsupportedPickle("sets a key of something that is no dictionary");
-    for (let i = 0; i + 1 < items.length; i += 2) dictionary.set(pickleText(items[i]), items[i + 1]!);
+    for (let i = 0; i + 1 < items.length; i += 2) dictionary.set(keyText(items[i]), items[i + 1]!);
+  }
+
+  persistent(): void {
+    const { persistent } = this.rules;
+    if (!persistent) throw new UnsupportedPickle("asks for an object outside itself");
+    this.push(persistent(this.pop()));
   }
 
   call(): void {
@@ -180,21 +191,27 @@ const OPCODES: Readonly<Record<string, (reader: PickleReader, input: PickleInput
   h: (reader, input) => reader.recall(input.uint8()),
   j: (reader, input) => reader.recall(input.uint32()),
 
-  c: (reader, input) => reader.push(knownGlobal(input.line(), input.line())),
+  c: (reader, input) => reader.push(reader.rules.known(input.line(), input.line())),
   "\x93": (reader) => {
     const name = pickleText(reader.pop());
-    reader.push(knownGlobal(pickleText(reader.pop()), name));
+    reader.push(reader.rules.known(pickleText(reader.pop()), name));
   },
   i: (reader, input) => {
-    const callee = knownGlobal(input.line(), input.line());
+    const callee = reader.rules.known(input.line(), input.line());
     reader.push(callee.call(reader.popMark()));
   },
+  Q: (reader) => reader.persistent(),
   R: (reader) => reader.call(),
   b: (reader) => {
     const state = reader.pop();
     setState(reader.top(), state);
   },
 };
+
+/** Keys that are whole numbers, as in an optimiser's state, become text. */
+function keyText(key: PickleObject | undefined): string {
+  return typeof key === "number" ? String(key) : pickleText(key);
+}
 
 /** Protocol 0 writes True and False as 01 and 00. */
 function textInteger(text: string): number | boolean {

@@ -3,6 +3,6 @@ export { verifyChecksum, withChecksum } from "./checksum.js";
 export { type JsonLinesOptions, JsonLinesWriter, readJsonLines } from "./json-lines.js";
 export { FolderLock } from "./lock.js";
 export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
-export type { StoredDType, StoredTensor } from "./safetensors-dtypes.js";
+export { ELEMENT_READERS, type StoredDType, type StoredTensor } from "./safetensors-dtypes.js";
 export { readSafetensors, writeSafetensors } from "./safetensors-file.js";
 export { EventWriter, type EventWriterOptions, type StepScalars } from "./tensorboard.js";
