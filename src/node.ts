@@ -72,6 +72,8 @@ export {
   ablateAttention,
 } from "./inspect/ablation.js";
 export { type AttentionState, type LayerReading, readAttention } from "./inspect/attention.js";
+export { attentionByClass } from "./inspect/attention-by-class.js";
+export { type AttentionFindings, writeAttention } from "./inspect/attention-report.js";
 export { type BenchOptions, type BenchResult, benchmark } from "./inspect/bench.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./inspect/machine-rates.js";
 export {
@@ -108,7 +110,9 @@ export {
   type Alignment,
   type AttentionFigureOptions,
   accuracySpec,
+  attentionByClassSpec,
   attentionSpec,
+  type ClassAttention,
   type ComparisonReport,
   type ConfigValue,
   type CurvePoint,

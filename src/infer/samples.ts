@@ -88,8 +88,17 @@ export function predictedSamples(
   });
 }
 
+/** So many of the images, evenly spaced. */
+export function someSamples(samples: Samples, count: number): Samples {
+  const { names, truths } = samples;
+  const indices = Array.from(allIndices(names.length, count));
+  const images = new Uint8Array(indices.length * imageBytes(samples));
+  for (const [i, index] of indices.entries()) images.set(imageAt(samples, index), i * imageBytes(samples));
+  return { ...samples, images, names: indices.map((i) => names[i]!), truths: indices.map((i) => truths[i]) };
+}
+
 /** The bytes of one image: its red, green and blue plane. */
-function imageAt(pixels: Pixels, index: number): Uint8Array {
+export function imageAt(pixels: Pixels, index: number): Uint8Array {
   const bytes = imageBytes(pixels);
   return pixels.images.subarray(index * bytes, (index + 1) * bytes);
 }

@@ -100,6 +100,11 @@ export function describeAttention(attention: AttentionValues): LayerReading {
   return { ...attention, name: labelOf(layer, kind), mean, entropy, deviation: meanOf(deviations), state };
 }
 
+/** The weights of one image's experts; where it has several sets of weights, their mean. */
+export function weightsOf(attention: AttentionValues, image: number): number[] {
+  return columnsOf(setsOf(attention.samples[image]!, attention)).map(meanOf);
+}
+
 /** What a reader calls attention: the layer, with the kind where it is not the usual one. */
 function labelOf(layer: string, kind: string): string {
   return kind === "kernel" ? layer : `${layer} ${kind}`;

@@ -6,6 +6,7 @@ export {
   attentionSpec,
   type LayerAttention,
 } from "./figures/attention.js";
+export { attentionByClassSpec, type ClassAttention } from "./figures/attention-by-class.js";
 export type { CurvePoint, ImageSet, RunCurves } from "./figures/curve-lines.js";
 export {
   accuracySpec,
@@ -14,6 +15,7 @@ export {
   type FigureWidth,
   lossSpec,
 } from "./figures/curves.js";
+export { type MixedKernels, mixedKernelsSpec } from "./figures/mixed-kernels.js";
 export {
   type PredictedSample,
   type PredictionGridOptions,

@@ -174,7 +174,11 @@ describe("a run", () => {
     expect(stdout.match(/^test \d+ +features\.8 /gm)).toHaveLength(2);
     expect(await readFile(plot, "utf8")).toContain("features.11");
 
-    const all = await dyconv("attention", dynamic(), "--from-test", "70", "--json");
+    const out = join(folder, "attention");
+    const all = await dyconv("attention", dynamic(), "--from-test", "70", "--json", "--out", out);
+    expect(all.stderr).toMatch(/wrote attention\.json, .*, kernels-features\.14\.svg/);
+    expect((await readFile(join(out, "images-features.8.png"))).subarray(1, 4).toString()).toBe("PNG");
+    expect(await readFile(join(out, "by-class.svg"), "utf8")).toContain("Attention by class");
     const { layers } = JSON.parse(all.stdout) as { layers: { samples: number[][] }[] };
     expect(layers).toHaveLength(3);
     for (const { samples } of layers) {

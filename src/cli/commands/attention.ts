@@ -1,6 +1,10 @@
 import type { Command } from "commander";
 import { UsageError } from "../../errors/index.js";
+import type { Samples } from "../../infer/samples.js";
 import type { LayerReading } from "../../inspect/attention.js";
+import type { AttentionFindings } from "../../inspect/attention-report.js";
+import type { ClassAttention } from "../../report/index.js";
+import type { OpenRun } from "../../runs/open-run.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../flags/samples.js";
@@ -11,6 +15,7 @@ interface AttentionFlags extends SampleFlags {
   readonly temperature?: number;
   readonly threads?: number;
   readonly plot?: string;
+  readonly out?: string;
   readonly ablate?: true;
   readonly json?: true;
 }
@@ -27,6 +32,7 @@ Examples:
   $ dyconv attention runs/dy
   $ dyconv attention runs/dy cat.jpg dog.jpg
   $ dyconv attention runs/dy --from-test 1000 --temperature 30 --plot attention.svg
+  $ dyconv attention runs/dy --from-test 1000 --out attention
   $ dyconv attention runs/dy --ablate
 
 The entropy of an image's attention is given in parts of its maximum: at 1 all experts are mixed evenly, at 0
@@ -50,6 +56,7 @@ export function defineAttention(program: Command, terminal: Terminal): void {
     .addOption(temperatureOption())
     .addOption(threadsOption())
     .option("--plot <file>", "also draw it, as .svg or .png")
+    .option("--out <folder>", "also write figures, kernels, images by expert and JSON into a folder")
     .option("--ablate", `measure what the attention is worth (default: on ${ABLATION_IMAGES} test images)`)
     .addOption(checkpointOption())
     .option(...JSON_OPTION)
@@ -62,12 +69,12 @@ export function defineAttention(program: Command, terminal: Terminal): void {
 async function showAttention(
   folder: string,
   paths: readonly string[],
-  { temperature, threads, plot, ablate, json, ...flags }: AttentionFlags,
+  { temperature, threads, plot, out, ablate, json, ...flags }: AttentionFlags,
   terminal: Terminal,
 ): Promise<void> {
-  if (ablate && plot !== undefined) {
-    throw new UsageError("--plot draws attention, not its ablation", {
-      hint: "leave out --plot or --ablate",
+  if (ablate && (plot ?? out) !== undefined) {
+    throw new UsageError("--plot and --out draw attention, not its ablation", {
+      hint: "run the command once with --ablate, and once without",
     });
   }
   const fromTest = ablate ? ABLATION_IMAGES : TEST_IMAGES;
@@ -90,18 +97,39 @@ async function showAttention(
     const { attentionSpec, writeFigure } = await import("../../report/index.js");
     await writeFigure([plot], attentionSpec(layers));
   }
+  const byClass = await readByClass(run, layers, samples.truths);
+  if (out !== undefined) {
+    const { writeAttention } = await import("../../inspect/attention-report.js");
+    const written = await writeAttention(run, samples, { layers, byClass }, out, options);
+    terminal.err(`wrote ${written.join(", ")} in ${out}\n`);
+  }
   const { names } = samples;
-  if (json) writeJson(terminal, { run: folder, annealed, images: names, layers });
-  else await printReadings(layers, names, terminal);
+  if (json) writeJson(terminal, { run: folder, annealed, images: names, layers, byClass });
+  else await printReadings({ layers, byClass }, names, terminal);
   if (unreadable > 0) throw new CommandFailed();
 }
 
-async function printReadings(
+async function readByClass(
+  run: OpenRun,
   layers: readonly LayerReading[],
+  truths: Samples["truths"],
+): Promise<readonly ClassAttention[]> {
+  const { attentionByClass } = await import("../../inspect/attention-by-class.js");
+  return layers.flatMap((layer) => attentionByClass(layer, truths, run.classes, run.config.seed) ?? []);
+}
+
+async function printReadings(
+  { layers, byClass }: AttentionFindings,
   names: readonly string[],
   terminal: Terminal,
 ): Promise<void> {
   await printLayers(layers, terminal);
+  for (const { name, p, between } of byClass) {
+    const finding = p < 0.05 ? "classes differ" : "no difference of classes told from chance";
+    terminal.out(
+      `${name}: ${finding} (p ${p.toFixed(3)}, ${(100 * between).toFixed(0)} % of the variance)\n`,
+    );
+  }
   if (names.length <= LISTED_IMAGES) return printImages(layers, names, terminal);
   terminal.err(`over ${names.length} images; each one's attention: --json\n`);
 }

@@ -4,6 +4,7 @@ import { runColour, WRONG_COLOUR } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
 import { barsOf, layoutOf, type RowLayout, textsOf } from "./attention-rows.js";
+import { type PlacedText, pixels, textLayer } from "./hand-laid.js";
 
 /** How one dynamic layer spreads its attention over its experts. */
 export interface LayerAttention {
@@ -82,41 +83,18 @@ export function attentionSpec(
         mark: { type: "rule", strokeDash: [2, 3], color: "currentColor", opacity: 0.45 },
         encoding: { x2: { field: "x2" } },
       },
-      textLayer(rows.flatMap(textsOf), "center", "currentColor"),
+      textLayer(rows.flatMap(textsOf), { align: "center" }),
       textLayer(
         rows.map(({ middle }, i) => ({ x: 0, y: middle, text: names[i]! })),
-        "right",
-        "currentColor",
-        -12,
+        { align: "right", dx: -12 },
       ),
       textLayer(
         rows.map(({ middle, layer }) => ({ x: width, y: middle, text: layer.entropy.toFixed(2) })),
-        "left",
-        "currentColor",
-        12,
+        { align: "left", dx: 12 },
       ),
-      textLayer(rows.flatMap(unusedNote(width)), "left", WRONG_COLOUR.light, 12),
+      textLayer(rows.flatMap(unusedNote(width)), { align: "left", color: WRONG_COLOUR.light, dx: 12 }),
     ],
   } satisfies TopLevelSpec;
-}
-
-/** An axis whose values are pixels of the figure. */
-function pixels(field: string, domain: [number, number]) {
-  return { field, type: "quantitative", axis: null, scale: { domain, nice: false, zero: false } } as const;
-}
-
-interface PlacedText {
-  readonly x: number;
-  readonly y: number;
-  readonly text: string;
-}
-
-function textLayer(values: readonly PlacedText[], align: "left" | "center" | "right", color: string, dx = 0) {
-  return {
-    data: { values: [...values] },
-    mark: { type: "text", align, baseline: "middle", fontSize: 11, color, dx },
-    encoding: { text: { field: "text" } },
-  } as const;
 }
 
 function unusedNote(width: number) {

@@ -1,0 +1,81 @@
+import { join } from "node:path";
+import { ensureFolder, writeFileAtomically } from "../files/index.js";
+import type { InferOptions } from "../infer/infer.js";
+import { imageAt, type Samples, someSamples } from "../infer/samples.js";
+import {
+  attentionByClassSpec,
+  attentionSpec,
+  type ClassAttention,
+  mixedKernelsSpec,
+  type PredictedSample,
+  renderPredictionGrid,
+  writeFigure,
+} from "../report/index.js";
+import type { OpenRun } from "../runs/open-run.js";
+import { hasSharp } from "../util/sharp.js";
+import { type LayerReading, weightsOf } from "./attention.js";
+import { readMixedKernels } from "./mixed-kernels.js";
+
+/** Images whose mixed kernels are drawn, and images shown for each expert. */
+const KERNEL_IMAGES = 6;
+const IMAGES_OF_EXPERT = 9;
+/** Experts of a layer for which images are shown. */
+const MOST_EXPERTS = 16;
+
+/** What is known of a run's attention. */
+export interface AttentionFindings {
+  readonly layers: readonly LayerReading[];
+  readonly byClass: readonly ClassAttention[];
+}
+
+/**
+ * Writes a run's attention into a folder, which is made where it is missing: `attention.json`, `attention.svg`,
+ * `by-class.svg`, for each layer the images that use each expert most (`images-<layer>.png`, unless sharp is missing),
+ * and its mixed kernels (`kernels-<layer>.svg`).
+ *
+ * @returns the names of the files
+ */
+export async function writeAttention(
+  run: OpenRun,
+  samples: Samples,
+  { layers, byClass }: AttentionFindings,
+  folder: string,
+  options: InferOptions = {},
+): Promise<readonly string[]> {
+  const written: string[] = [];
+  const place = (name: string) => {
+    written.push(name);
+    return join(folder, name);
+  };
+  await ensureFolder(folder);
+  const { names: images } = samples;
+  const document = { images, layers, byClass };
+  await writeFileAtomically(place("attention.json"), `${JSON.stringify(document, undefined, 1)}\n`);
+  await writeFigure([place("attention.svg")], attentionSpec(layers));
+  if (byClass.length > 0) await writeFigure([place("by-class.svg")], attentionByClassSpec(byClass));
+  if (await hasSharp()) {
+    for (const layer of layers.filter(({ kind }) => kind === "kernel")) {
+      const picture = await renderPredictionGrid(usersOf(layer, samples), { columns: IMAGES_OF_EXPERT });
+      await writeFileAtomically(place(`images-${layer.layer}.png`), picture);
+    }
+  }
+  const few = someSamples(samples, KERNEL_IMAGES);
+  const labels = few.truths.map((truth, i) => truth ?? few.names[i]!);
+  for (const kernels of await readMixedKernels(run, few, options)) {
+    await writeFigure([place(`kernels-${kernels.name}.svg`)], mixedKernelsSpec(kernels, labels));
+  }
+  return written;
+}
+
+/** For each expert of a layer, in order, the images that give it most weight. */
+function usersOf(layer: LayerReading, samples: Samples): PredictedSample[] {
+  const { height, width } = samples;
+  const weights = layer.samples.map((_, i) => weightsOf(layer, i));
+  return layer.mean.slice(0, MOST_EXPERTS).flatMap((_, k) => {
+    const order = weights.map((row, i) => ({ weight: row[k]!, i })).sort((a, b) => b.weight - a.weight);
+    return order.slice(0, IMAGES_OF_EXPERT).map(({ weight, i }) => ({
+      ...{ pixels: imageAt(samples, i), height, width },
+      ...{ prediction: `expert ${k + 1}`, confidence: weight },
+    }));
+  });
+}

@@ -1,0 +1,164 @@
+import type { TopLevelSpec } from "vega-lite";
+import type { FigureSpec } from "../drawing/figure-spec.js";
+import { runColour } from "../drawing/palette.js";
+import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
+import { printable, shorten } from "../text/printable.js";
+import { pixels, textLayer } from "./hand-laid.js";
+
+/** The attention of a layer, class by class. */
+export interface ClassAttention {
+  /** What the attention is called: the module, and its kind where it has several. */
+  readonly name: string;
+  /** Mean over all images, [experts]. */
+  readonly mean: readonly number[];
+  readonly classes: readonly {
+    readonly label: string;
+    /** Images of the class. */
+    readonly images: number;
+    /** Mean over them, [experts]. */
+    readonly mean: readonly number[];
+  }[];
+  /** Share of the attention's variance that lies between classes, 0 to 1. */
+  readonly between: number;
+  /** How likely a share as large is where classes do not differ. */
+  readonly p: number;
+}
+
+/** Sizes in pixels. */
+const WIDTH = 320;
+const ROW = 18;
+const WIDEST = 48;
+const HEAD = 30;
+const BETWEEN = 18;
+const MARGINS = { top: 84, bottom: 12, left: 150, right: 20 };
+/** Least width of a cell that has room for its number, in pixels. */
+const ROOM_FOR_NUMBER = 34;
+/** Classes of a layer that are drawn: those that differ most. */
+const MOST_CLASSES = 20;
+const LABEL_LETTERS = 21;
+
+interface Cell {
+  readonly x: number;
+  readonly x2: number;
+  readonly y: number;
+  readonly y2: number;
+  /** Weight above the mean of all classes. */
+  readonly difference: number;
+  /** Size of the difference in parts of the layer's largest. */
+  readonly strength: number;
+}
+
+/**
+ * The figure of attention by class: a block for each layer, a row for each class, a cell for each expert in order. The
+ * colour says whether the class gives the expert more weight than all images do, or less, and its strength how much.
+ *
+ * @returns a Vega-Lite specification, for files and pages alike.
+ */
+export function attentionByClassSpec(layers: readonly ClassAttention[]): FigureSpec {
+  const blocks = place(layers.map(mostDifferent));
+  const height = blocks.at(-1)?.bottom ?? 0;
+  const cells = blocks.flatMap(cellsOf);
+  return {
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    description: layers.map(describe).join(" "),
+    title: {
+      text: "Attention by class",
+      ...titleAtEdge(MARGINS.left),
+      subtitle: ["weight of each expert, less its mean over all images:", "blue is more, brown is less"],
+    },
+    width: WIDTH,
+    height,
+    autosize: "none",
+    padding: MARGINS,
+    config: FIGURE_STYLE,
+    encoding: { x: pixels("x", [0, WIDTH]), y: pixels("y", [height, 0]) },
+    layer: [
+      {
+        data: { values: cells },
+        mark: { type: "rect" },
+        encoding: {
+          x2: { field: "x2" },
+          y2: { field: "y2" },
+          fill: {
+            condition: { test: "datum.difference < 0", value: runColour(1) },
+            value: runColour(0),
+          },
+          fillOpacity: {
+            field: "strength",
+            type: "quantitative",
+            scale: { domain: [0, 1], range: [0, 0.6] },
+            legend: null,
+          },
+        },
+      },
+      textLayer(cells.filter(({ x, x2 }) => x2 - x >= ROOM_FOR_NUMBER).map(numberOf), { align: "center" }),
+      textLayer(
+        blocks.flatMap(({ layer, top }) =>
+          layer.classes.map(({ label }, row) => ({
+            x: -8,
+            y: top + (row + 0.5) * ROW,
+            text: shorten(printable(label), LABEL_LETTERS),
+          })),
+        ),
+        { align: "right" },
+      ),
+      textLayer(
+        blocks.map(({ layer, top }) => ({ x: 0, y: top - 12, text: headOf(layer) })),
+        { align: "left", fontWeight: "bold" },
+      ),
+    ],
+  } satisfies TopLevelSpec;
+}
+
+function mostDifferent(layer: ClassAttention): ClassAttention {
+  const distance = ({ mean }: ClassAttention["classes"][number]) =>
+    Math.hypot(...mean.map((value, k) => value - layer.mean[k]!));
+  const chosen = new Set([...layer.classes].sort((a, b) => distance(b) - distance(a)).slice(0, MOST_CLASSES));
+  return { ...layer, classes: layer.classes.filter((each) => chosen.has(each)) };
+}
+
+interface Block {
+  readonly layer: ClassAttention;
+  readonly top: number;
+  readonly bottom: number;
+}
+
+function place(layers: readonly ClassAttention[]): readonly Block[] {
+  let bottom = 0;
+  return layers.map((layer, i) => {
+    const top = bottom + (i > 0 ? BETWEEN : 0) + HEAD;
+    bottom = top + layer.classes.length * ROW;
+    return { layer, top, bottom };
+  });
+}
+
+function cellsOf({ layer, top }: Block): readonly Cell[] {
+  const width = Math.min(WIDEST, WIDTH / layer.mean.length);
+  const differences = layer.classes.map(({ mean }) => mean.map((value, k) => value - layer.mean[k]!));
+  const largest = Math.max(...differences.flat().map(Math.abs)) || 1;
+  return differences.flatMap((row, r) =>
+    row.map((difference, k) => ({
+      x: k * width + 0.5,
+      x2: (k + 1) * width - 0.5,
+      y: top + r * ROW + 0.5,
+      y2: top + (r + 1) * ROW - 0.5,
+      difference,
+      strength: Math.abs(difference) / largest,
+    })),
+  );
+}
+
+function numberOf({ x, x2, y, y2, difference }: Cell) {
+  const sign = difference > 0 ? "+" : "−";
+  const digits = Math.abs(difference).toFixed(3).replace(/^0/, "");
+  return { x: (x + x2) / 2, y: (y + y2) / 2, text: `${Math.abs(difference) < 5e-4 ? "" : sign}${digits}` };
+}
+
+function headOf({ name, between, p }: ClassAttention): string {
+  const chance = p < 0.05 ? "classes differ" : "no difference told from chance";
+  return `${shorten(printable(name), 24)}: ${chance} (p ${p.toFixed(3)}, ${(100 * between).toFixed(0)} % of variance)`;
+}
+
+function describe(layer: ClassAttention): string {
+  return `${headOf(layer)}.`;
+}
