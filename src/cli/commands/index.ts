@@ -5,6 +5,7 @@ import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
 import { defineCompare } from "./compare.js";
 import { defineEval } from "./eval.js";
+import { definePapers } from "./papers.js";
 import { defineParity } from "./parity.js";
 import { definePlot } from "./plot.js";
 import { definePredict } from "./predict.js";
@@ -24,5 +25,6 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePlot,
   defineSummary,
   defineBench,
+  definePapers,
   defineParity,
 ];

@@ -17,17 +17,17 @@ export function addModelOptions(command: Command, models: Models): Command {
   for (const { entry } of models.values()) {
     for (const option of entry.options) addOption(added, taken, entry, option);
   }
-  for (const { option, owners } of added.values()) {
-    command.optionsGroup(`Options of ${owners.join(", ")}:`);
-    command.addOption(commandOption(option));
+  for (const shared of added.values()) {
+    command.optionsGroup(`Options of ${[...shared.defaults.keys()].join(", ")}:`);
+    command.addOption(commandOption(shared));
   }
   return command;
 }
 
 interface Shared {
   readonly option: ModelOption;
-  /** Names of the models that have it. */
-  readonly owners: string[];
+  /** Its default in each of the models that have it, by their names. */
+  readonly defaults: Map<string, unknown>;
 }
 
 function addOption(
@@ -46,20 +46,31 @@ function addOption(
   if (taken.has(`--${option.flag}`)) throw refuse("the command");
   const before = added.get(option.flag);
   if (before === undefined) {
-    added.set(option.flag, { option, owners: [name] });
+    added.set(option.flag, { option, defaults: new Map([[name, option.default]]) });
   } else if (before.option.key === option.key && before.option.type === option.type) {
-    before.owners.push(name);
+    before.defaults.set(name, option.default);
   } else {
-    throw refuse(before.owners[0]!);
+    throw refuse([...before.defaults.keys()][0]!);
   }
 }
 
-function commandOption({ key, flag, help, type, choices, default: value }: ModelOption): Option {
-  const words = `${help} (${choices === undefined ? "" : `${choices.join(", ")}; `}default: ${value})`;
+function commandOption({ option: given, defaults }: Shared): Option {
+  const { key, flag, help, type, choices, default: value } = given;
+  const words = `${help} (${choices === undefined ? "" : `${choices.join(", ")}; `}default: ${sayDefaults(defaults)})`;
   const option = new Option(flagSyntax(flag, type, value), words);
   option.attributeName = () => `${PREFIX}${key}`;
   if (choices !== undefined) return option.argParser(choiceParser(choices));
   return type === "number" ? option.argParser(number) : option;
+}
+
+/** One default, or the commonest after those of the models that have another. */
+function sayDefaults(defaults: ReadonlyMap<string, unknown>): string {
+  const owners = new Map<unknown, string[]>();
+  for (const [name, value] of defaults) owners.set(value, [...(owners.get(value) ?? []), name]);
+  const groups = [...owners].sort((a, b) => a[1].length - b[1].length);
+  const commonest = groups.pop()![0];
+  const others = groups.map(([value, names]) => `${value} for ${names.join(", ")}; `);
+  return `${others.join("")}${others.length > 0 ? "else " : ""}${commonest}`;
 }
 
 function flagSyntax(flag: string, type: ModelOption["type"], value: unknown): string {

@@ -1,0 +1,134 @@
+import { type ModelOptions, modelEntry } from "../models/index.js";
+import { elementCount } from "../util/shape.js";
+import { summarize } from "./summary.js";
+
+/** A network of a paper, and what is published of it. */
+export interface PaperNetwork {
+  /** Name of the model, and options that are not by default. */
+  readonly model: string;
+  readonly options?: ModelOptions;
+  /** Classes; 1000 by default. */
+  readonly classes?: number;
+  /** Millions of trainable parameters as published, with the decimals given there; absent where nobody publishes any. */
+  readonly published?: string;
+  /** Why the count differs from what is published, where it does. */
+  readonly why?: string;
+}
+
+/** A network with its counts. */
+export interface PaperRow {
+  readonly network: string;
+  /** The dynamic layer, with its options; `"static"` for none. */
+  readonly layer: string;
+  /** Trainable parameters. */
+  readonly parameters: number;
+  /** Multiply-adds of one image: convolutions, linear maps and the mixing of kernels. */
+  readonly multiplyAdds: number;
+  /** As published, rounded as there; `null` where nobody publishes any. */
+  readonly publishedParameters: number | null;
+  /** Whether the count rounds to the published one; `null` where there is none. */
+  readonly matches: boolean | null;
+  /** Why it does not match, or that there is nothing to match; empty where it matches, or nobody knows why it does not. */
+  readonly why: string;
+}
+
+const SMALL_WIDTHS = "the paper does not tell the channels of its smallest networks";
+
+const dyconv = (options: ModelOptions = {}) => ({ dynamic: "dyconv", ...options });
+const odconv = (experts: number, options: ModelOptions = {}) => ({ dynamic: "odconv", experts, ...options });
+const dcd = (options: ModelOptions = {}) => ({ dynamic: "dcd", ...options });
+const fdconv = { dynamic: "fdconv" };
+const warehouse = (cellRatio: number, options: ModelOptions = {}) => ({
+  ...{ dynamic: "kernel-warehouse", cellRatio },
+  ...options,
+});
+
+/** The networks that are counted. */
+export const PAPER_NETWORKS: readonly PaperNetwork[] = [
+  { model: "alexnet", classes: 10, published: "7.525418" },
+  { model: "alexnet-dy", classes: 10, published: "8.322992" },
+  { model: "resnet18", published: "11.69" },
+  { model: "resnet18", options: dyconv(), published: "45.47" },
+  { model: "resnet18", options: dyconv({ where: "blocks" }) },
+  { model: "resnet18", options: odconv(1), published: "11.94" },
+  { model: "resnet18", options: odconv(2) },
+  { model: "resnet18", options: odconv(4), published: "44.90" },
+  { model: "resnet18", options: dcd(), published: "14.70" },
+  { model: "resnet18", options: warehouse(1), published: "11.93" },
+  { model: "resnet18", options: warehouse(2), published: "23.24" },
+  { model: "resnet18", options: warehouse(4), published: "45.86" },
+  { model: "resnet18", options: fdconv },
+  { model: "resnet34", published: "21.80" },
+  { model: "resnet34", options: odconv(1) },
+  { model: "resnet34", options: odconv(4) },
+  { model: "resnet50", published: "25.56" },
+  { model: "resnet50", options: dyconv(), published: "100.88" },
+  { model: "resnet50", options: odconv(1), published: "28.64" },
+  { model: "resnet50", options: odconv(4), published: "90.67" },
+  { model: "resnet50", options: dcd(), published: "29.84" },
+  { model: "resnet50", options: warehouse(1), published: "28.05" },
+  { model: "resnet50", options: warehouse(4), published: "102.02" },
+  { model: "resnet50", options: fdconv },
+  { model: "resnet101", published: "44.55" },
+  { model: "resnet101", options: odconv(1), published: "50.82" },
+  { model: "resnet101", options: odconv(2), published: "90.44" },
+  { model: "resnet18-cifar", classes: 10 },
+  { model: "resnet18-cifar", classes: 10, options: dyconv() },
+  { model: "resnet18-cifar", classes: 10, options: odconv(1) },
+  { model: "resnet18-cifar", classes: 10, options: odconv(4) },
+  { model: "resnet18-cifar", classes: 10, options: warehouse(1) },
+  { model: "mobilenet-v2", published: "3.50" },
+  { model: "mobilenet-v2", options: { width: 0.75 }, published: "2.64" },
+  { model: "mobilenet-v2", options: { width: 0.5 }, published: "1.97" },
+  { model: "mobilenet-v2", options: { width: 0.35 }, published: "1.68" },
+  { model: "mobilenet-v2", options: dyconv(), published: "11.1" },
+  { model: "mobilenet-v2", options: dyconv({ width: 0.75 }), published: "7.0" },
+  { model: "mobilenet-v2", options: dyconv({ width: 0.5 }), published: "4.0", why: SMALL_WIDTHS },
+  { model: "mobilenet-v2", options: dyconv({ width: 0.35 }), published: "2.8", why: SMALL_WIDTHS },
+  { model: "mobilenet-v2", options: dyconv({ where: "all-but-stem" }), published: "12.40" },
+  { model: "mobilenet-v2", options: odconv(1), published: "4.94" },
+  { model: "mobilenet-v2", options: odconv(4), published: "11.51" },
+  { model: "mobilenet-v2", options: odconv(1, { width: 0.75 }), published: "3.51" },
+  { model: "mobilenet-v2", options: odconv(4, { width: 0.75 }), published: "7.50" },
+  { model: "mobilenet-v2", options: odconv(1, { width: 0.5 }), published: "2.43" },
+  { model: "mobilenet-v2", options: odconv(4, { width: 0.5 }), published: "4.44" },
+  { model: "mobilenet-v2", options: dcd(), published: "5.72" },
+  { model: "mobilenet-v2", options: dcd({ width: 0.75 }) },
+  { model: "mobilenet-v2", options: dcd({ width: 0.5 }) },
+  { model: "mobilenet-v2", options: dcd({ width: 0.35 }) },
+  { model: "mobilenet-v2", options: warehouse(1), published: "5.17" },
+  { model: "mobilenet-v2", options: warehouse(1, { width: 0.5 }), published: "2.85" },
+];
+
+/** Builds a network of a paper and counts it; no weights are made. */
+export function countPaperNetwork({
+  model,
+  options = {},
+  classes = 1000,
+  published,
+  why,
+}: PaperNetwork): PaperRow {
+  const entry = modelEntry(model);
+  const network = entry.create({ ...options, classes });
+  const parameters = network
+    .namedParameters()
+    .filter(([, { trainable }]) => trainable)
+    .reduce((total, [, { shape }]) => total + elementCount(shape), 0);
+  const matches = published === undefined ? null : roundedAs(published, parameters) === published;
+  const { dynamic = "static", width, ...others } = options;
+  const details = Object.entries(others).map(([name, value]) => `${name} ${value}`);
+  return {
+    network: width === undefined ? model : `${model} ×${width}`,
+    layer: [dynamic, ...details].join(", "),
+    parameters,
+    multiplyAdds: summarize(network, { imageSize: entry.imageSize }).multiplyAdds,
+    publishedParameters: published === undefined ? null : Math.round(Number(published) * 1e6),
+    matches,
+    why: matches === null ? "nobody publishes a count" : matches ? "" : (why ?? ""),
+  };
+}
+
+/** Millions, with as many decimals as another figure. */
+function roundedAs(published: string, count: number): string {
+  return (count / 1e6).toFixed(published.split(".")[1]?.length ?? 0);
+}

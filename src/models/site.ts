@@ -1,0 +1,44 @@
+/** What a convolution is in its network: the part that it plays, by which policies choose. */
+export type SiteRole = "stem" | "convolution" | "expand" | "depthwise" | "project" | "downsample" | "last";
+
+/**
+ * The place of a convolution in a network. Every convolution of a network is made from its site by one function, which
+ * decides whether it is dynamic.
+ */
+export interface ConvolutionSite {
+  readonly role: SiteRole;
+  /** Stage of the network, from 1; 0 is the stem. */
+  readonly stage: number;
+  /** Block within the stage, from 1; 0 outside of blocks. */
+  readonly block: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: number;
+  readonly stride: number;
+  readonly groups: number;
+}
+
+/** Says of each convolution whether it is dynamic. */
+export type SitePredicate = (site: ConvolutionSite) => boolean;
+
+/** Which convolutions are dynamic, by the name of a rule that papers use. */
+export const SITE_POLICIES = {
+  /** All within blocks; stem, downsampling shortcuts and the last 1×1 are static: ODConv in ResNets. */
+  blocks: ({ role }) => role !== "stem" && role !== "downsample" && role !== "last",
+  /** Blocks and downsampling shortcuts: the tables of later papers for dynamic convolution in ResNets. */
+  "blocks-and-downsample": ({ role }) => role !== "stem" && role !== "last",
+  /** All but the stem: ODConv in MobileNetV2. */
+  "all-but-stem": ({ role }) => role !== "stem",
+  /** 1×1 convolutions of blocks that expand: DCD in MobileNetV2. */
+  pointwise: ({ role, stage }) => (role === "expand" || role === "project") && stage > 1,
+  /** Every convolution. */
+  all: () => true,
+} as const satisfies Readonly<Record<string, SitePredicate>>;
+
+/** One of {@link SITE_POLICIES}. */
+export type SitePolicy = keyof typeof SITE_POLICIES;
+
+/** Padding that keeps the size of an image at stride 1. */
+export function samePadding({ kernelSize }: ConvolutionSite): number {
+  return (kernelSize - 1) / 2;
+}

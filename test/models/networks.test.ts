@@ -1,0 +1,161 @@
+import { describe, expect, it } from "vitest";
+import {
+  DYNAMIC_LAYERS,
+  type DynamicChoice,
+  MobileNetV2,
+  modelEntry,
+  ResNet,
+  type ResNetName,
+} from "../../src/models/index.js";
+import { applyModel, DynamicConv2d, freeze, initialState, type Module } from "../../src/nn/index.js";
+import { compile } from "../../src/runtime/index.js";
+import { spec } from "../../src/trace/index.js";
+import { RandomStream } from "../../src/util/random.js";
+import { count } from "../contract/gradient-check.js";
+
+function trainable(model: Module): number {
+  const kept = model.namedParameters().filter(([, parameter]) => parameter.trainable);
+  return kept.reduce((total, [, { shape }]) => total + count(shape), 0);
+}
+
+const dyconv = { layer: "dyconv" } as const;
+const od = (experts: number) => ({ layer: "odconv", experts }) as const;
+const warehouse = (cellRatio: number) => ({ layer: "kernel-warehouse", cellRatio }) as const;
+
+/** Trainable parameters that the papers and their released code have, 1000 classes. */
+const RESNETS: readonly (readonly [ResNetName, DynamicChoice | undefined, number])[] = [
+  ["resnet18", undefined, 11_689_512],
+  ["resnet34", undefined, 21_797_672],
+  ["resnet50", undefined, 25_557_032],
+  ["resnet101", undefined, 44_549_160],
+  ["resnet18", dyconv, 45_472_052],
+  ["resnet18", { ...dyconv, where: "blocks" }, 44_933_880],
+  ["resnet50", dyconv, 100_878_072],
+  ["resnet18", od(1), 11_943_944],
+  ["resnet18", od(2), 22_930_056],
+  ["resnet18", od(4), 44_901_640],
+  ["resnet34", od(1), 22_290_168],
+  ["resnet34", od(4), 85_551_288],
+  ["resnet50", od(1), 28_635_112],
+  ["resnet50", od(4), 90_670_888],
+  ["resnet101", od(1), 50_818_769],
+  ["resnet101", od(2), 90_441_623],
+  ["resnet18", { layer: "dcd" }, 14_703_332],
+  ["resnet50", { layer: "dcd" }, 29_835_056],
+  ["resnet18", warehouse(1), 11_932_148],
+  ["resnet18", warehouse(2), 23_242_127],
+  ["resnet18", warehouse(4), 45_862_085],
+  ["resnet50", warehouse(1), 28_052_310],
+  ["resnet50", warehouse(4), 102_015_144],
+  ["resnet18", { layer: "fdconv" }, 12_258_712],
+  ["resnet50", { layer: "fdconv" }, 29_204_152],
+];
+
+const CIFAR: readonly (readonly [DynamicChoice | undefined, number])[] = [
+  [undefined, 11_173_962],
+  [dyconv, 44_956_502],
+  [od(1), 11_428_394],
+  [od(4), 44_386_090],
+  [warehouse(1), 11_416_598],
+];
+
+const MOBILENETS: readonly (readonly [number, DynamicChoice | undefined, number])[] = [
+  [1, undefined, 3_504_872],
+  [0.75, undefined, 2_636_424],
+  [0.5, undefined, 1_968_680],
+  [0.35, undefined, 1_677_128],
+  [1, dyconv, 11_149_736],
+  [0.75, dyconv, 7_012_118],
+  [0.5, dyconv, 3_946_334],
+  [0.35, dyconv, 2_686_612],
+  [1, { ...dyconv, where: "all-but-stem" }, 12_404_540],
+  [1, od(1), 4_940_185],
+  [1, od(4), 11_512_149],
+  [0.75, od(1), 3_507_113],
+  [0.75, od(4), 7_496_013],
+  [0.5, od(1), 2_425_537],
+  [0.5, od(4), 4_435_501],
+  [1, { layer: "dcd" }, 5_720_028],
+  [0.75, { layer: "dcd" }, 4_081_621],
+  [0.5, { layer: "dcd" }, 2_664_300],
+  [0.35, { layer: "dcd" }, 2_099_323],
+  [1, warehouse(1), 5_168_146],
+  [0.5, warehouse(1), 2_854_522],
+];
+
+describe("parameter counts are those of the papers' networks", () => {
+  it.each(RESNETS)("%s %j: %d", (name, dynamic, parameters) => {
+    expect(trainable(new ResNet(name, { dynamic }))).toBe(parameters);
+  });
+
+  it.each(CIFAR)("resnet18 with a CIFAR stem %j: %d", (dynamic, parameters) => {
+    expect(trainable(new ResNet("resnet18", { classes: 10, stem: "cifar", dynamic }))).toBe(parameters);
+  });
+
+  it.each(MOBILENETS)("MobileNetV2 ×%d %j: %d", (width, dynamic, parameters) => {
+    expect(trainable(new MobileNetV2({ width, dynamic }))).toBe(parameters);
+  });
+});
+
+describe("the networks", () => {
+  it.each(["none", ...DYNAMIC_LAYERS])(
+    "MobileNetV2 of a run's options computes in training, %s",
+    async (dynamic) => {
+      const options = { classes: 3, dynamic, experts: 2, width: 0.35, dropout: 0 };
+      const model = modelEntry("mobilenet-v2").create(options);
+      const weights = freeze(model, initialState(model, 1));
+      const run = await compile(
+        (x) => applyModel(model, weights, x, { training: true }).output,
+        [spec([2, 3, 32, 32])],
+      );
+      const random = new RandomStream(1, "images");
+      const images = Float32Array.from({ length: 2 * 3 * 32 * 32 }, () => random.normal());
+      const logits = (await run(images)) as Float32Array;
+      await run.dispose();
+      expect(logits).toHaveLength(6);
+      expect(logits.every(Number.isFinite)).toBe(true);
+      expect(logits.slice(0, 3)).not.toEqual(logits.slice(3));
+    },
+    60_000,
+  );
+
+  it("takes a predicate, and refuses one that no convolution satisfies", () => {
+    const wide = new ResNet("resnet10", {
+      dynamic: { layer: "dyconv", where: ({ stage, role }) => stage === 4 && role === "convolution" },
+    });
+    const dynamic = wide.namedModules().filter(([, module]) => module instanceof DynamicConv2d);
+    expect(dynamic.map(([path]) => path)).toEqual(["layer4.0.conv1", "layer4.0.conv2"]);
+    expect(() => new ResNet("resnet10", { dynamic: { layer: "dyconv", where: () => false } })).toThrow(
+      "none of the network's convolutions",
+    );
+  });
+
+  it("share a warehouse for each stage, counted once", () => {
+    const model = new ResNet("resnet18", { dynamic: { layer: "kernel-warehouse" } });
+    const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
+    expect(shapes["warehouses.stage1"]).toEqual([56, 64, 64, 1, 1]);
+    expect(shapes["warehouses.stage4"]).toEqual([27, 512, 512, 1, 1]);
+    expect(Object.keys(shapes).some((name) => name.endsWith("conv1.warehouse"))).toBe(false);
+  });
+
+  it("have torchvision's state names", () => {
+    const names = (model: Module) => model.namedParameters().map(([name]) => name);
+    expect(names(new ResNet("resnet18"))).toEqual(
+      expect.arrayContaining([
+        "conv1.weight",
+        "layer2.0.downsample.1.running_var",
+        "layer4.1.conv2.weight",
+        "fc.bias",
+      ]),
+    );
+    expect(names(new MobileNetV2())).toEqual(
+      expect.arrayContaining([
+        "features.0.0.weight",
+        "features.1.conv.0.1.bias",
+        "features.2.conv.3.running_mean",
+        "features.18.0.weight",
+        "classifier.1.weight",
+      ]),
+    );
+  });
+});
