@@ -7,8 +7,10 @@ import {
   type Module,
   topKHits,
 } from "../nn/index.js";
+import type { ExpertUse } from "../runs/expert-use.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import { spec } from "../trace/index.js";
+import { ExpertUseMeter } from "./expert-use-meter.js";
 
 /** How a model did on a data set. */
 export interface Evaluation {
@@ -18,6 +20,8 @@ export interface Evaluation {
   /** Share of images whose label is among the five largest logits. */
   readonly top5: number;
   readonly imagesPerSecond: number;
+  /** How each layer used its experts; none where the network has none. */
+  readonly experts: readonly ExpertUse[];
 }
 
 /** What a model is evaluated with. */
@@ -41,14 +45,16 @@ export async function evaluate(
   const { imageSize, batchSize, labelSmoothing = 0, annealed = {}, ...runtime } = options;
   const { height, width } = dataset;
   const frozen = freeze(model, state);
+  const meter = new ExpertUseMeter();
   const run = await compile(
     (images, rows, columns, targets) => {
       const x = prepareImages(images, rows, columns);
-      const logits = applyModel(model, frozen, x, { annealed }).output;
+      const { output: logits, attention } = applyModel(model, frozen, x, { annealed });
       return {
         loss: crossEntropyPerSample(logits, targets, { labelSmoothing }),
         hits: topKHits(logits, targets),
         top5: topKHits(logits, targets, 5),
+        experts: meter.tensors(attention),
       };
     },
     [
@@ -63,13 +69,14 @@ export async function evaluate(
   const start = performance.now();
   for (let n = 0; n < loader.batches; n++) {
     const { images, rows, columns, targets, count } = loader.batch(0, n);
-    const { loss, hits, top5 } = await run(images, rows, columns, targets);
+    const { loss, hits, top5, experts } = await run(images, rows, columns, targets);
     for (let i = 0; i < count; i++) {
       totals.loss += loss[i] as number;
       totals.hits += hits[i] as number;
       totals.top5 += top5[i] as number;
     }
     totals.count += count;
+    meter.add(experts, count);
   }
   const seconds = (performance.now() - start) / 1000;
   await run.dispose();
@@ -78,5 +85,6 @@ export async function evaluate(
     accuracy: totals.hits / totals.count,
     top5: totals.top5 / totals.count,
     imagesPerSecond: totals.count / seconds,
+    experts: meter.result(),
   };
 }

@@ -4,6 +4,7 @@ import type { Pixels } from "../infer/samples.js";
 import type { Tensor } from "../ir/index.js";
 import type { AttentionActivation, RecordedAttention } from "../nn/index.js";
 import type { LayerAttention } from "../report/index.js";
+import { attentionName, UNIFORM_ENTROPY } from "../runs/expert-use.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { elementCount, staticShape } from "../util/shape.js";
 
@@ -38,8 +39,6 @@ export interface LayerReading extends Omit<LayerAttention, "activation">, Attent
   readonly deviation: number;
 }
 
-/** Mean entropies from which on attention is called uniform: shares of 0.52 and 0.48, where there are two. */
-const UNIFORM = 0.999;
 /** Mean entropies up to which it is called one-hot: shares of 0.99 and 0.01, where there are two. */
 const ONE_HOT = 0.08;
 
@@ -62,7 +61,7 @@ export async function readAttention(
       const tensors: Record<string, Tensor> = {};
       for (const [layer, kinds] of Object.entries(applied.attention)) {
         for (const [kind, attention] of Object.entries(kinds)) {
-          tensors[labelOf(layer, kind)] = attention.values;
+          tensors[attentionName({ layer, kind })] = attention.values;
           recorded.push({ layer, kind, attention });
         }
       }
@@ -77,7 +76,7 @@ export async function readAttention(
     describeAttention({
       ...{ layer, kind, activation, axis: axis - 1 },
       shape: staticShape(values.shape, "readAttention").slice(1),
-      samples: rows[labelOf(layer, kind)]!.map((row) => Array.from(row)),
+      samples: rows[attentionName({ layer, kind })]!.map((row) => Array.from(row)),
     }),
   );
 }
@@ -95,19 +94,21 @@ export function describeAttention(attention: AttentionValues): LayerReading {
     meanOf(columnsOf(shares.filter((_, i) => i % perImage === n)).map(deviationOf)),
   );
   const entropy = meanOf(shares.map(relativeEntropy));
-  const state = entropy >= UNIFORM ? "uniform" : entropy <= ONE_HOT ? "one-hot" : "mixed";
+  const state = entropy >= UNIFORM_ENTROPY ? "uniform" : entropy <= ONE_HOT ? "one-hot" : "mixed";
   const mean = columnsOf(sets).map(meanOf);
-  return { ...attention, name: labelOf(layer, kind), mean, entropy, deviation: meanOf(deviations), state };
+  return {
+    ...attention,
+    name: attentionName({ layer, kind }),
+    mean,
+    entropy,
+    deviation: meanOf(deviations),
+    state,
+  };
 }
 
 /** The weights of one image's experts; where it has several sets of weights, their mean. */
 export function weightsOf(attention: AttentionValues, image: number): number[] {
   return columnsOf(setsOf(attention.samples[image]!, attention)).map(meanOf);
-}
-
-/** What a reader calls attention: the layer, with the kind where it is not the usual one. */
-function labelOf(layer: string, kind: string): string {
-  return kind === "kernel" ? layer : `${layer} ${kind}`;
 }
 
 /** The weights of one image, cut along the experts' axis: [sets][experts]. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { readJsonLines } from "../files/index.js";
+import { type ExpertUse, expertUseSchema } from "./expert-use.js";
 import { withAnnealed } from "./with-annealed.js";
 
 /** The loss of one step; a line of `metrics.jsonl`. */
@@ -32,6 +33,8 @@ export interface EpochMetrics {
   readonly imagesPerSecond: number;
   /** Share of the time that was spent outside the runtime's `run`. */
   readonly outsideRunShare: number;
+  /** How each layer used its experts on the validation images; absent of networks that have none. */
+  readonly experts?: readonly ExpertUse[];
 }
 
 /** A line of `metrics.jsonl`. */
@@ -61,6 +64,7 @@ const lineSchema: z.ZodType<MetricsLine> = z.preprocess(
       valAccuracy: measured,
       imagesPerSecond: measured,
       outsideRunShare: measured,
+      experts: z.array(expertUseSchema).exactOptional(),
     }),
   ]),
 );

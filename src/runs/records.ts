@@ -1,4 +1,5 @@
 import { EventWriter, JsonLinesWriter } from "../files/index.js";
+import { attentionName, type ExpertUse } from "./expert-use.js";
 import {
   type EpochMetrics,
   type MetricsLine,
@@ -60,6 +61,23 @@ function scalarsOf(line: MetricsLine) {
       "val/acc1": line.valAccuracy,
       learning_rate: line.learningRate,
       ...line.annealed,
+      ...expertScalars(line.experts),
     },
   };
+}
+
+/** Experts of a layer whose shares are drawn one by one. */
+const MOST_EXPERTS = 16;
+
+/** Entropy and spread of each layer's attention, and the shares of its experts where these are few. */
+function expertScalars(layers: readonly ExpertUse[] = []): Record<string, number> {
+  const scalars: Record<string, number> = {};
+  for (const layer of layers) {
+    const name = attentionName(layer);
+    scalars[`attention/${name}/entropy`] = layer.entropy;
+    scalars[`attention/${name}/spread`] = layer.spread;
+    if (layer.use.length > MOST_EXPERTS) continue;
+    for (const [k, share] of layer.use.entries()) scalars[`experts/${name}/${k + 1}`] = share;
+  }
+  return scalars;
 }

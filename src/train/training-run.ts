@@ -7,6 +7,7 @@ import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import type { EpochMetrics } from "../runs/metrics.js";
 import type { RunRecords } from "../runs/records.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
+import { ExpertWatch } from "./expert-watch.js";
 import type { Loaders } from "./loaders.js";
 import { annealingSchedules, learningRateSchedule } from "./recipe.js";
 import type { RunStart } from "./run-start.js";
@@ -22,7 +23,10 @@ export interface TrainCallbacks {
   readonly onEpoch?: (metrics: EpochMetrics) => void;
   /** While the data are downloaded. */
   readonly onDownload?: DownloadProgress;
-  /** Each thing that may keep a resumed run from ending as an unbroken one would, in one line. */
+  /**
+   * Each thing that may keep a resumed run from ending as an unbroken one would, and what is wrong with the experts of
+   * a layer, in one line.
+   */
   readonly onWarning?: (message: string) => void;
   /** Stops after the step under way, with a checkpoint. */
   readonly signal?: AbortSignal;
@@ -59,6 +63,7 @@ export class TrainingRun {
   readonly #learningRate: Schedule;
   readonly #annealing: Readonly<Record<string, Schedule>>;
   readonly #epochs: EpochMetrics[] = [];
+  readonly #experts: ExpertWatch;
   #position: Position;
 
   constructor(parts: TrainingRunParts, position: Position) {
@@ -68,6 +73,7 @@ export class TrainingRun {
     this.#keeper = new CheckpointKeeper({ out, origin: { model: config.model, id }, shapes });
     this.#learningRate = learningRateSchedule(config);
     this.#annealing = annealingSchedules(config, network.model);
+    this.#experts = new ExpertWatch(network.model, config.epochs);
     this.#position = position;
   }
 
@@ -185,6 +191,7 @@ export class TrainingRun {
     if (better) await this.#keeper.write("best", await this.#checkpoint());
     await this.#keeper.write("last", await this.#checkpoint());
     callbacks.onEpoch?.(metrics);
+    for (const warning of this.#experts.next(metrics)) callbacks.onWarning?.(warning);
   }
 
   async #validate(): Promise<Evaluation> {
@@ -217,6 +224,7 @@ export class TrainingRun {
       valLoss: validation.loss,
       valAccuracy: validation.accuracy,
       ...speed,
+      ...(validation.experts.length > 0 && { experts: validation.experts }),
     };
   }
 

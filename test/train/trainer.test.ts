@@ -87,7 +87,15 @@ describe("a run", () => {
       );
       expect(resumed!.equals(expected!)).toBe(true);
       const lines = (await readJsonLines(join(broken, "metrics.jsonl"))) as MetricsLine[];
-      expect(lines.filter(({ kind }) => kind === "epoch").map(({ epoch }) => epoch)).toEqual([1, 2]);
+      const epochs = lines.filter((line) => line.kind === "epoch");
+      expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
+      for (const { experts } of epochs) {
+        expect(experts!.map(({ layer }) => layer)).toEqual(["features.8", "features.11", "features.14"]);
+        for (const { use, entropy } of experts!) {
+          expect(use.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 3);
+          expect(entropy).toBeGreaterThan(0);
+        }
+      }
     },
     180_000,
   );

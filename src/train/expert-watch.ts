@@ -1,0 +1,26 @@
+import type { Module } from "../nn/index.js";
+import { expertWarnings } from "../runs/expert-use.js";
+import type { EpochMetrics } from "../runs/metrics.js";
+
+/** Watches the experts of a run under way; says once what is wrong with them. */
+export class ExpertWatch {
+  readonly #rest: Readonly<Record<string, number>>;
+  readonly #epochs: EpochMetrics[] = [];
+  readonly #said = new Set<string>();
+
+  constructor(
+    model: Module,
+    readonly epochs: number,
+  ) {
+    this.#rest = Object.fromEntries(model.annealedScalars().map(({ name, rest }) => [name, rest]));
+  }
+
+  /** Takes in an epoch, and gives the warnings that it is the first to give reason for. */
+  next(metrics: EpochMetrics): string[] {
+    this.#epochs.push(metrics);
+    const found = expertWarnings(this.#epochs, this.#rest, metrics.epoch === this.epochs);
+    const fresh = found.filter(({ subject }) => !this.#said.has(subject));
+    for (const { subject } of fresh) this.#said.add(subject);
+    return fresh.map(({ sentence }) => sentence);
+  }
+}
