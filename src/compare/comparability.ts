@@ -72,9 +72,9 @@ export function repeatsPublished(
   { train, test }: DatasetPair,
 ): boolean {
   const models = PUBLISHED_RESULTS.map(({ model }) => model.toLowerCase());
+  if (!models.includes(config.model)) return false;
   const published = parseTrainConfig({ model: config.model });
   return (
-    models.includes(config.model) &&
     train.classes.join() === CIFAR10_CLASSES &&
     train.length === CIFAR10.train &&
     test.length === CIFAR10.test &&

@@ -7,16 +7,14 @@ import {
   lossSpec,
   PUBLISHED_RESULTS,
   PUBLISHED_SOURCE,
-  type ReportFigure,
   type ReportRun,
-  type RunCurves,
   renderReport,
-  renderSvg,
 } from "../report/index.js";
 import { type OpenRun, openRun } from "../runs/open-run.js";
 import { installedVersions } from "../runs/versions.js";
 import { cautionsOf, repeatsPublished } from "./comparability.js";
 import { readCurves } from "./curves.js";
+import { drawFigure } from "./draw-figure.js";
 import { reportRun } from "./report-run.js";
 import { runNames } from "./run-names.js";
 
@@ -56,12 +54,14 @@ export async function compareRuns(folders: readonly string[], folder: string): P
     runs,
     cautions,
     figures: [
-      await figure(
-        lossSpec,
-        loss,
+      await drawFigure(
+        (width) => lossSpec(loss, width),
         "Training and validation loss each epoch; the faint line is every tenth step.",
       ),
-      await figure(accuracySpec, accuracy, "Training and validation accuracy each epoch."),
+      await drawFigure(
+        (width) => accuracySpec(accuracy, width),
+        "Training and validation accuracy each epoch.",
+      ),
     ],
     dataNotes: dataNotes(opened, names),
     versions: installedVersions(),
@@ -70,16 +70,6 @@ export async function compareRuns(folders: readonly string[], folder: string): P
   await ensureFolder(folder);
   await writeFileAtomically(join(folder, "report.html"), report);
   return { runs, cautions };
-}
-
-/** Curves, drawn for wide and for narrow windows. */
-async function figure(
-  spec: typeof lossSpec,
-  runs: readonly RunCurves[],
-  caption: string,
-): Promise<ReportFigure> {
-  const [svg, narrowSvg] = [await renderSvg(spec(runs)), await renderSvg(spec(runs, { narrow: true }))];
-  return { svg, narrowSvg, caption };
 }
 
 /** A note on each set of data, with the runs that used it where there are several. */

@@ -9,6 +9,7 @@ import type { OpenRun } from "../runs/open-run.js";
 import { elementCount } from "../util/shape.js";
 import { hasSharp } from "../util/sharp.js";
 import { readRunMetrics } from "./metrics.js";
+import { reportAttention } from "./report-attention.js";
 
 /** Test images in the report. */
 const SHOWN_IMAGES = 18;
@@ -32,6 +33,7 @@ export async function reportRun(
     b.valAccuracy > a.valAccuracy || Number.isNaN(a.valAccuracy) ? b : a,
   );
   const { config, model } = run;
+  const attention = await reportAttention(folder, run, epochs);
   const { imagesPerSecond } = await evaluateRun(run, { ...runtimeOptions(config), data });
   return {
     name,
@@ -45,6 +47,7 @@ export async function reportRun(
     chosenOn: config.valSplit > 0 ? "validation split" : "test set",
     config: configValues(config),
     predictions: await predictions(run, data),
+    ...(attention && { attention }),
   };
 }
 

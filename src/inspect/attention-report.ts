@@ -11,8 +11,10 @@ import {
   renderPredictionGrid,
   writeFigure,
 } from "../report/index.js";
+import { ABLATION_FILE, ATTENTION_FILE } from "../runs/attention-file.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { hasSharp } from "../util/sharp.js";
+import type { Ablation } from "./ablation.js";
 import { type LayerReading, weightsOf } from "./attention.js";
 import { readMixedKernels } from "./mixed-kernels.js";
 
@@ -50,7 +52,7 @@ export async function writeAttention(
   await ensureFolder(folder);
   const { names: images } = samples;
   const document = { images, layers, byClass };
-  await writeFileAtomically(place("attention.json"), `${JSON.stringify(document, undefined, 1)}\n`);
+  await writeFileAtomically(place(ATTENTION_FILE), `${JSON.stringify(document, undefined, 1)}\n`);
   await writeFigure([place("attention.svg")], attentionSpec(layers));
   if (byClass.length > 0) await writeFigure([place("by-class.svg")], attentionByClassSpec(byClass));
   if (await hasSharp()) {
@@ -65,6 +67,17 @@ export async function writeAttention(
     await writeFigure([place(`kernels-${kernels.name}.svg`)], mixedKernelsSpec(kernels, labels));
   }
   return written;
+}
+
+/**
+ * Writes an ablation into a folder, which is made where it is missing, as `ablation.json`.
+ *
+ * @returns the name of the file
+ */
+export async function writeAblation(ablation: Ablation, folder: string): Promise<string> {
+  await ensureFolder(folder);
+  await writeFileAtomically(join(folder, ABLATION_FILE), `${JSON.stringify(ablation, undefined, 1)}\n`);
+  return ABLATION_FILE;
 }
 
 /** For each expert of a layer, in order, the images that give it most weight. */

@@ -15,6 +15,7 @@ export {
   type FigureWidth,
   lossSpec,
 } from "./figures/curves.js";
+export { expertUseSpec, type LayerUse } from "./figures/expert-use.js";
 export { type MixedKernels, mixedKernelsSpec } from "./figures/mixed-kernels.js";
 export {
   type PredictedSample,
@@ -22,9 +23,23 @@ export {
   renderPredictionGrid,
 } from "./figures/prediction-grid.js";
 export { type PredictionTile, predictionTiles } from "./figures/prediction-tiles.js";
-export type { ComparisonReport, ConfigValue, ReportFigure, ReportRun } from "./page/comparison.js";
+export type {
+  ComparisonReport,
+  ConfigValue,
+  ReportAblation,
+  ReportAttention,
+  ReportFigure,
+  ReportRun,
+} from "./page/comparison.js";
 export { PUBLISHED_RESULTS, PUBLISHED_SOURCE, type Result } from "./page/published.js";
 export { renderReport } from "./page/report.js";
+export {
+  ABLATION_VERDICTS,
+  formatP,
+  formatPoints,
+  formatPointsInterval,
+  REPLACED_BY,
+} from "./text/ablation-words.js";
 export {
   formatAccuracy,
   formatBytes,

@@ -174,7 +174,7 @@ describe("a run", () => {
     expect(stdout.match(/^test \d+ +features\.8 /gm)).toHaveLength(2);
     expect(await readFile(plot, "utf8")).toContain("features.11");
 
-    const out = join(folder, "attention");
+    const out = join(dynamic(), "attention");
     const all = await dyconv("attention", dynamic(), "--from-test", "70", "--json", "--out", out);
     expect(all.stderr).toMatch(/wrote attention\.json, .*, kernels-features\.14\.svg/);
     expect((await readFile(join(out, "images-features.8.png"))).subarray(1, 4).toString()).toBe("PNG");
@@ -185,7 +185,22 @@ describe("a run", () => {
       expect(samples).toHaveLength(70);
       for (const shares of samples) expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
     }
-  });
+
+    const ablated = await dyconv("attention", dynamic(), "--ablate", "--from-test", "8", "--out", out);
+    expect(ablated.stderr).toContain("wrote ablation.json");
+    const { stdout: path } = await dyconv("report", dynamic());
+    const report = await readFile(path.trim(), "utf8");
+    for (const part of ["Entropy of the attention", "Use of the experts", "Attention by class"]) {
+      expect(report).toContain(`<title>${part}</title>`);
+    }
+    expect(report).toContain("Accuracy with attention replaced, on 8 images");
+    await writeFile(join(out, "attention.json"), '{"images": 3}');
+    const damaged = await dyconv("report", dynamic());
+    expect(damaged.code).toBe(1);
+    expect(damaged.stderr).toMatch(
+      /attention\.json is not what dyconv attention writes[\s\S]*hint: write it anew/,
+    );
+  }, 120_000);
 
   it("of a model without dynamic convolutions has no attention", async () => {
     const { code, stderr } = await dyconv("attention", join(folder, "alexnet"));

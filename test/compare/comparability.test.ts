@@ -55,6 +55,7 @@ describe("what was published is beside", () => {
     ["an honest split", runOf("a", { valSplit: 0.1 }), cifar],
     ["a smaller archive", runOf("a"), dataOf(500, 100)],
     ["other classes", runOf("a"), dataOf(50_000, 10_000, ["a", "b"])],
+    ["a model of one's own", { ...runOf("a"), config: { ...runOf("a").config, model: "mine" } }, cifar],
   ])("no run with %s", (_, run, data) => {
     expect(repeatsPublished(run, data)).toBe(false);
   });

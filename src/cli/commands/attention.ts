@@ -32,15 +32,17 @@ Examples:
   $ dyconv attention runs/dy
   $ dyconv attention runs/dy cat.jpg dog.jpg
   $ dyconv attention runs/dy --from-test 1000 --temperature 30 --plot attention.svg
-  $ dyconv attention runs/dy --from-test 1000 --out attention
-  $ dyconv attention runs/dy --ablate
+  $ dyconv attention runs/dy --from-test 1000 --out runs/dy/attention
+  $ dyconv attention runs/dy --ablate --out runs/dy/attention
 
 The entropy of an image's attention is given in parts of its maximum: at 1 all experts are mixed evenly, at 0
 one alone is used. The spread is the standard deviation of an expert's share over the images: at 0 all
 images get the same kernel. Of up to ${LISTED_IMAGES} images, the attention of each is printed too.
 
 --ablate tells whether the attention matters: accuracy with the attention of each layer, and of all, replaced by
-uniform weights, the mean of the data, another image's, and the strongest expert alone.`;
+uniform weights, the mean of the data, another image's, and the strongest expert alone.
+
+What --out writes into the folder of a run, or into attention within it, the run's report shows.`;
 
 /** `dyconv attention RUN IMAGE…` */
 export function defineAttention(program: Command, terminal: Terminal): void {
@@ -72,8 +74,8 @@ async function showAttention(
   { temperature, threads, plot, out, ablate, json, ...flags }: AttentionFlags,
   terminal: Terminal,
 ): Promise<void> {
-  if (ablate && (plot ?? out) !== undefined) {
-    throw new UsageError("--plot and --out draw attention, not its ablation", {
+  if (ablate && plot !== undefined) {
+    throw new UsageError("--plot draws attention, not its ablation", {
       hint: "run the command once with --ablate, and once without",
     });
   }
@@ -86,8 +88,12 @@ async function showAttention(
     const { ablateAttention } = await import("../../inspect/ablation.js");
     const { printAblation } = await import("../tables/ablation-table.js");
     const ablation = await ablateAttention(run, samples, options);
+    if (out !== undefined) {
+      const { writeAblation } = await import("../../inspect/attention-report.js");
+      terminal.err(`wrote ${await writeAblation(ablation, out)} in ${out}\n`);
+    }
     if (json) writeJson(terminal, { run: folder, annealed, ...ablation });
-    else await printAblation(ablation, terminal);
+    else printAblation(ablation, terminal);
     if (unreadable > 0) throw new CommandFailed();
     return;
   }

@@ -9,6 +9,7 @@ import { definePapers } from "./papers.js";
 import { defineParity } from "./parity.js";
 import { definePlot } from "./plot.js";
 import { definePredict } from "./predict.js";
+import { defineReport } from "./report.js";
 import { defineSummary } from "./summary.js";
 import { defineTrain } from "./train.js";
 
@@ -22,6 +23,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePredict,
   defineAttention,
   defineCompare,
+  defineReport,
   definePlot,
   defineSummary,
   defineBench,

@@ -1,25 +1,16 @@
-import type { Ablation, AblationRow, AblationVerdict } from "../../inspect/ablation.js";
-import type { Replacement } from "../../inspect/replaced-attention.js";
+import type { Ablation, AblationRow } from "../../inspect/ablation.js";
+import {
+  ABLATION_VERDICTS,
+  formatP,
+  formatPoints,
+  formatPointsInterval,
+  formatTable,
+  REPLACED_BY,
+} from "../../report/index.js";
 import type { Terminal } from "../terminal/terminal.js";
 
-const REPLACED_BY: Readonly<Record<Replacement, string>> = {
-  uniform: "uniform weights",
-  mean: "the mean of the data",
-  "another-image": "another image's",
-  strongest: "the strongest expert",
-};
-
-const VERDICTS: Readonly<Record<AblationVerdict, string>> = {
-  matters:
-    "The attention matters: with the mean attention, or another image's, accuracy falls by more than chance explains.",
-  "does-not-matter":
-    "The attention does not matter: with the mean attention, or another image's, accuracy stays within 1 point. What the network gains over a static one is parameters, not attention.",
-  undecided: "These images cannot tell whether the attention matters: take more of them, or train further.",
-};
-
 /** Prints the accuracy with attention replaced, and what follows. */
-export async function printAblation(ablation: Ablation, terminal: Terminal): Promise<void> {
-  const { formatTable } = await import("../../report/index.js");
+export function printAblation(ablation: Ablation, terminal: Terminal): void {
   const head = ["layer", "attention replaced by", "accuracy", "change", "95 % interval", "p"];
   const align = ["left", "left", "right", "right", "right", "right"] as const;
   const rows = [
@@ -28,7 +19,7 @@ export async function printAblation(ablation: Ablation, terminal: Terminal): Pro
   ];
   const { width, colour } = terminal;
   terminal.out(`${formatTable(head, rows, { width, colour, align })}\n`);
-  terminal.out(`\n${VERDICTS[ablation.verdict]}\n`);
+  terminal.out(`\n${ABLATION_VERDICTS[ablation.verdict]}\n`);
   terminal.err(
     `over ${ablation.images} images; change in points of accuracy, its interval by bootstrap, p of McNemar's test\n`,
   );
@@ -39,14 +30,8 @@ function cellsOf({ layer, replacement, accuracy, difference, interval, p }: Abla
     again ? "" : (layer ?? "all"),
     REPLACED_BY[replacement],
     accuracy.toFixed(4),
-    points(difference),
-    `${points(interval.low)} to ${points(interval.high)}`,
-    p < 0.001 ? "<0.001" : p.toFixed(3),
+    formatPoints(difference),
+    formatPointsInterval(interval),
+    formatP(p),
   ];
-}
-
-/** A difference of shares in points, signed. */
-function points(difference: number): string {
-  const rounded = (100 * difference).toFixed(2);
-  return difference > 0 ? `+${rounded}` : rounded.replace("-", "−");
 }

@@ -25,17 +25,18 @@ export interface ClassAttention {
 }
 
 /** Sizes in pixels. */
-const WIDTH = 320;
+const WIDTH = { wide: 320, narrow: 180 };
 const ROW = 18;
 const WIDEST = 48;
 const HEAD = 30;
 const BETWEEN = 18;
-const MARGINS = { top: 84, bottom: 12, left: 150, right: 20 };
+const MARGINS = { top: 84, bottom: 12, right: 20 };
+const LEFT = { wide: 150, narrow: 98 };
 /** Least width of a cell that has room for its number, in pixels. */
 const ROOM_FOR_NUMBER = 34;
 /** Classes of a layer that are drawn: those that differ most. */
 const MOST_CLASSES = 20;
-const LABEL_LETTERS = 21;
+const LABEL_LETTERS = { wide: 21, narrow: 13 };
 
 interface Cell {
   readonly x: number;
@@ -54,24 +55,31 @@ interface Cell {
  *
  * @returns a Vega-Lite specification, for files and pages alike.
  */
-export function attentionByClassSpec(layers: readonly ClassAttention[]): FigureSpec {
+export function attentionByClassSpec(
+  layers: readonly ClassAttention[],
+  { narrow = false }: { readonly narrow?: boolean } = {},
+): FigureSpec {
+  const size = narrow ? "narrow" : "wide";
+  const [width, left] = [WIDTH[size], LEFT[size]];
   const blocks = place(layers.map(mostDifferent));
   const height = blocks.at(-1)?.bottom ?? 0;
-  const cells = blocks.flatMap(cellsOf);
+  const cells = blocks.flatMap((block) => cellsOf(block, width));
   return {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     description: layers.map(describe).join(" "),
     title: {
       text: "Attention by class",
-      ...titleAtEdge(MARGINS.left),
-      subtitle: ["weight of each expert, less its mean over all images:", "blue is more, brown is less"],
+      ...titleAtEdge(left),
+      subtitle: narrow
+        ? ["weight of each expert, less its mean:", "blue is more, brown is less"]
+        : ["weight of each expert, less its mean over all images:", "blue is more, brown is less"],
     },
-    width: WIDTH,
+    width,
     height,
     autosize: "none",
-    padding: MARGINS,
+    padding: { ...MARGINS, left },
     config: FIGURE_STYLE,
-    encoding: { x: pixels("x", [0, WIDTH]), y: pixels("y", [height, 0]) },
+    encoding: { x: pixels("x", [0, width]), y: pixels("y", [height, 0]) },
     layer: [
       {
         data: { values: cells },
@@ -97,13 +105,17 @@ export function attentionByClassSpec(layers: readonly ClassAttention[]): FigureS
           layer.classes.map(({ label }, row) => ({
             x: -8,
             y: top + (row + 0.5) * ROW,
-            text: shorten(printable(label), LABEL_LETTERS),
+            text: shorten(printable(label), LABEL_LETTERS[size]),
           })),
         ),
         { align: "right" },
       ),
       textLayer(
-        blocks.map(({ layer, top }) => ({ x: 0, y: top - 12, text: headOf(layer) })),
+        blocks.map(({ layer, top }) => ({
+          x: narrow ? -left + 12 : 0,
+          y: top - 12,
+          text: headOf(layer, narrow),
+        })),
         { align: "left", fontWeight: "bold" },
       ),
     ],
@@ -132,8 +144,8 @@ function place(layers: readonly ClassAttention[]): readonly Block[] {
   });
 }
 
-function cellsOf({ layer, top }: Block): readonly Cell[] {
-  const width = Math.min(WIDEST, WIDTH / layer.mean.length);
+function cellsOf({ layer, top }: Block, room: number): readonly Cell[] {
+  const width = Math.min(WIDEST, room / layer.mean.length);
   const differences = layer.classes.map(({ mean }) => mean.map((value, k) => value - layer.mean[k]!));
   const largest = Math.max(...differences.flat().map(Math.abs)) || 1;
   return differences.flatMap((row, r) =>
@@ -154,8 +166,11 @@ function numberOf({ x, x2, y, y2, difference }: Cell) {
   return { x: (x + x2) / 2, y: (y + y2) / 2, text: `${Math.abs(difference) < 5e-4 ? "" : sign}${digits}` };
 }
 
-function headOf({ name, between, p }: ClassAttention): string {
+function headOf({ name, between, p }: ClassAttention, narrow = false): string {
   const chance = p < 0.05 ? "classes differ" : "no difference told from chance";
+  if (narrow) {
+    return `${shorten(printable(name), 18)}: ${p < 0.05 ? "differ" : "chance"} (p ${p.toFixed(3)}, ${(100 * between).toFixed(0)} %)`;
+  }
   return `${shorten(printable(name), 24)}: ${chance} (p ${p.toFixed(3)}, ${(100 * between).toFixed(0)} % of variance)`;
 }
 

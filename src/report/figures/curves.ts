@@ -66,7 +66,11 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
   const labels = legend
     ? []
     : placeEndLabels(lines, space, to).map(({ line, position }) => ({ line, position: from(position) }));
-  const notes = [y, legend && "training is dashed", axis.logarithmic && "logarithmic axis"];
+  const notes = [
+    y,
+    legend && lines.some(({ set }) => set === "train") && "training is dashed",
+    axis.logarithmic && "logarithmic axis",
+  ];
   const gaps = describeGaps(named);
   const subtitle = [notes.filter(Boolean).join("; "), ...(gaps ? [gaps] : [])];
 

@@ -1,4 +1,5 @@
 import type { PredictionTile } from "../figures/prediction-tiles.js";
+import type { ABLATION_VERDICTS, REPLACED_BY } from "../text/ablation-words.js";
 import type { Result } from "./published.js";
 
 /** A value of a run's configuration. */
@@ -20,6 +21,35 @@ export interface ReportRun extends Result {
   readonly config: Readonly<Record<string, ConfigValue>>;
   /** Test images with their predictions. */
   readonly predictions?: readonly PredictionTile[];
+  /** What its attention does; absent of networks that have none. */
+  readonly attention?: ReportAttention;
+}
+
+/** What a report says of the attention of one run. */
+export interface ReportAttention {
+  /** What is wrong with the experts, a sentence for each. */
+  readonly warnings: readonly string[];
+  readonly figures: readonly ReportFigure[];
+  /** Whether it matters, where that was measured. */
+  readonly ablation?: ReportAblation;
+}
+
+/** Accuracies with attention replaced, against those of the network as it is. */
+export interface ReportAblation {
+  readonly images: number;
+  /** Of the network as it is. */
+  readonly accuracy: number;
+  readonly verdict: keyof typeof ABLATION_VERDICTS;
+  readonly rows: readonly {
+    /** Path of the layer; absent for all of them at once. */
+    readonly layer?: string;
+    readonly replacement: keyof typeof REPLACED_BY;
+    readonly accuracy: number;
+    /** −1 to 1. */
+    readonly difference: number;
+    readonly interval: { readonly low: number; readonly high: number };
+    readonly p: number;
+  }[];
 }
 
 /** A figure of a report. */

@@ -1,7 +1,9 @@
 import { formatCount, formatPercent } from "../text/format.js";
 import { Markup, markup } from "../text/markup.js";
+import { attentionSection } from "./attention-section.js";
 import type { ComparisonReport, ReportFigure, ReportRun } from "./comparison.js";
 import { configSection } from "./config-section.js";
+import { figureElement } from "./figure-element.js";
 import { resultsSection } from "./results-section.js";
 import { REPORT_STYLE } from "./style.js";
 import { formatDate, summarise } from "./words.js";
@@ -31,6 +33,7 @@ ${cautions.map((caution) => markup`<p class="caution"><strong>Caution.</strong> 
 ${resultsSection(report)}
 ${figures.length > 0 ? curvesSection(figures) : undefined}
 ${predictionsSection(runs)}
+${attentionSection(runs)}
 ${configSection(runs)}
 ${provenanceSection(report)}
 </main>
@@ -43,14 +46,8 @@ ${provenanceSection(report)}
 function curvesSection(figures: readonly ReportFigure[]): Markup {
   return markup`<section>
 <h2>Curves</h2>
-${figures.map((figure) => markup`<figure>${drawings(figure)}<figcaption>${figure.caption}</figcaption></figure>`)}
+${figures.map(figureElement)}
 </section>`;
-}
-
-/** The drawing of a figure, or one for wide and one for narrow windows. */
-function drawings({ svg, narrowSvg }: ReportFigure): Markup {
-  if (narrowSvg === undefined) return new Markup(svg);
-  return markup`<div class="if-wide">${new Markup(svg)}</div><div class="if-narrow">${new Markup(narrowSvg)}</div>`;
 }
 
 function predictionsSection(runs: readonly ReportRun[]): Markup | undefined {

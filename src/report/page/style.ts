@@ -11,6 +11,7 @@ body {
 }
 h1 { margin: 0; font-size: 1.9rem; line-height: 1.2; font-weight: 600; text-wrap: balance; }
 h2 { margin: 3rem 0 .68rem; font-size: 1.2rem; font-weight: 600; }
+h3 { margin: 2rem 0 .5rem; font-size: 1rem; font-weight: 600; }
 p { margin: .68rem 0; }
 .byline { margin-top: .5rem; color: var(--soft); }
 .abstract { margin-top: 1.5rem; font-size: 1.125rem; }
@@ -33,6 +34,7 @@ thead th { font-weight: 600; }
 .config :is(td, th):not(:first-child) { text-align: left; }
 .config :is(td, th) { vertical-align: top; }
 .config tbody tr + tr { border-top: 1px solid var(--rule); }
+.words td:nth-child(2) { text-align: left; }
 .notes { margin: 0; padding-left: 1.1rem; color: var(--soft); font-size: .9rem; line-height: 1.5; }
 summary { cursor: pointer; }
 .options { margin: .68rem 0 0; columns: 17rem 2; column-gap: 2.5rem; font-size: .95rem; font-variant-numeric: lining-nums tabular-nums; }
