@@ -1,43 +1,26 @@
 import { UsageError } from "../errors/index.js";
-import type { Tensor } from "../ir/index.js";
 import {
   CondConv2d,
+  CondConvRouter,
   Conv2d,
   DCDConv2d,
   DynamicConv2d,
   FDConv2d,
-  KernelWarehouse,
-  Module,
+  type Module,
   ODConv2d,
-  type Parameter,
   suitsFDConv,
 } from "../nn/index.js";
+import { dynamicClassifier, staticClassifier } from "./classifiers.js";
+import type { DynamicChoice, DynamicLayer } from "./dynamic-choice.js";
+import type { Routed } from "./routed.js";
 import {
   type ConvolutionSite,
+  convolutionOptions,
   SITE_POLICIES,
   type SitePolicy,
   type SitePredicate,
-  samePadding,
 } from "./site.js";
-
-/** Layers that can take the place of a network's convolutions. */
-export const DYNAMIC_LAYERS = ["dyconv", "condconv", "odconv", "dcd", "kernel-warehouse", "fdconv"] as const;
-
-/** One of {@link DYNAMIC_LAYERS}. */
-export type DynamicLayer = (typeof DYNAMIC_LAYERS)[number];
-
-/** Which convolutions of a network are dynamic, and how. */
-export interface DynamicChoice {
-  readonly layer: DynamicLayer;
-  /** Kernels that are mixed, by layers that have experts; 4 by default. */
-  readonly experts?: number;
-  /** Channels to hidden channels of the attention; the layer's own by default. */
-  readonly ratio?: number;
-  /** Cells to pieces of kernel, of a warehouse; 1 by default. */
-  readonly cellRatio?: number;
-  /** A policy's name, or a predicate; the layer's published policy for the network by default. */
-  readonly where?: SitePolicy | SitePredicate;
-}
+import { fromWarehouses, type WarehousePolicy, type Warehouses } from "./warehouses.js";
 
 /** What a network knows of itself that layers are made by. */
 export interface NetworkKind {
@@ -45,39 +28,27 @@ export interface NetworkKind {
   readonly policies: Readonly<Record<DynamicLayer, SitePolicy | SitePredicate>>;
   /** By whose rule the widths of DCD are chosen. */
   readonly dcd: "basic" | "bottleneck" | "mobilenet";
-  /** The warehouse that a convolution takes its kernel from; `undefined` where it stays static. */
-  readonly warehouseOf: (site: ConvolutionSite) => string | undefined;
+  readonly warehouses: WarehousePolicy;
+  /** Whether the classifier is dynamic as published; with DCD alone by default. */
+  readonly classifier?: (choice: DynamicChoice) => boolean;
+  /** Whether CondConv's routers have a bias; `true` by default. */
+  readonly routerBias?: boolean;
+  /** Whether its convolutions have a bias, where the layer can have one; `false` by default. */
+  readonly bias?: boolean;
 }
 
-/** A network's convolutions by site, and the warehouses that they share. */
+/** A network's convolutions by site, and what they share. */
 export interface Convolutions {
-  /** The module of a site. */
-  readonly at: (site: ConvolutionSite) => Module;
+  /** The module of a site; one that CondConv routes block by block takes the block's routing weights as well. */
+  readonly at: (site: ConvolutionSite) => Routed;
+  /** The router of a block, which reads the block's input; `undefined` where none of its convolutions needs one. */
+  readonly routerOf: (block: readonly ConvolutionSite[]) => CondConvRouter | undefined;
   /** What a network keeps before its layers, so that shared cells have a name of their own. */
   readonly warehouses: Warehouses | undefined;
 }
 
-/** The cells that convolutions of a network share, each warehouse a parameter under its name. */
-export class Warehouses extends Module {
-  readonly #cells: Readonly<Record<string, Parameter>>;
-
-  constructor(cells: Readonly<Record<string, Parameter>>) {
-    super();
-    this.#cells = cells;
-  }
-
-  /** Hands on its input: it is the convolutions that use the cells. */
-  forward(x: Tensor): Tensor {
-    return x;
-  }
-
-  protected override properties(): readonly (readonly [string, unknown])[] {
-    return Object.entries(this.#cells);
-  }
-}
-
 /**
- * Makes all convolutions of a network, none with a bias.
+ * Makes all convolutions of a network, and its classifier where that is among them.
  *
  * @param sites in the order in which they are registered: warehouses give away their cells in that order
  * @throws UsageError for a choice that no convolution of the network suits
@@ -87,24 +58,40 @@ export function makeConvolutions(
   kind: NetworkKind,
   choice: DynamicChoice | undefined,
 ): Convolutions {
-  if (choice === undefined) return { at: plain, warehouses: undefined };
-  const { layer, where = kind.policies[layer] } = choice;
-  const chosen = typeof where === "string" ? SITE_POLICIES[where] : where;
-  const dynamic = new Set(sites.filter((site) => chosen(site) && suits(layer, site)));
-  if (dynamic.size === 0) {
-    throw new UsageError(`none of the network's convolutions is to be ${layer}`, {
+  const plain = (site: ConvolutionSite) => staticLayer(site, kind);
+  if (choice === undefined) return { at: plain, routerOf: () => undefined, warehouses: undefined };
+  const dynamic = new Set(sites.filter(chosenBy(choice, kind)));
+  if (![...dynamic].some(({ role }) => role !== "classifier")) {
+    throw new UsageError(`none of the network's convolutions is to be ${choice.layer}`, {
       hint: `choose others: ${Object.keys(SITE_POLICIES).join(", ")}`,
     });
   }
-  if (layer === "kernel-warehouse") return fromWarehouses([...dynamic], kind, choice);
+  if (choice.layer === "kernel-warehouse") {
+    const { modules, warehouses } = fromWarehouses([...dynamic], kind.warehouses, choice);
+    return { at: (site) => modules.get(site) ?? plain(site), routerOf: () => undefined, warehouses };
+  }
   return {
-    at: (site) => (dynamic.has(site) ? dynamicLayer(site, kind, choice, layer) : plain(site)),
+    at: (site) => (dynamic.has(site) ? dynamicLayer(site, kind, choice) : plain(site)),
+    routerOf: (block) =>
+      block.some((site) => dynamic.has(site) && isRoutedByBlock(site, choice))
+        ? new CondConvRouter(block[0]!.inChannels, choice.experts ?? DEFAULT_EXPERTS, routerOptions(kind))
+        : undefined,
     warehouses: undefined,
   };
 }
 
+const DEFAULT_EXPERTS = 4;
+
 /** Groups of frequencies of FDConv. */
 const FREQUENCY_GROUPS = 64;
+
+function chosenBy(choice: DynamicChoice, kind: NetworkKind): SitePredicate {
+  const { layer, where = kind.policies[layer] } = choice;
+  const chosen = typeof where === "string" ? SITE_POLICIES[where] : where;
+  const published = kind.classifier ?? (() => layer === "dcd");
+  const classifier = choice.classifier ?? published(choice);
+  return (site) => (site.role === "classifier" ? classifier : chosen(site) && suits(layer, site));
+}
 
 /** FDConv is for kernels whose spectrum can be cut into equal groups; DCD's low rank for channels that are mixed. */
 function suits(
@@ -118,23 +105,27 @@ function suits(
   return groups === 1 && divides && suitsFDConv(inChannels, outChannels, kernelSize);
 }
 
-function optionsOf(site: ConvolutionSite) {
-  const { stride, groups } = site;
-  return { stride, groups, padding: samePadding(site), bias: false } as const;
+function routerOptions({ routerBias = true }: NetworkKind) {
+  return { bias: routerBias };
 }
 
-function plain(site: ConvolutionSite): Module {
-  return new Conv2d(site.inChannels, site.outChannels, site.kernelSize, optionsOf(site));
+function isRoutedByBlock({ block }: ConvolutionSite, { layer, router = "block" }: DynamicChoice): boolean {
+  return layer === "condconv" && router === "block" && block > 0;
 }
 
-function dynamicLayer(
-  site: ConvolutionSite,
-  kind: NetworkKind,
-  { experts = 4, ratio }: DynamicChoice,
-  layer: Exclude<DynamicLayer, "kernel-warehouse">,
-): Module {
+function staticLayer(site: ConvolutionSite, { bias = false }: NetworkKind): Module {
+  const { role, inChannels, outChannels, kernelSize } = site;
+  if (role === "classifier") return staticClassifier(site);
+  return new Conv2d(inChannels, outChannels, kernelSize, { ...convolutionOptions(site), bias });
+}
+
+function dynamicLayer(site: ConvolutionSite, kind: NetworkKind, choice: DynamicChoice): Routed {
+  const { layer, experts = DEFAULT_EXPERTS, ratio } = choice;
+  if (site.role === "classifier")
+    return dynamicClassifier(site, layer, { experts, router: routerOptions(kind) });
   const { inChannels, outChannels, kernelSize } = site;
-  const { bias, ...geometry } = optionsOf(site);
+  const { bias = false } = kind;
+  const geometry = convolutionOptions(site);
   const branch = ratio === undefined ? {} : { ratio };
   switch (layer) {
     case "dyconv":
@@ -145,7 +136,10 @@ function dynamicLayer(
         experts,
       });
     case "condconv":
-      return new CondConv2d(inChannels, outChannels, kernelSize, { ...geometry, bias, experts });
+      return new CondConv2d(inChannels, outChannels, kernelSize, {
+        ...geometry,
+        ...{ bias, experts, router: isRoutedByBlock(site, choice) ? "given" : "own" },
+      });
     case "odconv":
       return new ODConv2d(inChannels, outChannels, kernelSize, { ...geometry, ...branch, experts });
     case "dcd":
@@ -154,29 +148,7 @@ function dynamicLayer(
       const { groups: _, ...others } = geometry;
       return new FDConv2d(inChannels, outChannels, kernelSize, { ...others, ...branch, bias });
     }
+    case "kernel-warehouse":
+      throw new Error("layers of a warehouse are made together");
   }
-}
-
-/** A warehouse for each name, its layers in the order of their sites. */
-function fromWarehouses(
-  dynamic: readonly ConvolutionSite[],
-  { warehouseOf }: NetworkKind,
-  { cellRatio = 1, ratio = 16 }: DynamicChoice,
-): Convolutions {
-  const shared = new Map<string, ConvolutionSite[]>();
-  for (const site of dynamic) {
-    const name = warehouseOf(site);
-    if (name !== undefined) shared.set(name, [...(shared.get(name) ?? []), site]);
-  }
-  const modules = new Map<ConvolutionSite, Module>();
-  const cells: Record<string, Parameter> = {};
-  for (const [name, sites] of shared) {
-    const warehouse = new KernelWarehouse(
-      sites.map((site) => ({ ...site, ...optionsOf(site) })),
-      { cellRatio, ratio },
-    );
-    cells[name] = warehouse.warehouse;
-    for (const [n, site] of sites.entries()) modules.set(site, warehouse.layer(n));
-  }
-  return { at: (site) => modules.get(site) ?? plain(site), warehouses: new Warehouses(cells) };
 }

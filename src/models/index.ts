@@ -1,8 +1,11 @@
 import { UsageError } from "../errors/index.js";
 import { alexnetDyEntry, alexnetEntry } from "./alexnet.js";
+import { efficientnetEntries } from "./efficientnet.js";
 import type { ModelEntry } from "./entry.js";
-import { mobilenetV2Entry } from "./mobilenet-v2.js";
+import { mobilenetV2Entries } from "./mobilenet-v2.js";
+import { mobilenetV3Entries } from "./mobilenet-v3.js";
 import { resnetEntries } from "./resnet.js";
+import { vggEntries } from "./vgg.js";
 
 export {
   AlexNet,
@@ -12,10 +15,12 @@ export {
   alexnetDy,
   type MakeConvolution,
 } from "./alexnet.js";
-export { DYNAMIC_LAYERS, type DynamicChoice, type DynamicLayer, Warehouses } from "./convolutions.js";
+export { DYNAMIC_LAYERS, type DynamicChoice, type DynamicLayer } from "./dynamic-choice.js";
 export { type DynamicOptions, dynamicOptions, PLANS } from "./dynamic-options.js";
+export { EfficientNet, type EfficientNetName, type EfficientNetOptions } from "./efficientnet.js";
 export { defineModel, type ModelDefinition, type ModelEntry, type ModelOptions } from "./entry.js";
-export { MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
+export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
+export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mobilenet-v3.js";
 export type { ModelOption, OptionsSchema } from "./options.js";
 export { ResNet, type ResNetName, type ResNetOptions } from "./resnet.js";
 export {
@@ -25,10 +30,16 @@ export {
   type SitePredicate,
   type SiteRole,
 } from "./site.js";
+export { VGG, type VGGOptions } from "./vgg.js";
+export { Warehouses } from "./warehouses.js";
 
 /** Every model that is part of dyconv, by the name that the command line takes. */
 export const MODELS: Readonly<Record<string, ModelEntry>> = Object.fromEntries(
-  [alexnetEntry, alexnetDyEntry, ...resnetEntries, mobilenetV2Entry].map((entry) => [entry.name, entry]),
+  [
+    ...[alexnetEntry, alexnetDyEntry],
+    ...[...vggEntries, ...resnetEntries],
+    ...[...mobilenetV2Entries, ...mobilenetV3Entries, ...efficientnetEntries],
+  ].map((entry) => [entry.name, entry]),
 );
 
 /**

@@ -3,37 +3,51 @@ import type { Tensor } from "../ir/index.js";
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
-  DCDLinear,
+  type CondConvRouter,
   Dropout,
   Flatten,
   type ForwardContext,
-  Linear,
   Module,
   ReLU6,
   Sequential,
 } from "../nn/index.js";
 import { add } from "../ops/index.js";
-import {
-  type Convolutions,
-  type DynamicChoice,
-  makeConvolutions,
-  type NetworkKind,
-  type Warehouses,
-} from "./convolutions.js";
+import { type Convolutions, makeConvolutions, type NetworkKind } from "./convolutions.js";
+import type { DynamicChoice } from "./dynamic-choice.js";
 import { defineModel } from "./entry.js";
-import { dynamicChoice, networkOptions } from "./network-options.js";
-import type { ConvolutionSite, SiteRole } from "./site.js";
+import {
+  type BlockSites,
+  blockOrder,
+  blockRouter,
+  blockSites,
+  isResidual,
+  outerSites,
+  roundChannels,
+} from "./inverted-residual.js";
+import { dropoutOption, dynamicChoice, networkOptions, widthOption } from "./network-options.js";
+import { normalized, RoutedSequential, routingOf } from "./routed.js";
+import { type ConvolutionSite, classifierSite } from "./site.js";
+import type { WarehousePolicy, Warehouses } from "./warehouses.js";
 
-/** Options of MobileNetV2. */
-export interface MobileNetV2Options {
+/** What the mobile networks have in common. */
+export interface MobileNetOptions {
   /** Number of classes; 1000 by default. */
   readonly classes?: number;
-  /** Channels in parts of the usual; 1 by default. */
-  readonly width?: number;
+  /**
+   * `"imagenet"` by default. `"cifar"`: the stem and the first block that would halve the image keep its size, for
+   * images of 32 pixels.
+   */
+  readonly stem?: "imagenet" | "cifar";
   /** Probability of dropout before the classifier; 0.2 by default. */
   readonly dropout?: number;
   /** Which convolutions are dynamic, and how; none by default. */
   readonly dynamic?: DynamicChoice | undefined;
+}
+
+/** Options of MobileNetV2. */
+export interface MobileNetV2Options extends MobileNetOptions {
+  /** Channels in parts of the usual; 1 by default. */
+  readonly width?: number;
 }
 
 /** Expansion, channels, repeats, stride of the first: Sandler et al., table 2. */
@@ -47,32 +61,21 @@ const STAGES = [
   [6, 320, 1, 1],
 ] as const;
 
-/** Sites of an inverted residual. */
-interface BlockSites {
-  readonly expand: ConvolutionSite | undefined;
-  readonly depthwise: ConvolutionSite;
-  readonly project: ConvolutionSite;
-}
-
-/** A multiple of 8 near a number of channels, at most a tenth less: the rule of MobileNets. */
-export function roundChannels(channels: number): number {
-  const rounded = Math.max(8, Math.floor((channels + 4) / 8) * 8);
-  return rounded < 0.9 * channels ? rounded + 8 : rounded;
-}
-
-const withNorm = (site: ConvolutionSite, { at }: Convolutions) =>
-  new Sequential(at(site), new BatchNorm2d(site.outChannels), new ReLU6());
+const withNorm = (site: ConvolutionSite, made: Convolutions) =>
+  normalized(site, made, { activation: new ReLU6() });
 
 /** An inverted residual, Sandler et al., CVPR 2018, figure 4: wide inside, linear at its end. */
 class InvertedResidual extends Module {
-  readonly conv: Sequential;
+  readonly router: CondConvRouter | undefined;
+  readonly conv: RoutedSequential;
   readonly #residual: boolean;
 
-  constructor({ expand, depthwise, project }: BlockSites, made: Convolutions) {
+  constructor(block: BlockSites, made: Convolutions) {
     super();
-    const from = (expand ?? depthwise).inChannels;
-    this.#residual = depthwise.stride === 1 && from === project.outChannels;
-    this.conv = new Sequential(
+    const { expand, depthwise, project } = block;
+    this.#residual = isResidual(block);
+    this.router = blockRouter(block, made);
+    this.conv = new RoutedSequential(
       ...(expand ? [withNorm(expand, made)] : []),
       withNorm(depthwise, made),
       made.at(project),
@@ -81,7 +84,7 @@ class InvertedResidual extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const y = this.conv.call(x, context);
+    const y = this.conv.call(x, context, ...routingOf(this.router, x, context));
     return this.#residual ? add(x, y) : y;
   }
 }
@@ -96,24 +99,19 @@ export class MobileNetV2 extends Module {
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  constructor({ classes = 1000, width = 1, dropout = 0.2, dynamic }: MobileNetV2Options = {}) {
+  constructor(options: MobileNetV2Options = {}) {
     super();
-    const { stem, blocks, last } = sitesOf(width);
-    const ordered = blocks.flatMap(({ expand, depthwise, project }) =>
-      expand ? [expand, depthwise, project] : [depthwise, project],
-    );
-    const made = makeConvolutions([stem, ...ordered, last], KIND, dynamic);
+    const { classes = 1000, width = 1, stem: kind = "imagenet", dropout = 0.2, dynamic } = options;
+    const { stem, blocks, last } = sitesOf(width, kind);
+    const classifier = classifierSite(last.outChannels, classes);
+    const made = makeConvolutions([stem, ...blocks.flatMap(blockOrder), last, classifier], KIND, dynamic);
     this.warehouses = made.warehouses;
     this.features = new Sequential(
       withNorm(stem, made),
       ...blocks.map((block) => new InvertedResidual(block, made)),
       withNorm(last, made),
     );
-    const channels = last.outChannels;
-    this.classifier = new Sequential(
-      new Dropout(dropout),
-      dynamic?.layer === "dcd" ? new DCDLinear(channels, classes) : new Linear(channels, classes),
-    );
+    this.classifier = new Sequential(new Dropout(dropout), made.at(classifier));
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -122,55 +120,47 @@ export class MobileNetV2 extends Module {
   }
 }
 
-function sitesOf(width: number) {
+function sitesOf(width: number, kind: "imagenet" | "cifar") {
   const [first, last] = [roundChannels(32 * width), Math.max(1280, roundChannels(1280 * width))];
-  let channels = first;
-  const site = (
-    role: SiteRole,
-    place: Pick<ConvolutionSite, "stage" | "block">,
-    sizes: Omit<ConvolutionSite, "role" | "stage" | "block" | "groups">,
-  ): ConvolutionSite => ({ role, ...place, ...sizes, groups: role === "depthwise" ? sizes.inChannels : 1 });
+  let inChannels = first;
   const blocks = STAGES.flatMap(([expansion, usual, repeats, firstStride], s) =>
     Array.from({ length: repeats }, (_, b): BlockSites => {
-      const place = { stage: s + 1, block: b + 1 };
-      const [inChannels, outChannels] = [channels, roundChannels(usual * width)];
-      const inner = expansion * inChannels;
-      channels = outChannels;
-      const one = { kernelSize: 1, stride: 1 };
-      const three = { kernelSize: 3, stride: b === 0 ? firstStride : 1 };
-      return {
-        expand:
-          expansion === 1 ? undefined : site("expand", place, { ...one, inChannels, outChannels: inner }),
-        depthwise: site("depthwise", place, { ...three, inChannels: inner, outChannels: inner }),
-        project: site("project", place, { ...one, inChannels: inner, outChannels }),
-      };
+      const sizes = { inChannels, outChannels: roundChannels(usual * width) };
+      const expandedChannels = expansion * inChannels;
+      inChannels = sizes.outChannels;
+      const halves = b === 0 && firstStride === 2 && !(kind === "cifar" && s === 1);
+      const place = { stage: s + 1, block: b + 1, stride: halves ? 2 : 1 };
+      return blockSites({ ...sizes, expandedChannels, ...place, kernelSize: 3 });
     }),
   );
-  const outside = { stage: STAGES.length + 1, block: 0 };
-  return {
-    stem: site(
-      "stem",
-      { stage: 0, block: 0 },
-      { inChannels: 3, outChannels: first, kernelSize: 3, stride: 2 },
-    ),
-    blocks,
-    last: site("last", outside, { inChannels: channels, outChannels: last, kernelSize: 1, stride: 1 }),
-  };
+  const outer = outerSites(
+    { outChannels: first, stride: kind === "cifar" ? 1 : 2 },
+    { stage: STAGES.length + 1, inChannels, outChannels: last },
+  );
+  return { ...outer, blocks };
 }
 
-const KIND: NetworkKind = {
-  policies: {
-    dyconv: ({ role }) => role !== "stem" && role !== "last",
-    condconv: ({ stage }) => stage > 5,
-    odconv: "all-but-stem",
-    dcd: "pointwise",
-    fdconv: "pointwise",
-    "kernel-warehouse": "all",
+/** As released: apart by what a convolution is, the more the more cells there are. */
+const WAREHOUSES: WarehousePolicy = {
+  warehouseOf: (site, cellRatio) => {
+    const { role } = site;
+    if (role === "stem") return "stem";
+    if (role === "classifier") return "classifier";
+    const stage = warehouseStage(site);
+    if (role === "depthwise") return `depthwise${stage}`;
+    if (cellRatio < 1 && stage < 6) return undefined;
+    if (cellRatio === 1 || cellRatio === 2) return `pointwise${stage}`;
+    return role === "expand" ? `expand${stage}` : `project${stage}`;
   },
-  dcd: "mobilenet",
-  warehouseOf: (site) => {
-    if (site.role === "stem") return "stem";
-    return `${site.role === "depthwise" ? "depthwise" : "pointwise"}${warehouseStage(site)}`;
+  optionsOf: (warehouse, cellRatio) => {
+    if (cellRatio >= 1) return {};
+    const halved = warehouse === "expand6" || warehouse === "project6";
+    return {
+      ratio: 32,
+      cellRatio: halved || warehouse === "classifier" ? cellRatio : 1,
+      ...(halved && { inRatio: cellRatio, outRatio: cellRatio }),
+      ...(warehouse === "classifier" && { inRatio: 0.025 }),
+    };
   },
 };
 
@@ -180,22 +170,36 @@ function warehouseStage({ stage, block }: ConvolutionSite): number {
   return block === 1 && stage > 1 ? stage - 1 : stage;
 }
 
-/** {@link MobileNetV2} by name. */
-export const mobilenetV2Entry = defineModel({
-  name: "mobilenet-v2",
-  summary: "MobileNetV2, any convolution of which can be dynamic",
-  imageSize: 224,
-  options: z.strictObject({
-    ...networkOptions,
-    width: z
-      .number()
-      .min(0.1)
-      .max(4)
-      .default(1)
-      .describe("channels in parts of the usual")
-      .meta({ flag: "width-multiplier" }),
-    dropout: z.number().min(0).lt(1).default(0.2).describe("probability of dropout before the classifier"),
+const KIND: NetworkKind = {
+  policies: {
+    dyconv: ({ role }) => role !== "stem" && role !== "last",
+    condconv: ({ role, stage, block }) => role !== "last" && (stage > 5 || (stage === 5 && block > 1)),
+    odconv: "all-but-stem",
+    dcd: "pointwise",
+    fdconv: "pointwise",
+    "kernel-warehouse": "all",
+  },
+  dcd: "mobilenet",
+  warehouses: WAREHOUSES,
+  routerBias: false,
+  classifier: ({ layer, cellRatio = 1 }) =>
+    layer === "dcd" || layer === "condconv" || (layer === "kernel-warehouse" && cellRatio < 1),
+};
+
+const options = z.strictObject({ ...networkOptions, width: widthOption, dropout: dropoutOption(0.2) });
+
+/** {@link MobileNetV2} by name, for images of 224 pixels, and as `mobilenet-v2-cifar` for images of 32. */
+export const mobilenetV2Entries = [
+  defineModel({
+    ...{ name: "mobilenet-v2", imageSize: 224, options },
+    summary: "MobileNetV2, any convolution of which can be dynamic",
+    create: ({ classes, width, dropout, ...others }) =>
+      new MobileNetV2({ classes, width, dropout, dynamic: dynamicChoice(others) }),
   }),
-  create: ({ classes, width, dropout, ...options }) =>
-    new MobileNetV2({ classes, width, dropout, dynamic: dynamicChoice(options) }),
-});
+  defineModel({
+    ...{ name: "mobilenet-v2-cifar", imageSize: 32, options },
+    summary: "MobileNetV2 for images of 32 pixels",
+    create: ({ classes, width, dropout, ...others }) =>
+      new MobileNetV2({ classes, width, dropout, stem: "cifar", dynamic: dynamicChoice(others) }),
+  }),
+];

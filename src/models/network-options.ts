@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DYNAMIC_LAYERS, type DynamicChoice, type DynamicLayer } from "./convolutions.js";
+import { DYNAMIC_LAYERS, type DynamicChoice, type DynamicLayer } from "./dynamic-choice.js";
 import { SITE_POLICIES, type SitePolicy } from "./site.js";
 
 const POLICY_NAMES = Object.keys(SITE_POLICIES) as [SitePolicy, ...SitePolicy[]];
@@ -27,7 +27,25 @@ export const networkOptions = {
     .max(16)
     .default(1)
     .describe("cells of a warehouse to pieces of kernel (kernel-warehouse)"),
+  router: z.enum(["block", "layer"]).default("block").describe("what has a router of its own (condconv)"),
+  classifier: z
+    .enum(["published", "static", "dynamic"])
+    .default("published")
+    .describe("whether the classifier is dynamic too"),
 };
+
+/** Channels in parts of the usual, as an option. */
+export const widthOption = z
+  .number()
+  .min(0.1)
+  .max(4)
+  .default(1)
+  .describe("channels in parts of the usual")
+  .meta({ flag: "width-multiplier" });
+
+/** Dropout before a classifier, as an option. */
+export const dropoutOption = (usual: number) =>
+  z.number().min(0).lt(1).default(usual).describe("probability of dropout before the classifier");
 
 /** Values of {@link networkOptions}. */
 export interface NetworkOptionValues {
@@ -36,20 +54,24 @@ export interface NetworkOptionValues {
   readonly experts: number;
   readonly ratio: number;
   readonly cellRatio: number;
+  readonly router: "block" | "layer";
+  readonly classifier: "published" | "static" | "dynamic";
 }
 
 /** The choice that the options make; `undefined` for a static network. */
 export function dynamicChoice({
   dynamic,
   where,
-  experts,
   ratio,
-  cellRatio,
+  classifier,
+  ...values
 }: NetworkOptionValues): DynamicChoice | undefined {
   if (dynamic === "none") return undefined;
+  const { experts, cellRatio, router } = values;
   return {
-    ...{ layer: dynamic, experts, cellRatio },
+    ...{ layer: dynamic, experts, cellRatio, router },
     ...(ratio > 0 && { ratio }),
+    ...(classifier !== "published" && { classifier: classifier === "dynamic" }),
     ...(where !== "published" && { where }),
   };
 }

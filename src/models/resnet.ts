@@ -3,26 +3,22 @@ import type { Tensor } from "../ir/index.js";
 import {
   AdaptiveAvgPool2d,
   BatchNorm2d,
-  DCDLinear,
+  type CondConvRouter,
   Flatten,
   type ForwardContext,
-  Linear,
   MaxPool2d,
   Module,
   ReLU,
   Sequential,
 } from "../nn/index.js";
 import { add } from "../ops/index.js";
-import {
-  type Convolutions,
-  type DynamicChoice,
-  makeConvolutions,
-  type NetworkKind,
-  type Warehouses,
-} from "./convolutions.js";
+import { type Convolutions, makeConvolutions, type NetworkKind } from "./convolutions.js";
+import type { DynamicChoice } from "./dynamic-choice.js";
 import { defineModel } from "./entry.js";
 import { dynamicChoice, networkOptions } from "./network-options.js";
-import type { ConvolutionSite } from "./site.js";
+import { type Routed, RoutedSequential, routingOf } from "./routed.js";
+import { type ConvolutionSite, classifierSite, SITE_POLICIES } from "./site.js";
+import type { Warehouses } from "./warehouses.js";
 
 /** Options of a ResNet. */
 export interface ResNetOptions {
@@ -65,16 +61,19 @@ interface BlockSites {
  * or 1×1, 3×3 and 1×1, each with batch normalisation, and a shortcut. The stride is in the 3×3.
  */
 class ResidualBlock extends Module {
-  readonly conv1: Module;
+  readonly router: CondConvRouter | undefined;
+  readonly conv1: Routed;
   readonly bn1: BatchNorm2d;
-  readonly conv2: Module;
+  readonly conv2: Routed;
   readonly bn2: BatchNorm2d;
-  readonly conv3: Module | undefined;
+  readonly conv3: Routed | undefined;
   readonly bn3: BatchNorm2d | undefined;
-  readonly downsample: Sequential | undefined;
+  readonly downsample: RoutedSequential | undefined;
 
-  constructor({ convolutions, downsample }: BlockSites, { at }: Convolutions) {
+  constructor(block: BlockSites, { at, routerOf }: Convolutions) {
     super();
+    const { convolutions, downsample } = block;
+    this.router = routerOf(sitesOf(block));
     const [first, second, third] = convolutions as readonly [
       ConvolutionSite,
       ConvolutionSite,
@@ -86,16 +85,24 @@ class ResidualBlock extends Module {
     this.bn2 = new BatchNorm2d(second.outChannels);
     this.conv3 = third && at(third);
     this.bn3 = third && new BatchNorm2d(third.outChannels);
-    this.downsample = downsample && new Sequential(at(downsample), new BatchNorm2d(downsample.outChannels));
+    this.downsample =
+      downsample && new RoutedSequential(at(downsample), new BatchNorm2d(downsample.outChannels));
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
     const relu = new ReLU();
-    let y = relu.call(this.bn1.call(this.conv1.call(x, context), context), context);
-    y = this.bn2.call(this.conv2.call(y, context), context);
-    if (this.conv3 && this.bn3) y = this.bn3.call(this.conv3.call(relu.call(y, context), context), context);
-    return relu.call(add(y, this.downsample ? this.downsample.call(x, context) : x), context);
+    const routing = routingOf(this.router, x, context);
+    let y = relu.call(this.bn1.call(this.conv1.call(x, context, ...routing), context), context);
+    y = this.bn2.call(this.conv2.call(y, context, ...routing), context);
+    if (this.conv3 && this.bn3) {
+      y = this.bn3.call(this.conv3.call(relu.call(y, context), context, ...routing), context);
+    }
+    return relu.call(add(y, this.downsample ? this.downsample.call(x, context, ...routing) : x), context);
   }
+}
+
+function sitesOf({ convolutions, downsample }: BlockSites): readonly ConvolutionSite[] {
+  return [...convolutions, ...(downsample ? [downsample] : [])];
 }
 
 /**
@@ -105,13 +112,13 @@ class ResidualBlock extends Module {
  */
 export class ResNet extends Module {
   readonly warehouses: Warehouses | undefined;
-  readonly conv1: Module;
+  readonly conv1: Routed;
   readonly bn1: BatchNorm2d;
   readonly layer1: Sequential;
   readonly layer2: Sequential;
   readonly layer3: Sequential;
   readonly layer4: Sequential;
-  readonly fc: Linear | DCDLinear;
+  readonly fc: Routed;
   readonly #pooled: boolean;
 
   constructor(name: ResNetName, { classes = 1000, stem = "imagenet", dynamic }: ResNetOptions = {}) {
@@ -119,14 +126,12 @@ export class ResNet extends Module {
     const { bottleneck } = DEPTHS[name];
     const first = stemSite(stem);
     const stages = stageSites(DEPTHS[name]);
-    const sites = stages
-      .flat()
-      .flatMap(({ convolutions, downsample }) => [...convolutions, ...(downsample ? [downsample] : [])]);
-    const made = makeConvolutions([first, ...sites], kindOf(bottleneck), dynamic);
+    const last = classifierSite(bottleneck ? 2048 : 512, classes);
+    const sites = [first, ...stages.flat().flatMap(sitesOf), last];
+    const made = makeConvolutions(sites, kindOf(DEPTHS[name]), dynamic);
     const [one, two, three, four] = stages.map(
       (blocks) => new Sequential(...blocks.map((block) => new ResidualBlock(block, made))),
     ) as [Sequential, Sequential, Sequential, Sequential];
-    const width = bottleneck ? 2048 : 512;
     this.#pooled = stem === "imagenet";
     this.warehouses = made.warehouses;
     this.conv1 = made.at(first);
@@ -135,7 +140,7 @@ export class ResNet extends Module {
     this.layer2 = two;
     this.layer3 = three;
     this.layer4 = four;
-    this.fc = dynamic?.layer === "dcd" ? new DCDLinear(width, classes) : new Linear(width, classes);
+    this.fc = made.at(last);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -191,25 +196,39 @@ function blockSites(
   return { convolutions, downsample };
 }
 
-function kindOf(bottleneck: boolean): NetworkKind {
+function kindOf({ blocks, bottleneck }: ResNetDepth): NetworkKind {
   return {
     policies: {
       dyconv: "blocks-and-downsample",
-      condconv: "blocks",
+      condconv: (site) => SITE_POLICIES.blocks(site) && blocksAfter(site, blocks) < 3,
       odconv: "blocks",
       dcd: "blocks",
       fdconv: "blocks",
       "kernel-warehouse": "blocks-and-downsample",
     },
     dcd: bottleneck ? "bottleneck" : "basic",
-    warehouseOf: (site) => warehouseOf(site, bottleneck),
+    routerBias: false,
+    classifier: ({ layer }) => layer === "dcd" || layer === "condconv",
+    warehouses: {
+      warehouseOf: (site) => warehouseOf(site, bottleneck),
+      optionsOf: (_, cellRatio) => ({
+        ...(cellRatio < 1 && { inRatio: 0.5, outRatio: 0.5 }),
+        ...(cellRatio < 1 && bottleneck && { lowRank: 1 / 16 }),
+      }),
+    },
   };
+}
+
+/** How many blocks come after a convolution's own. */
+function blocksAfter({ stage, block }: ConvolutionSite, blocks: ResNetDepth["blocks"]): number {
+  return blocks.slice(stage - 1).reduce((total, count) => total + count, -block);
 }
 
 /** What enters a stage belongs to the one that it leaves; what enters the first bottleneck is static. */
 function warehouseOf(site: ConvolutionSite, bottleneck: boolean): string | undefined {
   const { stage, block, role } = site;
   const enters = role === "downsample" || (block === 1 && seesChannelsBefore(site, bottleneck));
+  if (role === "classifier") return undefined;
   if (!enters) return `stage${stage}`;
   return stage > 1 ? `stage${stage - 1}` : undefined;
 }

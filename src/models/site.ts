@@ -1,5 +1,13 @@
 /** What a convolution is in its network: the part that it plays, by which policies choose. */
-export type SiteRole = "stem" | "convolution" | "expand" | "depthwise" | "project" | "downsample" | "last";
+export type SiteRole =
+  | "stem"
+  | "convolution"
+  | "expand"
+  | "depthwise"
+  | "project"
+  | "downsample"
+  | "last"
+  | "classifier";
 
 /**
  * The place of a convolution in a network. Every convolution of a network is made from its site by one function, which
@@ -18,7 +26,7 @@ export interface ConvolutionSite {
   readonly groups: number;
 }
 
-/** Says of each convolution whether it is dynamic. */
+/** Says of each convolution whether it is dynamic; it is not asked about the classifier. */
 export type SitePredicate = (site: ConvolutionSite) => boolean;
 
 /** Which convolutions are dynamic, by the name of a rule that papers use. */
@@ -38,7 +46,13 @@ export const SITE_POLICIES = {
 /** One of {@link SITE_POLICIES}. */
 export type SitePolicy = keyof typeof SITE_POLICIES;
 
-/** Padding that keeps the size of an image at stride 1. */
-export function samePadding({ kernelSize }: ConvolutionSite): number {
-  return (kernelSize - 1) / 2;
+/** How a convolution is laid over the image: padding keeps its size at stride 1. */
+export function convolutionOptions({ kernelSize, stride, groups }: ConvolutionSite) {
+  return { stride, groups, padding: (kernelSize - 1) / 2 };
+}
+
+/** The site of a network's classifier, which maps a vector of features. */
+export function classifierSite(inChannels: number, classes: number): ConvolutionSite {
+  const place = { role: "classifier", stage: 0, block: 0 } as const;
+  return { ...place, inChannels, outChannels: classes, kernelSize: 1, stride: 1, groups: 1 };
 }

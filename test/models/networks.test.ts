@@ -2,12 +2,22 @@ import { describe, expect, it } from "vitest";
 import {
   DYNAMIC_LAYERS,
   type DynamicChoice,
+  EfficientNet,
   MobileNetV2,
+  MobileNetV3,
   modelEntry,
   ResNet,
   type ResNetName,
+  VGG,
 } from "../../src/models/index.js";
-import { applyModel, DynamicConv2d, freeze, initialState, type Module } from "../../src/nn/index.js";
+import {
+  applyModel,
+  CondConvRouter,
+  DynamicConv2d,
+  freeze,
+  initialState,
+  type Module,
+} from "../../src/nn/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
 import { RandomStream } from "../../src/util/random.js";
@@ -20,6 +30,7 @@ function trainable(model: Module): number {
 
 const dyconv = { layer: "dyconv" } as const;
 const od = (experts: number) => ({ layer: "odconv", experts }) as const;
+const cond = (experts: number) => ({ layer: "condconv", experts }) as const;
 const warehouse = (cellRatio: number) => ({ layer: "kernel-warehouse", cellRatio }) as const;
 
 /** Trainable parameters that the papers and their released code have, 1000 classes. */
@@ -42,6 +53,11 @@ const RESNETS: readonly (readonly [ResNetName, DynamicChoice | undefined, number
   ["resnet101", od(2), 90_441_623],
   ["resnet18", { layer: "dcd" }, 14_703_332],
   ["resnet50", { layer: "dcd" }, 29_835_056],
+  ["resnet18", cond(8), 81_346_088],
+  ["resnet50", cond(8), 129_865_768],
+  ["resnet18", warehouse(0.25), 4_031_768],
+  ["resnet18", warehouse(0.5), 7_431_044],
+  ["resnet50", warehouse(0.5), 17_638_264],
   ["resnet18", warehouse(1), 11_932_148],
   ["resnet18", warehouse(2), 23_242_127],
   ["resnet18", warehouse(4), 45_862_085],
@@ -56,6 +72,7 @@ const CIFAR: readonly (readonly [DynamicChoice | undefined, number])[] = [
   [dyconv, 44_956_502],
   [od(1), 11_428_394],
   [od(4), 44_386_090],
+  [cond(8), 77_282_378],
   [warehouse(1), 11_416_598],
 ];
 
@@ -79,8 +96,33 @@ const MOBILENETS: readonly (readonly [number, DynamicChoice | undefined, number]
   [0.75, { layer: "dcd" }, 4_081_621],
   [0.5, { layer: "dcd" }, 2_664_300],
   [0.35, { layer: "dcd" }, 2_099_323],
+  [1, { layer: "dcd", classifier: false }, 5_540_188],
+  [1, cond(8), 22_878_440],
+  [1, warehouse(0.5), 2_654_396],
   [1, warehouse(1), 5_168_146],
+  [1, warehouse(4), 11_379_382],
+  [0.5, warehouse(0.5), 1_466_888],
   [0.5, warehouse(1), 2_854_522],
+  [0.5, warehouse(4), 4_648_587],
+];
+
+const OTHERS: readonly (readonly [string, () => Module, number])[] = [
+  ["VGG-11", () => new VGG(), 132_863_336],
+  ["VGG-11 with batch normalisation", () => new VGG({ norm: true }), 132_868_840],
+  ["MobileNetV3-Small", () => new MobileNetV3("small"), 2_542_856],
+  ["MobileNetV3-Small, 1280", () => new MobileNetV3("small", { head: 1280 }), 2_946_568],
+  [
+    "MobileNetV3-Small, 1280, dyconv",
+    () => new MobileNetV3("small", { head: 1280, dynamic: dyconv }),
+    4_781_254,
+  ],
+  ["MobileNetV3-Large", () => new MobileNetV3("large"), 5_483_032],
+  ["MobileNetV3-Large, dyconv", () => new MobileNetV3("large", { dynamic: dyconv }), 11_428_006],
+  ["EfficientNet-B0", () => new EfficientNet("b0"), 5_288_548],
+  ["EfficientNet-B1", () => new EfficientNet("b1"), 7_794_184],
+  ["EfficientNet-B0, 4 experts", () => new EfficientNet("b0", { dynamic: cond(4) }), 13_314_116],
+  ["EfficientNet-B0, 8 experts", () => new EfficientNet("b0", { dynamic: cond(8) }), 24_013_284],
+  ["EfficientNet-B1, 8 experts", () => new EfficientNet("b1", { dynamic: cond(8) }), 39_715_968],
 ];
 
 describe("parameter counts are those of the papers' networks", () => {
@@ -95,14 +137,30 @@ describe("parameter counts are those of the papers' networks", () => {
   it.each(MOBILENETS)("MobileNetV2 ×%d %j: %d", (width, dynamic, parameters) => {
     expect(trainable(new MobileNetV2({ width, dynamic }))).toBe(parameters);
   });
+
+  it.each(OTHERS)("%s", (_, make, parameters) => {
+    expect(trainable(make())).toBe(parameters);
+  });
 });
 
+const RUNS: readonly (readonly [model: string, options: object])[] = [
+  ...["none", ...DYNAMIC_LAYERS].map((dynamic) => ["mobilenet-v2", { dynamic, width: 0.35 }] as const),
+  ["mobilenet-v2-cifar", { dynamic: "kernel-warehouse", cellRatio: 0.5, width: 0.35 }],
+  ["mobilenet-v3-small-cifar", { dynamic: "condconv" }],
+  ["mobilenet-v3-small-cifar", { dynamic: "dyconv", classifier: "dynamic" }],
+  ["efficientnet-b0-cifar", { dynamic: "condconv", router: "layer", stochasticDepth: 0 }],
+  ["resnet10-cifar", { dynamic: "condconv", classifier: "static" }],
+];
+
 describe("the networks", () => {
-  it.each(["none", ...DYNAMIC_LAYERS])(
-    "MobileNetV2 of a run's options computes in training, %s",
-    async (dynamic) => {
-      const options = { classes: 3, dynamic, experts: 2, width: 0.35, dropout: 0 };
-      const model = modelEntry("mobilenet-v2").create(options);
+  it.each(RUNS)(
+    "%s %j computes in training",
+    async (name, given) => {
+      const model = modelEntry(name).create({
+        ...{ classes: 3, experts: 2 },
+        ...given,
+        ...(!name.startsWith("resnet") && { dropout: 0 }),
+      });
       const weights = freeze(model, initialState(model, 1));
       const run = await compile(
         (x) => applyModel(model, weights, x, { training: true }).output,
@@ -118,6 +176,22 @@ describe("the networks", () => {
     },
     60_000,
   );
+
+  it("have one CondConv router a block, or one a layer", () => {
+    const routers = (router: "block" | "layer") =>
+      new EfficientNet("b0", { dynamic: { layer: "condconv", router } })
+        .namedModules()
+        .flatMap(([path, module]) => (module instanceof CondConvRouter ? [path] : []));
+    expect(routers("block")).toHaveLength(8);
+    expect(routers("block")[0]).toBe("features.5.0.router");
+    expect(routers("layer")).toHaveLength(3 * 8);
+  });
+
+  it("refuse a dynamic classifier of a layer that makes none", () => {
+    expect(() => new ResNet("resnet10", { dynamic: { layer: "odconv", classifier: true } })).toThrow(
+      "odconv makes no classifier dynamic",
+    );
+  });
 
   it("takes a predicate, and refuses one that no convolution satisfies", () => {
     const wide = new ResNet("resnet10", {

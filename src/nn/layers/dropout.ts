@@ -30,3 +30,30 @@ export class Dropout extends Module {
     return mul(x, mul(cast(context.mask(shape, 1 - this.#p), "float32"), 1 / (1 - this.#p)));
   }
 }
+
+/**
+ * Zeroes whole samples with probability p in training, and scales the others by 1 / (1 − p): what a residual block adds
+ * to its input. It hands on its input at inference. [B, …] → the same shape; the batch must be fixed in training.
+ *
+ * Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016, section 3, sample by sample, scaled in training.
+ */
+export class StochasticDepth extends Module {
+  readonly #p: number;
+
+  /**
+   * @param p probability of zeroing, 0 ≤ p < 1
+   * @throws UsageError for any other p
+   */
+  constructor(p: number) {
+    super();
+    expectWithin("StochasticDepth: p", p, { from: 0, below: 1 });
+    this.#p = p;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    if (!context.training || this.#p === 0) return x;
+    const batch = elementCount([x.shape[0]!], "StochasticDepth in training");
+    const mask = context.mask([batch, ...x.shape.slice(1).map(() => 1)], 1 - this.#p);
+    return mul(x, mul(cast(mask, "float32"), 1 / (1 - this.#p)));
+  }
+}

@@ -1,0 +1,71 @@
+import { UsageError } from "../errors/index.js";
+import type { Tensor } from "../ir/index.js";
+import {
+  CondConv2d,
+  CondConvRouter,
+  DCDLinear,
+  DynamicLinear,
+  type ForwardContext,
+  Linear,
+  Module,
+  Parameter,
+  zerosInit,
+} from "../nn/index.js";
+import { add, reshape } from "../ops/index.js";
+import type { DynamicLayer } from "./dynamic-choice.js";
+import { routingOf } from "./routed.js";
+import type { ConvolutionSite } from "./site.js";
+
+/** A linear classifier: [B, C] → [B, classes]. */
+export function staticClassifier({ inChannels, outChannels }: ConvolutionSite): Linear {
+  return new Linear(inChannels, outChannels);
+}
+
+/** How a dynamic classifier is made. */
+export interface ClassifierOptions {
+  readonly experts: number;
+  /** Of CondConv's router. */
+  readonly router: { readonly bias: boolean };
+}
+
+/** @throws UsageError for a layer that is none for vectors */
+export function dynamicClassifier(
+  { inChannels, outChannels }: ConvolutionSite,
+  layer: DynamicLayer,
+  options: ClassifierOptions,
+): Module {
+  switch (layer) {
+    case "dcd":
+      return new DCDLinear(inChannels, outChannels);
+    case "dyconv":
+      return new DynamicLinear(inChannels, outChannels, { experts: options.experts });
+    case "condconv":
+      return new CondConvClassifier(inChannels, outChannels, options);
+    default:
+      throw new UsageError(`${layer} makes no classifier dynamic`, { hint: "dyconv, condconv and dcd do" });
+  }
+}
+
+/**
+ * A classifier whose weight is mixed by CondConv, with a router of its own, and whose bias is the same for all samples:
+ * [B, C] → [B, classes]. It is part of the networks that later papers call CondConv.
+ */
+class CondConvClassifier extends Module {
+  readonly router: CondConvRouter;
+  readonly mixed: CondConv2d;
+  /** [classes] */
+  readonly bias: Parameter;
+
+  constructor(inChannels: number, classes: number, { experts, router }: ClassifierOptions) {
+    super();
+    this.router = new CondConvRouter(inChannels, experts, router);
+    this.mixed = new CondConv2d(inChannels, classes, 1, { experts, bias: false, router: "given" });
+    this.bias = new Parameter([classes], zerosInit);
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const pixel = reshape(x, [...x.shape, 1, 1]);
+    const y = this.mixed.call(pixel, context, ...routingOf(this.router, x, context));
+    return add(reshape(y, y.shape.slice(0, 2)), context.read(this.bias));
+  }
+}

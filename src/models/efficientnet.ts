@@ -1,0 +1,186 @@
+import { z } from "zod";
+import type { Tensor } from "../ir/index.js";
+import {
+  AdaptiveAvgPool2d,
+  type CondConvRouter,
+  Dropout,
+  Flatten,
+  type ForwardContext,
+  Module,
+  Sequential,
+  SiLU,
+  SqueezeExcitation,
+  StochasticDepth,
+} from "../nn/index.js";
+import { add } from "../ops/index.js";
+import { type Convolutions, makeConvolutions, type NetworkKind } from "./convolutions.js";
+import { defineModel } from "./entry.js";
+import {
+  type BlockSites,
+  blockOrder,
+  blockRouter,
+  blockSites,
+  EQUAL_WIDTHS,
+  isResidual,
+  outerSites,
+} from "./inverted-residual.js";
+import type { MobileNetOptions } from "./mobilenet-v2.js";
+import { dropoutOption, dynamicChoice, networkOptions } from "./network-options.js";
+import { normalized, RoutedSequential, routingOf } from "./routed.js";
+import { classifierSite } from "./site.js";
+import type { Warehouses } from "./warehouses.js";
+
+/** Options of EfficientNet. */
+export interface EfficientNetOptions extends MobileNetOptions {
+  /** Probability with which the last block is left out of a sample in training; 0.2 by default. */
+  readonly stochasticDepth?: number;
+}
+
+/** The EfficientNets there are. */
+export type EfficientNetName = "b0" | "b1";
+
+/** Kernel, expansion, channels, repeats, stride of the first: Tan and Le, table 1. */
+const STAGES = [
+  [3, 1, 16, 1, 1],
+  [3, 6, 24, 2, 2],
+  [5, 6, 40, 2, 2],
+  [3, 6, 80, 3, 2],
+  [5, 6, 112, 3, 1],
+  [5, 6, 192, 4, 2],
+  [3, 6, 320, 1, 1],
+] as const;
+
+/** Repeats in parts of those of B0, and the size of images. */
+const SCALES = { b0: { depth: 1, imageSize: 224 }, b1: { depth: 1.1, imageSize: 240 } } as const;
+
+/** An inverted residual with squeeze-and-excitation, whose width follows from the block's input. */
+class MBConv extends Module {
+  readonly router: CondConvRouter | undefined;
+  readonly block: RoutedSequential;
+  readonly #residual: boolean;
+  readonly #depth: StochasticDepth;
+
+  constructor(sites: BlockSites, left: number, made: Convolutions) {
+    super();
+    const { expand, depthwise, project } = sites;
+    const activation = new SiLU();
+    const squeezed = Math.max(1, Math.floor(blockOrder(sites)[0]!.inChannels / 4));
+    this.#residual = isResidual(sites);
+    this.#depth = new StochasticDepth(left);
+    this.router = blockRouter(sites, made);
+    this.block = new RoutedSequential(
+      ...(expand ? [normalized(expand, made, { activation })] : []),
+      normalized(depthwise, made, { activation }),
+      new SqueezeExcitation(depthwise.outChannels, squeezed, { activation: "silu" }),
+      normalized(project, made),
+    );
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const y = this.block.call(x, context, ...routingOf(this.router, x, context));
+    return this.#residual ? add(x, this.#depth.call(y, context)) : y;
+  }
+}
+
+/**
+ * EfficientNet: [B, 3, H, W] → [B, classes]. Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+ * Networks", ICML 2019, table 1. State names are torchvision's; warehouses, where there are some, come first, as
+ * `warehouses.<name>`. Stochastic depth grows with the block, to `stochasticDepth`.
+ */
+export class EfficientNet extends Module {
+  readonly warehouses: Warehouses | undefined;
+  readonly features: Sequential;
+  readonly classifier: Sequential;
+
+  constructor(name: EfficientNetName, options: EfficientNetOptions = {}) {
+    super();
+    const {
+      classes = 1000,
+      stem: kind = "imagenet",
+      dropout = 0.2,
+      stochasticDepth = 0.2,
+      dynamic,
+    } = options;
+    const { stem, stages, last } = sitesOf(SCALES[name].depth, kind);
+    const blocks = stages.flat();
+    const classifier = classifierSite(last.outChannels, classes);
+    const made = makeConvolutions([stem, ...blocks.flatMap(blockOrder), last, classifier], KIND, dynamic);
+    const leftOut = (block: BlockSites) => (stochasticDepth * blocks.indexOf(block)) / blocks.length;
+    this.warehouses = made.warehouses;
+    this.features = new Sequential(
+      normalized(stem, made, { activation: new SiLU() }),
+      ...stages.map(
+        (stage) => new Sequential(...stage.map((block) => new MBConv(block, leftOut(block), made))),
+      ),
+      normalized(last, made, { activation: new SiLU() }),
+    );
+    this.classifier = new Sequential(new Dropout(dropout), made.at(classifier));
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const pooled = new AdaptiveAvgPool2d().call(this.features.call(x, context), context);
+    return this.classifier.call(new Flatten().call(pooled, context), context);
+  }
+}
+
+function sitesOf(depth: number, kind: "imagenet" | "cifar") {
+  let inChannels = 32;
+  const stages = STAGES.map(([kernelSize, expansion, outChannels, repeats, firstStride], s) =>
+    Array.from({ length: Math.ceil(depth * repeats) }, (_, b) => {
+      const sizes = { kernelSize, inChannels, outChannels, expandedChannels: expansion * inChannels };
+      const halves = b === 0 && firstStride === 2 && !(kind === "cifar" && s === 1);
+      inChannels = outChannels;
+      return blockSites({ ...sizes, stage: s + 1, block: b + 1, stride: halves ? 2 : 1 });
+    }),
+  );
+  const outer = outerSites(
+    { outChannels: 32, stride: kind === "cifar" ? 1 : 2 },
+    { stage: STAGES.length + 1, inChannels, outChannels: 4 * inChannels },
+  );
+  return { ...outer, stages };
+}
+
+const KIND: NetworkKind = {
+  policies: {
+    dyconv: ({ role }) => role !== "stem" && role !== "last",
+    condconv: ({ role, stage }) => role !== "last" && stage > 4,
+    odconv: "all-but-stem",
+    dcd: "pointwise",
+    fdconv: "pointwise",
+    "kernel-warehouse": "all",
+  },
+  dcd: "mobilenet",
+  warehouses: EQUAL_WIDTHS,
+};
+
+const options = z.strictObject({
+  ...networkOptions,
+  dropout: dropoutOption(0.2),
+  stochasticDepth: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.2)
+    .describe("probability of leaving the last block out of a sample"),
+});
+
+/** The EfficientNets by name; B0 as `efficientnet-b0-cifar` too, for images of 32 pixels. */
+export const efficientnetEntries = [
+  ...(["b0", "b1"] as const).map((name) =>
+    defineModel({
+      ...{ name: `efficientnet-${name}`, imageSize: SCALES[name].imageSize, options },
+      summary: `EfficientNet-${name.toUpperCase()}, any convolution of which can be dynamic`,
+      create: ({ classes, dropout, stochasticDepth, ...others }) =>
+        new EfficientNet(name, { classes, dropout, stochasticDepth, dynamic: dynamicChoice(others) }),
+    }),
+  ),
+  defineModel({
+    ...{ name: "efficientnet-b0-cifar", imageSize: 32, options },
+    summary: "EfficientNet-B0 for images of 32 pixels",
+    create: ({ classes, dropout, stochasticDepth, ...others }) =>
+      new EfficientNet("b0", {
+        ...{ classes, dropout, stochasticDepth, stem: "cifar" },
+        dynamic: dynamicChoice(others),
+      }),
+  }),
+];
