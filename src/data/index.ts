@@ -14,11 +14,12 @@ export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile
 export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export { absoluteSource, defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
-export { readPickle } from "./pickle.js";
+export { readPickle, readPickles, refusing } from "./pickle.js";
 export {
   KnownGlobal,
   type PickleObject,
   type PickleRules,
+  pickleText,
   RebuiltObject,
   UnsupportedPickle,
 } from "./pickle-numpy.js";

@@ -32,9 +32,14 @@ export class KnownGlobal {
   constructor(readonly call: (args: readonly PickleObject[]) => PickleObject) {}
 }
 
-/** An object of another format than NumPy's, rebuilt by its rules; its state is never set. */
+/** An object of another format than that of data sets, rebuilt by its rules. */
 export abstract class RebuiltObject {
   abstract readonly kind: string;
+
+  /** Gives it its content, as `__setstate__` would; refused by default. */
+  setState(_state: PickleObject | undefined): void {
+    throw new UnsupportedPickle(`sets the state of a ${this.kind}`);
+  }
 }
 
 /** What the pickles of one format may name. */
@@ -93,6 +98,10 @@ export const NUMPY_BYTES: PickleRules = {
 export function setState(object: PickleObject | undefined, state: PickleObject | undefined): void {
   // An ordered dictionary's state is its attributes, of which none is a value of the dictionary.
   if (object instanceof ByteType || object instanceof Map) return;
+  if (object instanceof RebuiltObject) {
+    object.setState(state);
+    return;
+  }
   if (!(object instanceof NdArray) || !Array.isArray(state)) {
     throw new UnsupportedPickle("sets the state of something that is no NumPy array");
   }

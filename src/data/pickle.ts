@@ -24,13 +24,39 @@ export type { PickleObject } from "./pickle-numpy.js";
  * or ends too early
  */
 export function readPickle(bytes: Uint8Array, file: string, rules: PickleRules = NUMPY_BYTES): PickleObject {
-  const reader = new PickleReader(new PickleInput(bytes, file), rules);
+  return readPickles(bytes, file, 1, rules).values[0]!;
+}
+
+/**
+ * Reads pickles that follow one another, as {@link readPickle} does.
+ *
+ * @returns their values, and the number of bytes that they take
+ */
+export function readPickles(
+  bytes: Uint8Array,
+  file: string,
+  count: number,
+  rules: PickleRules,
+): { readonly values: readonly PickleObject[]; readonly end: number } {
+  const input = new PickleInput(bytes, file);
+  return refusing(file, rules, () => ({
+    values: Array.from({ length: count }, () => new PickleReader(input, rules).read()),
+    end: input.position,
+  }));
+}
+
+/**
+ * Says of a pickle that is refused in which file it is, and that nothing of it was run.
+ *
+ * @throws DataError where `read` throws UnsupportedPickle
+ */
+export function refusing<T>(file: string, { hint }: Pick<PickleRules, "hint">, read: () => T): T {
   try {
-    return reader.read();
+    return read();
   } catch (cause) {
     if (!(cause instanceof UnsupportedPickle)) throw cause;
     throw new DataError(`${file}: the pickle ${cause.message}`, {
-      hint: `Nothing of it was run. ${rules.hint}`,
+      hint: `Nothing of it was run. ${hint}`,
       cause,
     });
   }
@@ -153,6 +179,7 @@ const OPCODES: Readonly<Record<string, (reader: PickleReader, input: PickleInput
   B: (reader, input) => reader.push(input.take(input.uint32())),
   C: (reader, input) => reader.push(input.take(input.uint8())),
   "\x8e": (reader, input) => reader.push(input.take(input.uint64())),
+  "\x96": (reader, input) => reader.push(input.take(input.uint64())),
   V: (reader, input) => reader.push(rawUnicode(input.line())),
   X: (reader, input) => reader.push(utf8(input.take(input.uint32()))),
   "\x8c": (reader, input) => reader.push(utf8(input.take(input.uint8()))),

@@ -54,6 +54,7 @@ const forbidden = [
   ["src/train/b.ts", 'import "../cli/x.js";'],
   ["src/train/c.ts", 'import "../compare/x.js";'],
   ["src/runs/a.ts", 'import "../train/x.js";'],
+  ["src/weights/a.ts", 'import "../runs/x.js";'],
   ["src/infer/a.ts", 'import "../train/x.js";'],
   ["src/parity/a.ts", 'import "../infer/x.js";'],
   ["src/report/text/a.ts", 'import "../drawing/x.js";'],

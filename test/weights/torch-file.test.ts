@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeTorch } from "../../src/runs/torch-file.js";
+import { decodeTorch } from "../../src/weights/torch-file.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 
@@ -73,8 +73,9 @@ describe("decodeTorch", () => {
 
   it("refuses more tensors of one storage than a file accounts for", () => {
     const big = new Uint8Array(100_000);
-    const row = `${text("b")}${tensor(0, [250, 100], [100, 1])}`;
-    expect(() => decode(`\x80\x02}(${row.repeat(40)}u.`, big)).toThrow(/more than \d+ bytes together/);
+    const row = (n: number) => `${text(`b${n}`)}${tensor(0, [250, 100], [100, 1])}`;
+    const rows = Array.from({ length: 40 }, (_, n) => row(n)).join("");
+    expect(() => decode(`\x80\x02}(${rows}u.`, big)).toThrow(/more than \d+ bytes together/);
   });
 
   it("refuses compressed entries and archives cut short", () => {

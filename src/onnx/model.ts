@@ -1,0 +1,29 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { type ModelProto, ModelProtoSchema, type NodeProto, type TensorProto } from "onnx-buf";
+import { CheckpointError } from "../errors/index.js";
+
+/** A tensor of an ONNX model. */
+export type OnnxTensor = TensorProto;
+
+/** A node of an ONNX model. */
+export type OnnxNode = NodeProto;
+
+/**
+ * Reads the bytes of an ONNX model.
+ *
+ * @throws CheckpointError where they are none
+ */
+export function decodeModel(bytes: Uint8Array, source: string): ModelProto {
+  try {
+    const model = fromBinary(ModelProtoSchema, bytes);
+    if (model.graph !== undefined && model.opsetImport.length > 0) return model;
+  } catch (cause) {
+    throw new CheckpointError(`${source}: the ONNX model is damaged or cut short`, {
+      hint: "Get the file again.",
+      cause,
+    });
+  }
+  throw new CheckpointError(`${source}: not a whole ONNX model, it has no graph or no version of operators`, {
+    hint: "Get the file again.",
+  });
+}
