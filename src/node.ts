@@ -75,6 +75,14 @@ export { type AttentionState, type LayerReading, readAttention } from "./inspect
 export { attentionByClass } from "./inspect/attention-by-class.js";
 export { type AttentionFindings, writeAttention } from "./inspect/attention-report.js";
 export { type BenchOptions, type BenchResult, benchmark } from "./inspect/bench.js";
+export {
+  type Collapse,
+  type CollapseOptions,
+  collapseRun,
+  compareLatency,
+  exportCollapse,
+  type Latency,
+} from "./inspect/collapse.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./inspect/machine-rates.js";
 export { countPaperNetwork, PAPER_NETWORKS, type PaperNetwork, type PaperRow } from "./inspect/papers.js";
 export {

@@ -3,6 +3,7 @@ import type { Models } from "../flags/models.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
+import { defineCollapse } from "./collapse.js";
 import { defineCompare } from "./compare.js";
 import { defineEval } from "./eval.js";
 import { definePapers } from "./papers.js";
@@ -22,6 +23,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineEval,
   definePredict,
   defineAttention,
+  defineCollapse,
   defineCompare,
   defineReport,
   definePlot,
