@@ -21,7 +21,7 @@ const resample = await compile(prepareImages, [
 let [preparing, resampling, images] = [0, 0, 0];
 for (let number = 0; number < loader.batches; number++) {
   const begun = performance.now();
-  const batch = loader.batch(0, number);
+  const batch = await loader.batch(0, number);
   const prepared = performance.now();
   await resample(batch.images, batch.rows, batch.columns);
   preparing += prepared - begun;

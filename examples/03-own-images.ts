@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   generateShapes,
-  type ImageDataset,
+  type MemoryDataset,
   openData,
   openRun,
   parseTrainConfig,
@@ -21,7 +21,7 @@ const SIZE = 128;
 const CLASSES = ["circle", "cross", "star"];
 
 /** An image as a PNG: a data set holds colour planes, sharp takes pixels. */
-function png({ images, height, width }: ImageDataset, index: number): Sharp {
+function png({ images, height, width }: MemoryDataset, index: number): Sharp {
   const area = height * width;
   const planes = images.subarray(index * 3 * area, (index + 1) * 3 * area);
   const pixels = planes.map((_, at) => planes[(at % 3) * area + Math.floor(at / 3)]!);
@@ -29,7 +29,7 @@ function png({ images, height, width }: ImageDataset, index: number): Sharp {
 }
 
 /** Writes the images of some classes as `<folder>/<class>/<number>.png`. */
-async function writeImages(folder: string, dataset: ImageDataset): Promise<void> {
+async function writeImages(folder: string, dataset: MemoryDataset): Promise<void> {
   for (const [index, label] of dataset.labels.entries()) {
     const name = dataset.classes[label]!;
     if (!CLASSES.includes(name)) continue;

@@ -45,6 +45,7 @@ export {
   Tensor,
   type TensorData,
   type TensorOf,
+  type Tensors,
   type TensorType,
   verify,
   type WinogradProfile,
@@ -378,7 +379,6 @@ export {
   type RuntimeOptions,
   type StepResult,
   type TensorSpecs,
-  type Tensors,
   threadsOf,
   type WasmPaths,
 } from "./runtime/index.js";

@@ -15,18 +15,23 @@ export {
   BatchLoader,
   type BatchLoaderOptions,
   type Crop,
+  type Dataset,
   type DatasetPair,
   type Digests,
   type DownloadOptions,
   type DownloadProgress,
   defaultCacheFolder,
   downloadFile,
+  generatePositions,
   generateShapes,
   type ImageDataset,
   type ImageFit,
   type ImageFolderOptions,
   type ImageShape,
+  type ImageSource,
+  type Images,
   imageBytes,
+  type MemoryDataset,
   type NormalizationOptions,
   type OpenDataOptions,
   openData,
@@ -36,10 +41,18 @@ export {
   readCifarArchive,
   readImageFolder,
   readImages,
+  readPixels,
   resizeMatrix,
   type ShapesOptions,
   splitIndices,
+  streamImageFolder,
+  type TargetArrays,
+  type TargetDataset,
+  type TargetSource,
   takeIndices,
+  targetsOf,
+  taskOf,
+  type View,
 } from "./data/index.js";
 export {
   decodeSafetensors,
@@ -63,7 +76,7 @@ export type { ElementArrays } from "./files/safetensors-dtypes.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./infer/evaluate.js";
 export { type EvaluateRunOptions, evaluateRun } from "./infer/evaluate-run.js";
 export type { InferOptions } from "./infer/infer.js";
-export { type PredictOptions, predict, type RankedClass } from "./infer/predict.js";
+export { type PredictOptions, predict, predictions, type RankedClass } from "./infer/predict.js";
 export { fileSamples, type Pixels, predictedSamples, type Samples, testSamples } from "./infer/samples.js";
 export {
   type Ablation,
@@ -118,7 +131,6 @@ export { checkParity, type ParityOptions, type ParityResult } from "./parity/par
 export {
   type Alignment,
   type AttentionFigureOptions,
-  accuracySpec,
   attentionByClassSpec,
   attentionSpec,
   type ClassAttention,
@@ -141,6 +153,7 @@ export {
   type LayerAttention,
   lossSpec,
   type MarkdownTableOptions,
+  metricSpec,
   type PngOptions,
   type PredictedSample,
   type PredictionGridOptions,
@@ -156,6 +169,7 @@ export {
   renderPredictionGrid,
   renderReport,
   renderSvg,
+  resultColumns,
   standaloneSvg,
   type TableOptions,
   writeFigure,
@@ -177,6 +191,19 @@ export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-fi
 export { type OpenRun, openRun } from "./runs/open-run.js";
 export type { Interval } from "./statistics/interval.js";
 export type { PairedDifference } from "./statistics/paired.js";
+export {
+  type ClassificationOptions,
+  classification,
+  createTask,
+  type Mark,
+  type Metric,
+  type Prediction,
+  type Rows,
+  regression,
+  type Scored,
+  type Task,
+  type TaskOptions,
+} from "./tasks/index.js";
 export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";

@@ -5,7 +5,7 @@ import { parseTrainConfig, type TrainConfig } from "../runs/config.js";
 import type { RunDescription } from "../runs/description.js";
 
 /** A run that is to be compared, by its name. */
-export interface NamedRun extends Pick<RunDescription, "config" | "classes" | "dataFingerprint"> {
+export interface NamedRun extends Pick<RunDescription, "config" | "task" | "classes" | "dataFingerprint"> {
   readonly name: string;
 }
 
@@ -42,6 +42,11 @@ const CIFAR10_CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,t
 export function cautionsOf(runs: readonly NamedRun[]): string[] {
   const [first, ...others] = runs;
   return others.flatMap((other) => {
+    if (first!.task !== other.task) {
+      throw new CheckpointError(`${first!.name} learns ${first!.task}, ${other.name} learns ${other.task}`, {
+        hint: "compare runs of the same task",
+      });
+    }
     if (first!.classes.join("\0") !== other.classes.join("\0")) {
       throw new CheckpointError(`${first!.name} and ${other.name} were trained on different classes`, {
         hint: "compare runs of the same classes",

@@ -3,8 +3,8 @@ import { UsageError } from "../errors/index.js";
 import { ensureFolder, writeFileAtomically } from "../files/index.js";
 import { openRunData } from "../infer/run-data.js";
 import {
-  accuracySpec,
   lossSpec,
+  metricSpec,
   PUBLISHED_RESULTS,
   PUBLISHED_SOURCE,
   type ReportRun,
@@ -12,6 +12,7 @@ import {
 } from "../report/index.js";
 import { type OpenRun, openRun } from "../runs/open-run.js";
 import { installedVersions } from "../runs/versions.js";
+import type { Metric } from "../tasks/index.js";
 import { cautionsOf, repeatsPublished } from "./comparability.js";
 import { readCurves } from "./curves.js";
 import { drawFigure } from "./draw-figure.js";
@@ -20,6 +21,8 @@ import { runNames } from "./run-names.js";
 
 /** What {@link compareRuns} found. */
 export interface RunComparison {
+  /** The metric that tells the best epoch. */
+  readonly metric: Metric;
   /** The table's columns for each run, and more. */
   readonly runs: readonly ReportRun[];
   /** What makes the accuracies incomparable, a sentence for each; none where they can be compared. */
@@ -47,20 +50,22 @@ export async function compareRuns(folders: readonly string[], folder: string): P
     runs.push(await reportRun(folders[i]!, names[i]!, run, data));
     published &&= repeatsPublished(run, data);
   }
-  const { loss, accuracy } = await readCurves(folders);
+  const { task, loss, metric } = await readCurves(folders);
+  const best = task.metrics[task.best]!;
   const report = renderReport({
     title: [...new Set(runs.map(({ model }) => model))].join(" against "),
     date: new Date(),
+    metric: best,
     runs,
     cautions,
     figures: [
       await drawFigure(
-        (width) => lossSpec(loss, width),
+        (width) => lossSpec(loss, { y: task.lossTitle, ...width }),
         "Training and validation loss each epoch; the faint line is every tenth step.",
       ),
       await drawFigure(
-        (width) => accuracySpec(accuracy, width),
-        "Training and validation accuracy each epoch.",
+        (width) => metricSpec(best, metric, width),
+        `${best.title} each epoch, in training and validation.`,
       ),
     ],
     dataNotes: dataNotes(opened, names),
@@ -69,7 +74,7 @@ export async function compareRuns(folders: readonly string[], folder: string): P
   });
   await ensureFolder(folder);
   await writeFileAtomically(join(folder, "report.html"), report);
-  return { runs, cautions };
+  return { metric: best, runs, cautions };
 }
 
 /** A note on each set of data, with the runs that used it where there are several. */

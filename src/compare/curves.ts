@@ -1,40 +1,65 @@
 import { join } from "node:path";
-import { accuracySpec, type CurvePoint, lossSpec, type RunCurves, writeFigure } from "../report/index.js";
+import { CheckpointError } from "../errors/index.js";
+import { type CurvePoint, lossSpec, metricSpec, type RunCurves, writeFigure } from "../report/index.js";
+import { describeRun, isRun } from "../runs/description.js";
+import { createTask, type Task } from "../tasks/index.js";
 import { hasSharp } from "../util/sharp.js";
 import { readRunMetrics } from "./metrics.js";
 import { runNames } from "./run-names.js";
 
 /** The curves of runs, as figures take them. */
 export interface CurvesOfRuns {
+  /** What the runs learn. */
+  readonly task: Task;
   readonly loss: readonly RunCurves[];
-  readonly accuracy: readonly RunCurves[];
+  /** The metric that tells the best epoch. */
+  readonly metric: readonly RunCurves[];
 }
 
 /**
- * Draws the loss and accuracy of runs, several in one picture, as `curves-loss` and `curves-accuracy`,
- * `.svg` and `.png`, in `folder`, which is made where it is missing. Without sharp there are no PNGs.
+ * Draws the loss and the metric of runs, several in one picture, as `curves-loss` and, of a classification,
+ * `curves-accuracy`, `.svg` and `.png`, in `folder`, which is made where it is missing. Without sharp there are no
+ * PNGs.
  *
- * @throws CheckpointError if a run has no metrics
+ * @throws CheckpointError if a run has no metrics, or the runs learn different things
  */
 export async function writeCurves(runs: readonly string[], folder: string): Promise<void> {
-  const { loss, accuracy } = await readCurves(runs);
+  const { task, loss, metric } = await readCurves(runs);
+  const best = task.metrics[task.best]!;
   const endings = (await hasSharp()) ? ["svg", "png"] : ["svg"];
-  const files = (name: string) => endings.map((ending) => join(folder, `${name}.${ending}`));
-  await writeFigure(files("curves-loss"), lossSpec(loss));
-  await writeFigure(files("curves-accuracy"), accuracySpec(accuracy));
+  const files = (name: string) => endings.map((ending) => join(folder, `curves-${name}.${ending}`));
+  await writeFigure(files("loss"), lossSpec(loss, { y: task.lossTitle }));
+  await writeFigure(files(best.title.toLowerCase().replaceAll(" ", "-")), metricSpec(best, metric));
 }
 
 /** Reads the curves of runs: what was logged for each epoch, and the losses within, each run under a name of its own. */
 export async function readCurves(runs: readonly string[]): Promise<CurvesOfRuns> {
   const names = runNames(runs);
-  const curves = await Promise.all(runs.map(curvesOf));
+  const tasks = await Promise.all(runs.map(taskOfRun));
+  const [task] = tasks;
+  const other = tasks.findIndex(({ name }) => name !== task!.name);
+  if (other > 0) {
+    throw new CheckpointError(
+      `${names[0]} learns ${task!.name}, ${names[other]} learns ${tasks[other]!.name}`,
+      { hint: "draw runs of the same task together" },
+    );
+  }
+  const curves = await Promise.all(runs.map((run) => curvesOf(run, task!)));
   return {
+    task: task!,
     loss: curves.map(({ loss, trace }, i) => ({ name: names[i]!, points: loss, trace })),
-    accuracy: curves.map(({ accuracy }, i) => ({ name: names[i]!, points: accuracy })),
+    metric: curves.map(({ metric }, i) => ({ name: names[i]!, points: metric })),
   };
 }
 
-async function curvesOf(run: string) {
+/** What a run learns; a folder with metrics alone is taken for a classification. */
+async function taskOfRun(run: string): Promise<Task> {
+  if (!isRun(run)) return createTask("classification");
+  const { task, config } = await describeRun(run);
+  return createTask(task, config);
+}
+
+async function curvesOf(run: string, { best }: Task) {
   const { steps, epochs } = await readRunMetrics(run);
   const stepsPerEpoch = epochs[0] ? epochs[0].step / epochs[0].epoch : 1;
   return {
@@ -49,9 +74,9 @@ async function curvesOf(run: string) {
       { epoch, value: trainLoss, set: "train" },
       { epoch, value: valLoss, set: "validation" },
     ]),
-    accuracy: epochs.flatMap(({ epoch, trainAccuracy, valAccuracy }): CurvePoint[] => [
-      { epoch, value: trainAccuracy, set: "train" },
-      { epoch, value: valAccuracy, set: "validation" },
+    metric: epochs.flatMap(({ epoch, trainMetrics, valMetrics }): CurvePoint[] => [
+      ...(best in trainMetrics ? [{ epoch, value: trainMetrics[best]!, set: "train" } as const] : []),
+      { epoch, value: valMetrics[best]!, set: "validation" },
     ]),
   };
 }

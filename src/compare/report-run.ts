@@ -1,11 +1,13 @@
 import type { DatasetPair } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
 import { evaluateRun } from "../infer/evaluate-run.js";
-import { predict } from "../infer/predict.js";
+import { predictions } from "../infer/predict.js";
 import { predictedSamples, testSamples } from "../infer/samples.js";
 import { type ConfigValue, type PredictionTile, predictionTiles, type ReportRun } from "../report/index.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
+import type { EpochMetrics } from "../runs/metrics.js";
 import type { OpenRun } from "../runs/open-run.js";
+import { createTask } from "../tasks/index.js";
 import { elementCount } from "../util/shape.js";
 import { hasSharp } from "../util/sharp.js";
 import { readRunMetrics } from "./metrics.js";
@@ -29,34 +31,34 @@ export async function reportRun(
   if (epochs.length === 0) {
     throw new CheckpointError(`${folder} has no finished epoch`, { hint: "train it further with --resume" });
   }
-  const best = epochs.reduce((a, b) =>
-    b.valAccuracy > a.valAccuracy || Number.isNaN(a.valAccuracy) ? b : a,
-  );
   const { config, model } = run;
   const attention = await reportAttention(folder, run, epochs);
+  const task = createTask(run.task, config);
+  const sign = task.metrics[task.best]!.better === "higher" ? 1 : -1;
+  const goodness = ({ valMetrics }: EpochMetrics) => sign * valMetrics[task.best]!;
+  const best = epochs.reduce((a, b) => (goodness(b) > goodness(a) || Number.isNaN(goodness(a)) ? b : a));
   const { imagesPerSecond } = await evaluateRun(run, { ...runtimeOptions(config), data });
   return {
     name,
     model: config.model,
-    trainAccuracy: best.trainAccuracy,
-    validationAccuracy: best.valAccuracy,
+    train: best.trainMetrics[task.best] ?? Number.NaN,
+    validation: best.valMetrics[task.best]!,
     parameters: model.namedParameters().reduce((total, [, { shape }]) => total + elementCount(shape), 0),
     imagesPerSecond,
     bestEpoch: best.epoch,
     epochs: epochs.length,
     chosenOn: config.valSplit > 0 ? "validation split" : "test set",
     config: configValues(config),
-    predictions: await predictions(run, data),
+    predictions: await testTiles(run, data),
     ...(attention && { attention }),
   };
 }
 
-/** Test images with the classes that a run predicts; none where they cannot be drawn. */
-async function predictions(run: OpenRun, data: DatasetPair): Promise<PredictionTile[]> {
+/** Test images with what a run says of them; none where they cannot be drawn. */
+async function testTiles(run: OpenRun, data: DatasetPair): Promise<PredictionTile[]> {
   if (!(await hasSharp())) return [];
   const samples = await testSamples(run, SHOWN_IMAGES, data);
-  const ranked = await predict(run, samples, { top: 1 });
-  return predictionTiles(predictedSamples(samples, ranked));
+  return predictionTiles(predictedSamples(samples, await predictions(run, samples)));
 }
 
 /** A configuration on one level, without what was left open. */

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import { RandomStream } from "../util/random.js";
 import { type BandedMatrix, resizeBands, writeProduct } from "./resample.js";
+import type { View } from "./view.js";
 
 export { resizeMatrix } from "./resample.js";
 
@@ -104,7 +105,7 @@ export class Augmentation {
   }
 
   /**
-   * Writes the matrices of one image.
+   * Writes the matrices of one image, and tells what they make of it.
    *
    * @param rows [any, imageSize, height]
    * @param columns [any, imageSize, width]
@@ -117,12 +118,14 @@ export class Augmentation {
     rows: Float32Array,
     columns: Float32Array,
     position: number,
-  ): void {
+  ): View {
     const { top, left, height, width, flip } = this.crop(seed, epoch, index);
     const rowsAt = position * this.imageSize * this.height;
     const columnsAt = position * this.imageSize * this.width;
     writeProduct(this.#fromLength(height), this.#vertical, top, this.height, rows, rowsAt, false);
     writeProduct(this.#fromLength(width), this.#horizontal, left, this.width, columns, columnsAt, flip);
+    const { resize } = this;
+    return { left: left / resize, top: top / resize, width: width / resize, height: height / resize, flip };
   }
 
   #fromLength(length: number): BandedMatrix {

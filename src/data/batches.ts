@@ -1,8 +1,11 @@
 import { UsageError } from "../errors/index.js";
+import { allocate } from "../ir/index.js";
 import { RandomStream } from "../util/random.js";
+import { elementCount } from "../util/shape.js";
 import { Augmentation, type AugmentationOptions } from "./augment.js";
-import { type ImageDataset, imageBytes } from "./dataset.js";
+import { type Dataset, readPixels, type TargetArrays, type TargetSource, targetsOf } from "./dataset.js";
 import { resizeMatrix } from "./resample.js";
+import { WHOLE_VIEW } from "./view.js";
 
 /** What one step is fed with: bytes, and the matrices that resample them in the graph. */
 export interface Batch {
@@ -12,8 +15,8 @@ export interface Batch {
   readonly rows: Float32Array;
   /** [B, S, w]; [1, S, w] without augmentation. */
   readonly columns: Float32Array;
-  /** Labels: [B] */
-  readonly targets: BigInt64Array;
+  /** What is to be learned of them, by name: [B, …]; labels are `targets`, [B]. */
+  readonly targets: TargetArrays;
   /** How many images are real; those after them repeat the batch from its start. */
   readonly count: number;
   /** Where in the data set the images are: [B] */
@@ -40,7 +43,7 @@ interface Buffers {
   readonly images: Uint8Array;
   readonly rows: Float32Array;
   readonly columns: Float32Array;
-  readonly targets: BigInt64Array;
+  readonly targets: TargetArrays;
   readonly indices: Uint32Array;
 }
 
@@ -50,7 +53,7 @@ interface Buffers {
  *
  * @example
  * const loader = new BatchLoader(train, { indices: allIndices(train.length), batchSize: 128, seed: 42 });
- * for (let number = 0; number < loader.batches; number++) step(loader.batch(epoch, number));
+ * for (let number = 0; number < loader.batches; number++) await step(await loader.batch(epoch, number));
  */
 export class BatchLoader {
   /** Batches in an epoch. */
@@ -63,6 +66,7 @@ export class BatchLoader {
   readonly #seed: number;
   readonly #shuffle: boolean;
   readonly #augmentation: Augmentation | undefined;
+  readonly #targets: TargetSource;
   readonly #buffers: readonly [Buffers, Buffers];
   #next: 0 | 1 = 0;
   #epoch = -1;
@@ -70,7 +74,7 @@ export class BatchLoader {
 
   /** @throws UsageError if the batch size is not a positive integer or there is no batch at all */
   constructor(
-    readonly dataset: ImageDataset,
+    readonly dataset: Dataset,
     options: BatchLoaderOptions,
   ) {
     const { indices, batchSize, seed, imageSize = 128, augmentation = {}, shuffle = true } = options;
@@ -100,6 +104,7 @@ export class BatchLoader {
     const { height, width } = dataset;
     this.#augmentation =
       augmentation === "none" ? undefined : new Augmentation(height, width, { ...augmentation, imageSize });
+    this.#targets = targetsOf(dataset);
     this.#buffers = [this.#allocate(), this.#allocate()];
   }
 
@@ -107,8 +112,9 @@ export class BatchLoader {
    * The batch of that number, 0 … `batches` − 1; valid until the second call after this one.
    *
    * @throws UsageError if there is no such batch
+   * @throws DataError if an image that is read when it is needed cannot be read
    */
-  batch(epoch: number, number: number): Batch {
+  async batch(epoch: number, number: number): Promise<Batch> {
     if (!(Number.isInteger(number) && number >= 0 && number < this.batches)) {
       throw new UsageError(`there is no batch ${number}; an epoch has ${this.batches}`);
     }
@@ -117,10 +123,14 @@ export class BatchLoader {
     this.#next = this.#next === 0 ? 1 : 0;
     const start = number * this.batchSize;
     const count = Math.min(this.batchSize, this.#order.length - start);
+    const { images, rows, columns, targets, indices } = buffers;
     for (let i = 0; i < this.batchSize; i++) {
-      buffers.indices[i] = this.#order[start + (i % count)]!;
-      this.#fill(buffers, epoch, i);
+      const index = this.#order[start + (i % count)]!;
+      indices[i] = index;
+      const view = this.#augmentation?.write(this.#seed, epoch, index, rows, columns, i) ?? WHOLE_VIEW;
+      this.#targets.write(index, view, targets, i);
     }
+    await readPixels(this.dataset, indices, images);
     return { ...buffers, count };
   }
 
@@ -132,7 +142,12 @@ export class BatchLoader {
       images: new Uint8Array(batchSize * 3 * height * width),
       rows: augmented ? new Float32Array(batchSize * imageSize * height) : resizeMatrix(height, imageSize),
       columns: augmented ? new Float32Array(batchSize * imageSize * width) : resizeMatrix(width, imageSize),
-      targets: new BigInt64Array(batchSize),
+      targets: Object.fromEntries(
+        Object.entries(this.#targets.specs).map(([name, { dtype, shape }]) => [
+          name,
+          allocate(dtype, batchSize * elementCount(shape)),
+        ]),
+      ),
       indices: new Uint32Array(batchSize),
     };
   }
@@ -142,13 +157,5 @@ export class BatchLoader {
     const permutation = new RandomStream(this.#seed, "shuffle", epoch).permutation(this.#indices.length);
     this.#order = permutation.map((position) => this.#indices[position]!);
     this.#epoch = epoch;
-  }
-
-  #fill({ images, rows, columns, targets, indices }: Buffers, epoch: number, position: number): void {
-    const index = indices[position]!;
-    const bytes = imageBytes(this.dataset);
-    images.set(this.dataset.images.subarray(index * bytes, (index + 1) * bytes), position * bytes);
-    targets[position] = BigInt(this.dataset.labels[index]!);
-    this.#augmentation?.write(this.#seed, epoch, index, rows, columns, position);
   }
 }

@@ -8,7 +8,7 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { createGunzip } from "node:zlib";
 import { createTarDecoder } from "modern-tar";
 import { DataError } from "../errors/index.js";
-import type { DatasetPair, ImageDataset } from "./dataset.js";
+import type { DatasetPair, MemoryDataset } from "./dataset.js";
 import { type PickleObject, readPickle } from "./pickle.js";
 import { NdArray, pickleText } from "./pickle-numpy.js";
 
@@ -42,7 +42,7 @@ interface Batch {
  * The archive is unpacked as a stream and never written to disk; its md5 is the fingerprint of the pair.
  * An archive that is damaged, cut short or holds something else is a `DataError` naming the file.
  */
-export async function readCifarArchive(path: string): Promise<DatasetPair> {
+export async function readCifarArchive(path: string): Promise<DatasetPair<MemoryDataset>> {
   const hash = createHash("md5");
   const members = await readMembers(path, hash).catch((cause: unknown) => {
     throw cause instanceof DataError ? inArchive(path, cause) : unpackingError(path, cause);
@@ -119,7 +119,7 @@ async function readBody(name: string, size: number, body: ReadableStream<Uint8Ar
   return content;
 }
 
-type Halves = Pick<DatasetPair, "train" | "test">;
+type Halves = Pick<DatasetPair<MemoryDataset>, "train" | "test">;
 
 function fromPickles(members: ReadonlyMap<string, Uint8Array>): Halves {
   const meta = dictionary(members, "batches.meta");
@@ -208,7 +208,7 @@ function checkBatch(name: string, { labels }: Batch, classes: number, expected: 
   }
 }
 
-function dataset(part: string, classes: readonly string[], batches: readonly Batch[]): ImageDataset {
+function dataset(part: string, classes: readonly string[], batches: readonly Batch[]): MemoryDataset {
   const length = batches.reduce((sum, batch) => sum + batch.labels.length, 0);
   const images = new Uint8Array(length * PIXELS);
   const labels = new Int32Array(length);

@@ -1,26 +1,73 @@
 import { UsageError } from "../errors/index.js";
+import type { DType, TensorData } from "../ir/index.js";
 import { RandomStream } from "../util/random.js";
+import type { View } from "./view.js";
 
-/** Labelled colour images of one size, held in memory as bytes. */
-export interface ImageDataset {
+/** Images that are read when they are needed, such as files too many for the memory. */
+export interface ImageSource {
+  /**
+   * Writes the bytes of images, one after the other.
+   *
+   * @param into uint8 [indices, 3, height, width]
+   */
+  readonly read: (indices: Uint32Array, into: Uint8Array) => void | Promise<void>;
+}
+
+/** Colour images of one size. */
+export interface Images {
   readonly name: string;
-  /** Class names, by label. */
+  /** What a network's outputs stand for: class names by label, or names of values. */
   readonly classes: readonly string[];
   /** Number of images. */
   readonly length: number;
   readonly height: number;
   readonly width: number;
-  /** Pixels 0 … 255, red, green and blue planes: [length, 3, height, width]. */
-  readonly images: Uint8Array;
+  /** Pixels 0 … 255, red, green and blue planes: [length, 3, height, width], or where to read them from. */
+  readonly images: Uint8Array | ImageSource;
+}
+
+/** Images of which each has a class. */
+export interface ImageDataset extends Images {
   /** Index into `classes`: [length]. */
   readonly labels: Int32Array;
 }
 
+/** A labelled data set that is held in memory. */
+export interface MemoryDataset extends ImageDataset {
+  readonly images: Uint8Array;
+}
+
+/** Arrays by name. */
+export type TargetArrays = Readonly<Record<string, TensorData>>;
+
+/** What is to be learned of images, where that is no class. */
+export interface TargetSource {
+  /** What is fed for each image, by name: a row of this shape. */
+  readonly specs: Readonly<Record<string, { readonly dtype: DType; readonly shape: readonly number[] }>>;
+  /**
+   * Writes the targets of an image as they are in a view of it: what has a place in the image moves along.
+   *
+   * @param into arrays of rows, by name
+   * @param position the row to write
+   */
+  readonly write: (index: number, view: View, into: TargetArrays, position: number) => void;
+}
+
+/** Images with targets of any kind. */
+export interface TargetDataset extends Images {
+  /** Name of the task that its targets are for. */
+  readonly task: string;
+  readonly targets: TargetSource;
+}
+
+/** Images, and what is to be learned of them. */
+export type Dataset = ImageDataset | TargetDataset;
+
 /** A training and a test set of the same classes and image size. */
-export interface DatasetPair {
+export interface DatasetPair<Part extends Dataset = Dataset> {
   readonly name: string;
-  readonly train: ImageDataset;
-  readonly test: ImageDataset;
+  readonly train: Part;
+  readonly test: Part;
   /** Tells whether two runs saw the same data. */
   readonly fingerprint: string;
   /** Anything a reader of results must know about the data. */
@@ -29,8 +76,37 @@ export interface DatasetPair {
   readonly notices?: readonly string[];
 }
 
+/** Name of the task that a data set is for. */
+export function taskOf(dataset: Dataset): string {
+  return "labels" in dataset ? "classification" : dataset.task;
+}
+
+/** The targets of a data set: those of labelled images are `targets`, int64 labels. */
+export function targetsOf(dataset: Dataset): TargetSource {
+  if (!("labels" in dataset)) return dataset.targets;
+  return {
+    specs: { targets: { dtype: "int64", shape: [] } },
+    write: (index, _view, { targets }, position) => {
+      targets![position] = BigInt(dataset.labels[index]!);
+    },
+  };
+}
+
+/** Writes the bytes of some images: uint8 [indices, 3, height, width]. */
+export function readPixels(
+  { images, height, width }: Pick<Images, "images" | "height" | "width">,
+  indices: Uint32Array,
+  into: Uint8Array,
+): void | Promise<void> {
+  if (!(images instanceof Uint8Array)) return images.read(indices, into);
+  const bytes = imageBytes({ height, width });
+  for (const [position, index] of indices.entries()) {
+    into.set(images.subarray(index * bytes, (index + 1) * bytes), position * bytes);
+  }
+}
+
 /** Bytes of one image, all three planes. */
-export function imageBytes({ height, width }: Pick<ImageDataset, "height" | "width">): number {
+export function imageBytes({ height, width }: Pick<Images, "height" | "width">): number {
   return 3 * height * width;
 }
 

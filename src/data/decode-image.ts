@@ -58,27 +58,74 @@ export async function decodeImage(
   images: Uint8Array,
   index: number,
 ): Promise<DecodedImage> {
-  const sharp = await loadSharp();
   try {
-    const content = await readRegularFile(path, FILE_LIMIT, checkFormat);
-    const { width, height } = await sharp(content, { limitInputPixels: false }).metadata();
-    if (width * height > PIXEL_LIMIT) {
-      throw new DataError(`${width}×${height} pixels, more than the ${PIXEL_LIMIT} that are decoded`, {
-        hint: "Scale the image down.",
-      });
-    }
-    const { data, info } = await sharp(content)
-      .autoOrient()
-      .resize(size, size, { fit: SHARP_FIT[fit], kernel: "linear" })
-      .removeAlpha()
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    writePlanes(data, info.channels, images.subarray(index * 3 * size * size, (index + 1) * 3 * size * size));
-    return { digest: createHash("sha256").update(content).digest("hex"), oblong: width !== height };
+    const { content, ...image } = await readImageFile(path);
+    await writePixels(content, { size, fit }, images, index);
+    return image;
   } catch (cause) {
     throw unreadable(path, cause);
   }
+}
+
+/**
+ * Decodes an image file that {@link inspectImage} has seen. It is opened by the decoder's own threads, so that many
+ * can be decoded while this one is busy.
+ *
+ * @throws DataError naming the file, if it is gone or was damaged since
+ */
+export async function decodeKnownImage(
+  path: string,
+  shape: ImageShape,
+  images: Uint8Array,
+  index: number,
+): Promise<void> {
+  await writePixels(path, shape, images, index).catch((cause) => {
+    throw unreadable(path, cause);
+  });
+}
+
+/**
+ * Looks at an image file without decoding it.
+ *
+ * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, or too large
+ */
+export async function inspectImage(path: string): Promise<DecodedImage> {
+  try {
+    const { content: _, ...image } = await readImageFile(path);
+    return image;
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+async function readImageFile(path: string): Promise<DecodedImage & { readonly content: Buffer }> {
+  const sharp = await loadSharp();
+  const content = await readRegularFile(path, FILE_LIMIT, checkFormat);
+  const { width, height } = await sharp(content, { limitInputPixels: false }).metadata();
+  if (width * height > PIXEL_LIMIT) {
+    throw new DataError(`${width}×${height} pixels, more than the ${PIXEL_LIMIT} that are decoded`, {
+      hint: "Scale the image down.",
+    });
+  }
+  const digest = createHash("sha256").update(content).digest("hex");
+  return { content, digest, oblong: width !== height };
+}
+
+async function writePixels(
+  source: string | Buffer,
+  { size, fit = "stretch" }: ImageShape,
+  images: Uint8Array,
+  index: number,
+): Promise<void> {
+  const sharp = await loadSharp();
+  const { data, info } = await sharp(source)
+    .autoOrient()
+    .resize(size, size, { fit: SHARP_FIT[fit], kernel: "linear" })
+    .removeAlpha()
+    .toColourspace("srgb")
+    .raw({ depth: "uchar" })
+    .toBuffer({ resolveWithObject: true });
+  writePlanes(data, info.channels, images.subarray(index * 3 * size * size, (index + 1) * 3 * size * size));
 }
 
 /** Grey pixels make three equal planes. */
@@ -91,10 +138,9 @@ function writePlanes(pixels: Uint8Array, channels: number, planes: Uint8Array): 
 }
 
 function unreadable(path: string, cause: unknown): DataError {
-  const { message, code, hint } = cause as NodeJS.ErrnoException & DyconvErrorOptions;
-  const reason = code === "ENOENT" ? "no such file" : message.replace(`${path}: `, "").replace(/\s+$/, "");
-  const advice = existsSync(path)
-    ? "Replace the file, or leave it out."
-    : "Check the path for a typing error.";
+  const { message, hint } = cause as Error & DyconvErrorOptions;
+  const isThere = existsSync(path);
+  const reason = !isThere ? "no such file" : message.replace(`${path}: `, "").replace(/\s+$/, "");
+  const advice = isThere ? "Replace the file, or leave it out." : "Check the path for a typing error.";
   return new DataError(`${path}: the image cannot be read (${reason})`, { hint: hint ?? advice, cause });
 }

@@ -1,19 +1,14 @@
 /** A folder of images, one subfolder a class, as torchvision's `ImageFolder` reads it. */
 
-import { createHash } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { DataError } from "../errors/index.js";
-import type { DatasetPair, ImageDataset } from "./dataset.js";
-import { type DecodedImage, decodeImage, type ImageShape } from "./decode-image.js";
-import { findLayout, type ImageFile, LAYOUT_HINT } from "./folder-layout.js";
-import { gigabytes, machineMemory } from "./machine-memory.js";
-import { mapBounded } from "./map-bounded.js";
+import type { DatasetPair, ImageDataset, ImageSource, Images, MemoryDataset } from "./dataset.js";
+import type { ImageShape } from "./decode-image.js";
+import { type FolderLayout, findLayout, type ImageFile, LAYOUT_HINT } from "./folder-layout.js";
+import { isLarge, type OpenedPixels, pixelsInMemory, pixelsOnDisk } from "./image-files.js";
 
 /** How images are stored. */
 export interface ImageFolderOptions extends ImageShape {}
-
-/** Unreadable images that are named; of more, the number is given. */
-const NAMED = 5;
 
 /**
  * Reads an image folder into memory, resized to squares. Classes are the sorted subfolders of `train/`, or of
@@ -24,88 +19,66 @@ const NAMED = 5;
  *
  * @throws DataError if a class has no image, an image cannot be read, or all together do not fit into memory
  */
-export async function readImageFolder(path: string, shape: ImageFolderOptions): Promise<DatasetPair> {
-  const { classes, train, test, notices } = await findLayout(path);
-  if (train.length === 0 || test.length === 0) {
-    throw new DataError(`${path}: ${train.length} training and ${test.length} test images are too few`, {
-      hint: LAYOUT_HINT,
-    });
-  }
-  checkMemory(path, train.length + test.length, shape.size);
-  const files = [...train, ...test];
-  const images = new Uint8Array(files.length * 3 * shape.size ** 2);
-  const decoded = await decodeAll(files, shape, images);
+export async function readImageFolder(
+  path: string,
+  shape: ImageFolderOptions,
+): Promise<DatasetPair<MemoryDataset>> {
+  const layout = await folderLayout(path);
+  return pairOf(path, shape, layout, await pixelsInMemory(layout, shape));
+}
 
+/**
+ * As {@link readImageFolder}, but the images stay on disk, and are decoded when a batch needs them: for data sets
+ * larger than the memory. Every file is looked at once to begin with; pixels and fingerprint are the same.
+ *
+ * @throws DataError if a class has no image, or an image cannot be read
+ */
+export async function streamImageFolder(
+  path: string,
+  shape: ImageFolderOptions,
+): Promise<DatasetPair<ImageDataset & { readonly images: ImageSource }>> {
+  const layout = await folderLayout(path);
+  return pairOf(path, shape, layout, await pixelsOnDisk(layout, shape));
+}
+
+/** Reads an image folder into memory, or streams it where it would take more than half of the memory. */
+export async function openImageFolder(
+  path: string,
+  shape: ImageFolderOptions,
+): Promise<DatasetPair<ImageDataset>> {
+  const open = isLarge(await folderLayout(path), shape) ? streamImageFolder : readImageFolder;
+  return open(path, shape);
+}
+
+async function folderLayout(path: string): Promise<FolderLayout> {
+  const layout = await findLayout(path);
+  const { train, test } = layout;
+  if (train.length > 0 && test.length > 0) return layout;
+  throw new DataError(`${path}: ${train.length} training and ${test.length} test images are too few`, {
+    hint: LAYOUT_HINT,
+  });
+}
+
+function pairOf<Pixels extends Images["images"]>(
+  path: string,
+  { size }: ImageShape,
+  { classes, train, test, notices }: FolderLayout,
+  pixels: OpenedPixels<Pixels>,
+): DatasetPair<ImageDataset & { readonly images: Pixels }> {
   const name = basename(resolve(path));
-  const part = (which: string, start: number, members: readonly ImageFile[]): ImageDataset => ({
+  const part = (which: "train" | "test", members: readonly ImageFile[]) => ({
     name: `${name} ${which}`,
     classes,
     length: members.length,
-    height: shape.size,
-    width: shape.size,
-    images: images.subarray(start * 3 * shape.size ** 2, (start + members.length) * 3 * shape.size ** 2),
+    ...{ height: size, width: size },
+    images: pixels[which],
     labels: Int32Array.from(members, ({ label }) => label),
   });
   return {
     name,
-    train: part("train", 0, train),
-    test: part("test", train.length, test),
-    fingerprint: fingerprint(shape, train, test, decoded),
-    notices: [...notices, resizedNotice(shape, decoded)],
+    train: part("train", train),
+    test: part("test", test),
+    fingerprint: pixels.fingerprint,
+    notices: [...notices, ...pixels.notices],
   };
-}
-
-function checkMemory(path: string, count: number, size: number): void {
-  const bytes = count * 3 * size ** 2;
-  const available = machineMemory();
-  if (bytes < available) return;
-  throw new DataError(
-    `${path}: ${count} images of ${size}×${size} pixels take ${gigabytes(bytes)}, and the machine has ${gigabytes(available)}`,
-    { hint: "Train on fewer images, or on smaller ones." },
-  );
-}
-
-async function decodeAll(
-  files: readonly ImageFile[],
-  shape: ImageShape,
-  images: Uint8Array,
-): Promise<readonly DecodedImage[]> {
-  const failures: DataError[] = [];
-  const decoded = await mapBounded(files, ({ path }, i) =>
-    decodeImage(path, shape, images, i).catch((error: unknown) => {
-      if (!(error instanceof DataError)) throw error;
-      failures.push(error);
-      return undefined;
-    }),
-  );
-  const [first, ...others] = failures;
-  if (first === undefined) return decoded as DecodedImage[];
-  if (others.length === 0) throw first;
-  const lines = failures.slice(0, NAMED).map(({ message }) => `  ${message}`);
-  if (failures.length > NAMED) lines.push(`  and ${failures.length - NAMED} more`);
-  throw new DataError(`${failures.length} of ${files.length} images cannot be read:\n${lines.join("\n")}`, {
-    hint: "Replace these files, or leave them out.",
-  });
-}
-
-function fingerprint(
-  { size, fit = "stretch" }: ImageShape,
-  train: readonly ImageFile[],
-  test: readonly ImageFile[],
-  decoded: readonly DecodedImage[],
-): string {
-  const hash = createHash("sha256").update(fit === "stretch" ? `${size}\n` : `${size} ${fit}\n`);
-  [...train, ...test].forEach(({ key }, i) => {
-    const part = i < train.length ? "train" : "test";
-    hash.update(`${part}/${key} ${decoded[i]!.digest}\n`);
-  });
-  return hash.digest("hex");
-}
-
-function resizedNotice({ size, fit = "stretch" }: ImageShape, decoded: readonly DecodedImage[]): string {
-  const oblong = decoded.filter((image) => image.oblong).length;
-  const all = `images are resized to ${size}×${size} pixels`;
-  if (oblong === 0) return all;
-  const what = fit === "stretch" ? "stretched" : "cropped about their middle";
-  return `${all}; ${oblong} of ${decoded.length} are not square and are ${what}`;
 }

@@ -3,15 +3,25 @@ export { type Batch, BatchLoader, type BatchLoaderOptions } from "./batches.js";
 export { readCifarArchive } from "./cifar-archive.js";
 export {
   allIndices,
+  type Dataset,
   type DatasetPair,
   type ImageDataset,
+  type ImageSource,
+  type Images,
   imageBytes,
+  type MemoryDataset,
+  readPixels,
   splitIndices,
+  type TargetArrays,
+  type TargetDataset,
+  type TargetSource,
   takeIndices,
+  targetsOf,
+  taskOf,
 } from "./dataset.js";
 export type { ImageFit, ImageShape } from "./decode-image.js";
 export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
-export { type ImageFolderOptions, readImageFolder } from "./image-folder.js";
+export { type ImageFolderOptions, readImageFolder, streamImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export { absoluteSource, defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
 export { readPickle, readPickles, refusing } from "./pickle.js";
@@ -23,5 +33,7 @@ export {
   RebuiltObject,
   UnsupportedPickle,
 } from "./pickle-numpy.js";
+export { Prefetch } from "./prefetch.js";
 export { type ReadImages, type ReadImagesOptions, readImages } from "./read-images.js";
-export { generateShapes, type ShapesOptions } from "./shapes.js";
+export { generatePositions, generateShapes, type ShapesOptions } from "./shapes.js";
+export { pointInView, pointPairs, type View, WHOLE_VIEW } from "./view.js";

@@ -6,11 +6,12 @@ import { join, resolve } from "node:path";
 import { DataError, UsageError } from "../errors/index.js";
 import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
 import type { DatasetPair } from "./dataset.js";
-import type { ImageFit } from "./decode-image.js";
+import type { ImageFit, ImageShape } from "./decode-image.js";
 import { type Digests, type DownloadProgress, downloadFile } from "./download.js";
 import { listFolder } from "./folder-listing.js";
-import { readImageFolder } from "./image-folder.js";
-import { generateShapes } from "./shapes.js";
+import { openImageFolder } from "./image-folder.js";
+import { generatePositions, generateShapes, type ShapesOptions } from "./shapes.js";
+import { isValueFolder, readValueFolder } from "./value-folder.js";
 
 /** Options of {@link openData}. */
 export interface OpenDataOptions {
@@ -35,16 +36,22 @@ const CIFAR10: Digests = {
   sha256: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 };
 
+/** Data that are made on the spot, by name. */
+const GENERATED: Readonly<Record<string, (options: ShapesOptions) => DatasetPair>> = {
+  shapes: generateShapes,
+  positions: generatePositions,
+};
+
 const HINT =
-  "Give shapes, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, or an image folder with <class>/*.png or train/<class>/*.png.";
+  "Give shapes, positions, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, an image folder with <class>/*.png or train/<class>/*.png, or a folder with metadata.jsonl beside its images.";
 
 /**
- * Opens `shapes` (generated), `cifar10` (cached, else downloaded), a CIFAR-10 archive, a folder with such an
- * archive in it, or an image folder. Images of a folder are stored two pixels larger than `imageSize`, to
- * leave room for random crops.
+ * Opens `shapes` or `positions` (generated), `cifar10` (cached, else downloaded), a CIFAR-10 archive, a folder with
+ * such an archive in it, an image folder, or a folder of images with values in `metadata.jsonl`. Images of a folder
+ * are stored two pixels larger than `imageSize`, to leave room for random crops.
  */
 export async function openData(source: string, options: OpenDataOptions = {}): Promise<DatasetPair> {
-  if (source === "shapes") return generateShapes({ seed: options.seed ?? 0 });
+  if (Object.hasOwn(GENERATED, source)) return GENERATED[source]!({ seed: options.seed ?? 0 });
   if (source === "cifar10") return openCifar10(options);
   const found = await stat(source).catch(() => undefined);
   if (found?.isFile() && /\.(tar\.gz|tgz)$/i.test(source)) return readCifarArchive(source);
@@ -52,18 +59,24 @@ export async function openData(source: string, options: OpenDataOptions = {}): P
     const inside = await readdir(source);
     const archive = ARCHIVES.find((name) => inside.includes(name));
     if (archive !== undefined) return readCifarArchive(join(source, archive));
+    if (await isValueFolder(source)) return readValueFolder(source, shapeOf(options));
     const { folders } = await listFolder(source);
     if (folders.length > 0) {
-      return readImageFolder(source, { size: (options.imageSize ?? 128) + 2, fit: options.imageFit });
+      return openImageFolder(source, shapeOf(options));
     }
   }
   const reason = found === undefined ? "no such data set, file or folder" : "no data set in a known layout";
   throw new UsageError(`${source}: ${reason}`, { hint: HINT });
 }
 
+/** Images of a folder are stored two pixels larger than crops, which leaves room for random ones. */
+function shapeOf({ imageSize = 128, imageFit }: OpenDataOptions): ImageShape {
+  return { size: imageSize + 2, fit: imageFit };
+}
+
 /** A data source that means the same in every working directory: names as they are, paths from the root. */
 export function absoluteSource(source: string): string {
-  return source === "shapes" || source === "cifar10" ? source : resolve(source);
+  return source === "cifar10" || Object.hasOwn(GENERATED, source) ? source : resolve(source);
 }
 
 /** The folder that downloads are kept in. */

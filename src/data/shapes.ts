@@ -1,5 +1,6 @@
 import { RandomStream } from "../util/random.js";
-import type { DatasetPair, ImageDataset } from "./dataset.js";
+import type { DatasetPair, MemoryDataset, TargetDataset } from "./dataset.js";
+import { valueTargets } from "./value-targets.js";
 
 /** How many shapes are drawn, and how large. */
 export interface ShapesOptions {
@@ -207,7 +208,8 @@ interface Placement {
 
 const CLUTTER: readonly SignedDistance[] = [disc(0.5), box(0.9, 0.25), box(0.5, 0.5)];
 
-function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): void {
+/** Draws a shape, and tells where. */
+function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): Placement {
   const { size } = canvas;
   const [ground, colour] = contrastingColours(random);
   canvas.background(randomTexture(random), ground, similarColour(random, ground));
@@ -228,18 +230,22 @@ function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): vo
     angle: between(random, -MAX_TILT, MAX_TILT),
   };
   canvas.fill(outline, place, colour, between(random, -0.2, 0.2));
+  return place;
 }
 
-function generate(part: string, length: number, seed: number, size: number): ImageDataset {
+/** A data set, and where in each image the shape's centre is: x and y in parts of the image. */
+function generate(part: string, length: number, seed: number, size: number) {
+  const centres = new Float32Array(2 * length);
   const images = new Uint8Array(length * 3 * size * size);
   // Balanced but mixed, so that every n-th image is a fair sample too.
   const order = new RandomStream(seed, `shapes ${part} order`).permutation(length);
   const labels = Int32Array.from(order, (rank) => rank % CLASSES.length);
   for (let i = 0; i < length; i++) {
     const canvas = new Canvas(images, i * 3 * size * size, size);
-    draw(canvas, OUTLINES[labels[i]!]!, new RandomStream(seed, `shapes ${part}`, i));
+    const { x, y } = draw(canvas, OUTLINES[labels[i]!]!, new RandomStream(seed, `shapes ${part}`, i));
+    centres.set([x / size, y / size], 2 * i);
   }
-  return { name: `shapes-${part}`, classes: CLASSES, length, height: size, width: size, images, labels };
+  return { length, height: size, width: size, images, labels, centres };
 }
 
 /**
@@ -251,13 +257,38 @@ function generate(part: string, length: number, seed: number, size: number): Ima
  * @example
  * const { train, test } = generateShapes({ train: 1000, test: 200 });
  */
-export function generateShapes(options: ShapesOptions = {}): DatasetPair {
+export function generateShapes(options: ShapesOptions = {}): DatasetPair<MemoryDataset> {
   const { train = 4000, test = 1000, seed = 0, size = 32 } = options;
+  const part = (which: string, length: number): MemoryDataset => {
+    const { centres: _, ...images } = generate(which, length, seed, size);
+    return { name: `shapes-${which}`, classes: CLASSES, ...images };
+  };
   return {
     name: "shapes",
-    train: generate("train", train, seed, size),
-    test: generate("test", test, seed, size),
+    train: part("train", train),
+    test: part("test", test),
     fingerprint: `shapes-${seed}-${train}-${test}-${size}`,
     note: "Generated shapes, not photographs: accuracies say nothing about published ones.",
+  };
+}
+
+/**
+ * The images of {@link generateShapes}, of which not the class but the place is to be learned: values `centre.x` and
+ * `centre.y`, in parts of the image. A data set for a regression.
+ */
+export function generatePositions(options: ShapesOptions = {}): DatasetPair<TargetDataset> {
+  const { train = 4000, test = 1000, seed = 0, size = 32 } = options;
+  const names = ["centre.x", "centre.y"];
+  const part = (which: string, length: number): TargetDataset => {
+    const { centres, labels: _, ...images } = generate(which, length, seed, size);
+    const targets = valueTargets(names, centres);
+    return { name: `positions-${which}`, classes: names, task: "regression", ...images, targets };
+  };
+  return {
+    name: "positions",
+    train: part("train", train),
+    test: part("test", test),
+    fingerprint: `positions-${seed}-${train}-${test}-${size}`,
+    note: "Generated shapes, not photographs.",
   };
 }

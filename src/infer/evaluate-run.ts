@@ -1,6 +1,7 @@
 import { allIndices, BatchLoader, type DatasetPair } from "../data/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import type { RuntimeOptions } from "../runtime/index.js";
+import { createTask } from "../tasks/index.js";
 import { type AnnealedOption, annealedFor } from "./annealed.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { assertFinite } from "./finite.js";
@@ -32,14 +33,8 @@ export async function evaluateRun(run: OpenRun, options: EvaluateRunOptions = {}
     augmentation: "none",
     shuffle: false,
   });
-  const { labelSmoothing } = config;
-  const result = await evaluate(model, state, test, loader, {
-    imageSize,
-    batchSize,
-    labelSmoothing,
-    annealed,
-    ...runtime,
-  });
+  const task = createTask(run.task, config);
+  const result = await evaluate(model, state, loader, { task, imageSize, batchSize, annealed, ...runtime });
   assertFinite("the loss on the test images", [result.loss]);
   return result;
 }

@@ -1,24 +1,17 @@
-import { type BatchLoader, type ImageDataset, prepareImages } from "../data/index.js";
-import {
-  applyModel,
-  crossEntropyPerSample,
-  freeze,
-  type ModelState,
-  type Module,
-  topKHits,
-} from "../nn/index.js";
+import { type BatchLoader, Prefetch, prepareImages, targetsOf } from "../data/index.js";
+import type { TensorData, Tensors } from "../ir/index.js";
+import { applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
 import type { ExpertUse } from "../runs/expert-use.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
-import { spec } from "../trace/index.js";
+import type { Task } from "../tasks/index.js";
+import { spec, type TensorSpec } from "../trace/index.js";
 import { ExpertUseMeter } from "./expert-use-meter.js";
 
 /** How a model did on a data set. */
 export interface Evaluation {
   readonly loss: number;
-  /** Share of images whose label has the largest logit. */
-  readonly accuracy: number;
-  /** Share of images whose label is among the five largest logits. */
-  readonly top5: number;
+  /** The task's metrics by name; of a classification `accuracy` and `top5`, shares of the images. */
+  readonly metrics: Readonly<Record<string, number>>;
   readonly imagesPerSecond: number;
   /** How each layer used its experts; none where the network has none. */
   readonly experts: readonly ExpertUse[];
@@ -26,10 +19,9 @@ export interface Evaluation {
 
 /** What a model is evaluated with. */
 export interface EvaluateOptions extends RuntimeOptions {
+  readonly task: Task;
   readonly imageSize: number;
   readonly batchSize: number;
-  /** ε; 0 by default. */
-  readonly labelSmoothing?: number;
   /** Values of the model's annealed scalars by name; those that are left out are at rest. */
   readonly annealed?: Readonly<Record<string, number>>;
 }
@@ -38,53 +30,75 @@ export interface EvaluateOptions extends RuntimeOptions {
 export async function evaluate(
   model: Module,
   state: ModelState,
-  dataset: ImageDataset,
   loader: BatchLoader,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { imageSize, batchSize, labelSmoothing = 0, annealed = {}, ...runtime } = options;
+  const { task, imageSize, batchSize, annealed = {}, ...runtime } = options;
+  const { dataset } = loader;
   const { height, width } = dataset;
   const frozen = freeze(model, state);
+  const fed: Record<string, TensorSpec> = {
+    images: spec([batchSize, 3, height, width], "uint8"),
+    rows: spec([1, imageSize, height]),
+    columns: spec([1, imageSize, width]),
+  };
+  for (const [name, { dtype, shape }] of Object.entries(targetsOf(dataset).specs)) {
+    fed[name] = spec([batchSize, ...shape], dtype);
+  }
   const meter = new ExpertUseMeter();
   const run = await compile(
-    (images, rows, columns, targets) => {
-      const x = prepareImages(images, rows, columns);
-      const { output: logits, attention } = applyModel(model, frozen, x, { annealed });
+    (batch: Tensors) => {
+      const x = prepareImages(batch.images!, batch.rows!, batch.columns!);
+      const { output, attention } = applyModel(model, frozen, x, { annealed });
       return {
-        loss: crossEntropyPerSample(logits, targets, { labelSmoothing }),
-        hits: topKHits(logits, targets),
-        top5: topKHits(logits, targets, 5),
+        rows: { loss: task.loss(output, batch), ...task.measure(output, batch) } as Tensors,
         experts: meter.tensors(attention),
       };
     },
-    [
-      spec([batchSize, 3, height, width], "uint8"),
-      spec([1, imageSize, height]),
-      spec([1, imageSize, width]),
-      spec([batchSize], "int64"),
-    ],
+    [fed],
     runtime,
   );
-  const totals = { loss: 0, hits: 0, top5: 0, count: 0 };
+  const batches = new Prefetch(loader);
+  const found = new Collected(loader.length);
   const start = performance.now();
   for (let n = 0; n < loader.batches; n++) {
-    const { images, rows, columns, targets, count } = loader.batch(0, n);
-    const { loss, hits, top5, experts } = await run(images, rows, columns, targets);
-    for (let i = 0; i < count; i++) {
-      totals.loss += loss[i] as number;
-      totals.hits += hits[i] as number;
-      totals.top5 += top5[i] as number;
-    }
-    totals.count += count;
+    const { images, rows, columns, targets, count, indices } = await batches.take(0, n);
+    const running = run({ images, rows, columns, ...targets });
+    const real = indices.slice(0, count);
+    batches.prepare(0, n + 1);
+    const { rows: given, experts } = await running;
+    found.add(given, real, batchSize);
     meter.add(experts, count);
   }
   const seconds = (performance.now() - start) / 1000;
   await run.dispose();
+  const { loss, ...measured } = found.rows;
   return {
-    loss: totals.loss / totals.count,
-    accuracy: totals.hits / totals.count,
-    top5: totals.top5 / totals.count,
-    imagesPerSecond: totals.count / seconds,
+    loss: loss!.reduce((sum, value) => sum + value, 0) / loader.length,
+    metrics: task.score(measured, { dataset, indices: found.indices }),
+    imagesPerSecond: loader.length / seconds,
     experts: meter.result(),
   };
+}
+
+/** What batches gave, in one array a name. */
+class Collected {
+  readonly rows: Record<string, Float32Array> = {};
+  readonly indices: Uint32Array;
+  #count = 0;
+
+  constructor(readonly length: number) {
+    this.indices = new Uint32Array(length);
+  }
+
+  /** Takes in the first rows of a batch, one for each of `indices`. */
+  add(results: Readonly<Record<string, TensorData>>, indices: Uint32Array, batchSize: number): void {
+    for (const [name, values] of Object.entries(results)) {
+      const row = values.length / batchSize;
+      this.rows[name] ??= new Float32Array(this.length * row);
+      this.rows[name].set((values as Float32Array).subarray(0, indices.length * row), this.#count * row);
+    }
+    this.indices.set(indices, this.#count);
+    this.#count += indices.length;
+  }
 }

@@ -1,9 +1,9 @@
-import { type DatasetPair, openData } from "../data/index.js";
+import { type DatasetPair, openData, taskOf } from "../data/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { assertSameClasses } from "../runs/resume.js";
 
 /** What of a run its data depend on. */
-type DataOfRun = Pick<OpenRun, "config" | "classes" | "imageSize">;
+type DataOfRun = Pick<OpenRun, "config" | "task" | "classes" | "imageSize">;
 
 /**
  * Opens the data of a run, or another source to use the run on.
@@ -12,13 +12,16 @@ type DataOfRun = Pick<OpenRun, "config" | "classes" | "imageSize">;
  * @throws CheckpointError if its classes are not those that the run was trained on, in their order
  */
 export async function openRunData(
-  { config, classes, imageSize }: DataOfRun,
-  source: string | DatasetPair = config.data,
+  run: DataOfRun,
+  source: string | DatasetPair = run.config.data,
 ): Promise<DatasetPair> {
+  const { config, imageSize } = run;
   const data =
     typeof source === "string"
       ? await openData(source, { imageSize, seed: config.seed, imageFit: config.imageFit })
       : source;
-  assertSameClasses(classes, data.test.classes, typeof source === "string" ? source : data.name);
+  const { test, name } = data;
+  const found = { task: taskOf(test), classes: test.classes };
+  assertSameClasses(run, found, typeof source === "string" ? source : name);
   return data;
 }

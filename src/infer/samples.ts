@@ -1,14 +1,20 @@
 import { basename, dirname } from "node:path";
 import {
   allIndices,
+  type Dataset,
   type DatasetPair,
   imageBytes,
   type ReadImagesOptions,
   readImages,
+  readPixels,
+  targetsOf,
+  WHOLE_VIEW,
 } from "../data/index.js";
+import { allocate } from "../ir/index.js";
 import type { PredictedSample } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
-import type { RankedClass } from "./predict.js";
+import { createTask, type Mark, type Prediction, type Task } from "../tasks/index.js";
+import { elementCount } from "../util/shape.js";
 import { openRunData } from "./run-data.js";
 
 /** Images of one size, as bytes. */
@@ -23,8 +29,10 @@ export interface Pixels {
 export interface Samples extends Pixels {
   /** What each image is called: its path, or its number in the test set. */
   readonly names: readonly string[];
-  /** Each image's true class, where it is known. */
+  /** What is known to be true of each image: its class, or its values. */
   readonly truths: readonly (string | undefined)[];
+  /** What the data draw over each image; nothing by default. */
+  readonly marks?: readonly (readonly Mark[] | undefined)[];
 }
 
 /**
@@ -57,35 +65,43 @@ export async function fileSamples(
  * @throws CheckpointError if the data has other classes than the run was trained on
  */
 export async function testSamples(run: OpenRun, count: number, data?: DatasetPair): Promise<Samples> {
-  const { classes } = run;
   const { test } = await openRunData(run, data);
-  const { height, width, labels } = test;
+  const { height, width } = test;
   const indices = allIndices(test.length, count);
   const images = new Uint8Array(indices.length * imageBytes(test));
-  indices.forEach((index, i) => {
-    images.set(imageAt(test, index), i * imageBytes(test));
-  });
+  await readPixels(test, indices, images);
+  const truths = truthsOf(test, indices, createTask(run.task, run.config));
   return {
     images,
     height,
     width,
     names: Array.from(indices, (index) => `test ${index}`),
-    truths: Array.from(indices, (index) => classes[labels[index]!]),
+    truths: truths.map(({ caption }) => caption),
+    marks: truths.map(({ marks }) => marks),
   };
 }
 
-/** Samples with what was predicted of them, to be drawn. */
-export function predictedSamples(
-  samples: Samples,
-  ranked: readonly (readonly RankedClass[])[],
-): PredictedSample[] {
-  const { height, width, truths } = samples;
-  return ranked.map(([best], i) => {
-    const truth = truths[i];
-    const { label: prediction, probability: confidence } = best!;
-    const pixels = imageAt(samples, i);
-    return { pixels, height, width, prediction, confidence, ...(truth === undefined ? {} : { truth }) };
+/** What a data set says of some of its images. */
+function truthsOf(dataset: Dataset, indices: Uint32Array, task: Task): Prediction[] {
+  const { specs, write } = targetsOf(dataset);
+  return Array.from(indices, (index) => {
+    const row = Object.fromEntries(
+      Object.entries(specs).map(([name, { dtype, shape }]) => [name, allocate(dtype, elementCount(shape))]),
+    );
+    write(index, WHOLE_VIEW, row, 0);
+    return task.truth(row, dataset.classes);
   });
+}
+
+/** Samples with what was predicted of them, to be drawn. */
+export function predictedSamples(samples: Samples, predictions: readonly Prediction[]): PredictedSample[] {
+  const { height, width, truths, marks: trueMarks = [] } = samples;
+  return predictions.map(({ caption, confidence, marks }, i) => ({
+    ...{ pixels: imageAt(samples, i), height, width, prediction: caption },
+    ...(truths[i] !== undefined && { truth: truths[i] }),
+    ...(confidence !== undefined && { confidence }),
+    ...(marks !== undefined && { marks, trueMarks: trueMarks[i] ?? [] }),
+  }));
 }
 
 /** So many of the images, evenly spaced. */
@@ -94,7 +110,14 @@ export function someSamples(samples: Samples, count: number): Samples {
   const indices = Array.from(allIndices(names.length, count));
   const images = new Uint8Array(indices.length * imageBytes(samples));
   for (const [i, index] of indices.entries()) images.set(imageAt(samples, index), i * imageBytes(samples));
-  return { ...samples, images, names: indices.map((i) => names[i]!), truths: indices.map((i) => truths[i]) };
+  const { marks } = samples;
+  return {
+    ...samples,
+    images,
+    names: indices.map((i) => names[i]!),
+    truths: indices.map((i) => truths[i]),
+    ...(marks && { marks: indices.map((i) => marks[i]) }),
+  };
 }
 
 /** The bytes of one image: its red, green and blue plane. */

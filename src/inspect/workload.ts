@@ -2,6 +2,7 @@ import type { Tensor, TensorData } from "../ir/index.js";
 import { applyModel, freeze, initialState, type Module, stateSpecs } from "../nn/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
+import { classification } from "../tasks/index.js";
 import { spec } from "../trace/index.js";
 import { compileTraining } from "../train/compiled-training.js";
 import { RandomStream } from "../util/random.js";
@@ -50,10 +51,12 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
   const { images } = randomImages(options);
   const training = await compileTraining(
     {
-      ...{ model, withoutRewrites, batchSize, imageSize, labelSmoothing: LABEL_SMOOTHING, seed: SEED },
+      ...{ model, withoutRewrites, batchSize, imageSize, seed: SEED },
       ...(accumulate !== undefined && { accumulate }),
       optimizer: sgd({ weightDecay: WEIGHT_DECAY }),
+      task: classification({ labelSmoothing: LABEL_SMOOTHING }),
       state: stateSpecs(model),
+      targets: { targets: spec([], "int64") },
       rows: { images: spec([3, imageSize, imageSize]) },
       prepare: ({ images }) => images!,
     },

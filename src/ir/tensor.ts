@@ -143,3 +143,6 @@ export class Tensor implements TensorType {
     return Tensor.apply(this.operator, inputs, { ...this.attributes, ...attributes }, this.scope);
   }
 }
+
+/** Tensors by name. */
+export type Tensors = Readonly<Record<string, Tensor>>;

@@ -17,6 +17,8 @@ export interface ModelDefinition<Schema extends OptionsSchema> {
   readonly imageSize: number;
   /** Its options; each needs a default, and a description, which is its help on the command line. */
   readonly options: Schema;
+  /** Names of the tasks that its output suits; those of a vector, `classification` and `regression`, by default. */
+  readonly tasks?: readonly string[];
   /** Makes it, with an output for each class. */
   readonly create: (options: z.output<Schema> & { readonly classes: number }) => Module;
 }
@@ -28,6 +30,8 @@ export interface ModelEntry {
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;
   readonly options: readonly ModelOption[];
+  /** Names of the tasks that its output suits. */
+  readonly tasks: readonly string[];
   /**
    * All options: those given, the others as they are by default.
    *
@@ -42,6 +46,9 @@ export interface ModelEntry {
    */
   create(options?: ModelOptions & { readonly classes?: number }): Module;
 }
+
+/** Tasks of networks with a vector for each image. */
+const VECTOR_TASKS = ["classification", "regression"];
 
 /**
  * Makes a network one that can be trained by name.
@@ -63,7 +70,7 @@ export interface ModelEntry {
  * @throws UsageError if the name or an option could not be given on the command line
  */
 export function defineModel<Schema extends OptionsSchema>(definition: ModelDefinition<Schema>): ModelEntry {
-  const { name, summary, imageSize, options: schema, create } = definition;
+  const { name, summary, imageSize, options: schema, tasks = VECTOR_TASKS, create } = definition;
   if (!/^[\w][\w.-]*$/.test(name)) {
     throw new UsageError(`a model's name is made of letters, digits, ".", "_" and "-", not "${name}"`);
   }
@@ -82,7 +89,7 @@ export function defineModel<Schema extends OptionsSchema>(definition: ModelDefin
     return parseOptions(strict, given, nameOf) as z.output<Schema> & ModelOptions;
   };
   return {
-    ...{ name, summary, imageSize, options, completeOptions },
+    ...{ name, summary, imageSize, options, tasks, completeOptions },
     create: ({ classes = 10, ...given } = {}) => create({ ...completeOptions(given), classes }),
   };
 }

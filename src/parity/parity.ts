@@ -15,6 +15,7 @@ import {
 import { mul, sqrt, sum, sumSquares } from "../ops/index.js";
 import { sgd } from "../optim/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
+import { classification } from "../tasks/index.js";
 import { spec } from "../trace/index.js";
 import { trainingStep } from "../train/step.js";
 import type { CaseRun } from "./family/family-case.js";
@@ -125,19 +126,20 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
     }),
   );
   const specs = stateSpecs(model);
+  const task = classification({ labelSmoothing: network.labelSmoothing });
   const step = await compileStep(
     (state: Readonly<Record<string, Tensor>>, { x, target }) => {
       const result = trainingStep(
         {
           model,
           optimizer: sgd({ weightDecay: network.weightDecay }),
-          labelSmoothing: network.labelSmoothing,
+          task,
           withoutRewrites,
         },
         {
           state,
           images: x,
-          targets: target,
+          targets: { targets: target },
           learningRate: network.learningRate,
           pass: { training: true, annealed: dynamic ? { temperature: network.temperature } : {} },
         },
@@ -149,7 +151,7 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
       ]);
       return {
         state: result.state,
-        results: { loss: result.loss, logits: result.logits, ...Object.fromEntries(norms) },
+        results: { loss: result.loss, logits: result.output, ...Object.fromEntries(norms) },
       };
     },
     {

@@ -9,11 +9,11 @@ export {
 export { attentionByClassSpec, type ClassAttention } from "./figures/attention-by-class.js";
 export type { CurvePoint, ImageSet, RunCurves } from "./figures/curve-lines.js";
 export {
-  accuracySpec,
   type CurvesOptions,
   curvesSpec,
   type FigureWidth,
   lossSpec,
+  metricSpec,
 } from "./figures/curves.js";
 export { expertUseSpec, type LayerUse } from "./figures/expert-use.js";
 export { type MixedKernels, mixedKernelsSpec } from "./figures/mixed-kernels.js";
@@ -33,6 +33,7 @@ export type {
 } from "./page/comparison.js";
 export { PUBLISHED_RESULTS, PUBLISHED_SOURCE, type Result } from "./page/published.js";
 export { renderReport } from "./page/report.js";
+export { resultColumns } from "./page/results-section.js";
 export {
   ABLATION_VERDICTS,
   formatP,

@@ -8,7 +8,7 @@ import {
   withChecksum,
   writeSafetensors,
 } from "../files/index.js";
-import { withAnnealed } from "./with-annealed.js";
+import { asWrittenNow } from "./as-written-now.js";
 
 /** Where a run stands between two steps. No random state: every number is drawn by position. */
 export interface Position {
@@ -22,25 +22,24 @@ export interface Position {
   readonly annealed: Readonly<Record<string, number>>;
   /** Sum of the losses of the epoch under way. */
   readonly lossSum: number;
-  /** Images of it that were classified rightly. */
-  readonly hits: number;
-  /** Best validation accuracy so far; −1 before the first. */
-  readonly bestAccuracy: number;
-  /** The epoch that reached it, from 1. */
+  /** Sum over its images of the measure that the task follows, such as hits. */
+  readonly measured: number;
+  /** Best value so far of the metric that tells the best epoch. */
+  readonly best: number;
+  /** The epoch that reached it, from 1; 0 before the first. */
   readonly bestEpoch: number;
 }
 
-/** Early checkpoints hold the temperature by itself. */
 const positionSchema: z.ZodType<Position> = z.preprocess(
-  withAnnealed,
+  asWrittenNow,
   z.object({
     epoch: z.int(),
     batch: z.int(),
     step: z.int(),
     annealed: z.record(z.string(), z.number()),
     lossSum: z.number(),
-    hits: z.number(),
-    bestAccuracy: z.number(),
+    measured: z.number(),
+    best: z.number(),
     bestEpoch: z.int(),
   }),
 );

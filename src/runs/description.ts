@@ -11,6 +11,7 @@ import type { ModelFile } from "./model-file.js";
 
 /** What `config.json` holds beside the configuration. */
 const descriptionSchema = trainConfigSchema.extend({
+  task: z.string().default("classification"),
   classes: z.array(z.string()),
   dataFingerprint: z.string(),
   dataNote: z.string().optional(),
@@ -22,6 +23,9 @@ const descriptionSchema = trainConfigSchema.extend({
 /** A run's configuration, the data it was trained on, and what it was trained by. */
 export interface RunDescription {
   readonly config: TrainConfig;
+  /** Name of what is learned, as the data say. */
+  readonly task: string;
+  /** What the outputs stand for: class names by label, or names of values. */
   readonly classes: readonly string[];
   /** Identifies the data. */
   readonly dataFingerprint: string;
@@ -53,11 +57,11 @@ export async function describeRun(run: string): Promise<RunDescription> {
   }
   try {
     const parsed = descriptionSchema.parse(JSON.parse(await readFile(pathIn(run), "utf8")));
-    const { classes, dataFingerprint, dataNote, versions, modelFile, history, ...others } = parsed;
+    const { task, classes, dataFingerprint, dataNote, versions, modelFile, history, ...others } = parsed;
     // A registered model may have gained options since; one of the user's own may not even be there.
     const known = MODELS[others.model]?.completeOptions(others.modelOptions) ?? others.modelOptions;
     const config = { ...others, modelOptions: known };
-    return { config, classes, dataFingerprint, dataNote, versions, modelFile, history };
+    return { config, task, classes, dataFingerprint, dataNote, versions, modelFile, history };
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
     throw new CheckpointError(`${pathIn(run)} cannot be read: ${reason}`, {

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { readJsonLines } from "../files/index.js";
+import { asWrittenNow } from "./as-written-now.js";
 import { type ExpertUse, expertUseSchema } from "./expert-use.js";
-import { withAnnealed } from "./with-annealed.js";
 
 /** The loss of one step; a line of `metrics.jsonl`. */
 export interface StepMetrics {
@@ -27,9 +27,11 @@ export interface EpochMetrics {
   /** Annealed scalars of the epoch's last step, by name. */
   readonly annealed: Readonly<Record<string, number>>;
   readonly trainLoss: number;
-  readonly trainAccuracy: number;
+  /** The metric that the task follows, over the augmented images, by name. */
+  readonly trainMetrics: Readonly<Record<string, number>>;
   readonly valLoss: number;
-  readonly valAccuracy: number;
+  /** The task's metrics, by name. */
+  readonly valMetrics: Readonly<Record<string, number>>;
   readonly imagesPerSecond: number;
   /** Share of the time that was spent outside the runtime's `run`. */
   readonly outsideRunShare: number;
@@ -47,9 +49,8 @@ const measured = z
   .nullable()
   .transform((value) => value ?? Number.NaN);
 
-/** Early lines hold the temperature by itself. */
 const lineSchema: z.ZodType<MetricsLine> = z.preprocess(
-  withAnnealed,
+  asWrittenNow,
   z.discriminatedUnion("kind", [
     z.object({ kind: z.literal("step"), step: count, epoch: count, trainLoss: measured }),
     z.object({
@@ -59,9 +60,9 @@ const lineSchema: z.ZodType<MetricsLine> = z.preprocess(
       learningRate: z.number(),
       annealed: z.record(z.string(), z.number()),
       trainLoss: measured,
-      trainAccuracy: measured,
+      trainMetrics: z.record(z.string(), measured),
       valLoss: measured,
-      valAccuracy: measured,
+      valMetrics: z.record(z.string(), measured),
       imagesPerSecond: measured,
       outsideRunShare: measured,
       experts: z.array(expertUseSchema).exactOptional(),

@@ -1,4 +1,5 @@
 import { EventWriter, JsonLinesWriter } from "../files/index.js";
+import type { Task } from "../tasks/index.js";
 import { attentionName, type ExpertUse } from "./expert-use.js";
 import {
   type EpochMetrics,
@@ -16,14 +17,15 @@ export class RunRecords {
   private constructor(
     readonly metrics: JsonLinesWriter,
     readonly events: EventWriter,
+    readonly task: Task,
   ) {}
 
   /** @param step what was recorded after it is dropped, since it will come again */
-  static async open(run: string, step: number): Promise<RunRecords> {
+  static async open(run: string, step: number, task: Task): Promise<RunRecords> {
     const kept = (await readMetrics(run)).filter((line) => line.step <= step);
-    const events = await EventWriter.open(run, { keep: kept.map(scalarsOf) });
+    const events = await EventWriter.open(run, { keep: kept.map((line) => scalarsOf(line, task)) });
     const keep = (line: unknown) => (line as MetricsLine).step <= step;
-    return new RunRecords(await JsonLinesWriter.open(metricsPath(run), { keep }), events);
+    return new RunRecords(await JsonLinesWriter.open(metricsPath(run), { keep }), events, task);
   }
 
   /** Keeps the loss of every tenth step. */
@@ -44,21 +46,21 @@ export class RunRecords {
 
   #append(line: MetricsLine): void {
     this.metrics.append(line);
-    const { scalars, step } = scalarsOf(line);
+    const { scalars, step } = scalarsOf(line, this.task);
     this.events.add(scalars, step);
   }
 }
 
 /** What TensorBoard shows of a line. */
-function scalarsOf(line: MetricsLine) {
+function scalarsOf(line: MetricsLine, task: Task) {
   const { kind, step, trainLoss } = line;
   if (kind === "step") return { step, scalars: { "train/loss": trainLoss } };
   return {
     step,
     scalars: {
-      "train/acc1": line.trainAccuracy,
+      ...tagged("train/", line.trainMetrics, task),
       "val/loss": line.valLoss,
-      "val/acc1": line.valAccuracy,
+      ...tagged("val/", line.valMetrics, task),
       learning_rate: line.learningRate,
       ...line.annealed,
       ...expertScalars(line.experts),
@@ -80,4 +82,10 @@ function expertScalars(layers: readonly ExpertUse[] = []): Record<string, number
     for (const [k, share] of layer.use.entries()) scalars[`experts/${name}/${k + 1}`] = share;
   }
   return scalars;
+}
+
+function tagged(set: string, values: Readonly<Record<string, number>>, { metrics }: Task) {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [set + (metrics[name]?.tag ?? name), value]),
+  );
 }

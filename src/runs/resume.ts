@@ -56,7 +56,7 @@ export interface Resumption {
  * Continues a run under a configuration and on data that may have changed.
  *
  * @param now what the run is from here on; its history is ignored
- * @throws CheckpointError if its best accuracy would be none, its classes differ, or fewer epochs are asked for than are done
+ * @throws CheckpointError if its best accuracy would be none, or fewer epochs are asked for than are done
  */
 export function resumeRun(
   out: string,
@@ -64,7 +64,6 @@ export function resumeRun(
   now: RunDescription,
   position: Position,
 ): Resumption {
-  assertSameClasses(begun.classes, now.classes, now.config.data);
   const changes = changesBetween(valuesOf(begun.config, begun), valuesOf(now.config, now));
   if (position.bestEpoch > 0) {
     refuse(out, changes, VALIDATION, `${BEST_HINT} --init ${out}/checkpoints/last.safetensors`);
@@ -79,19 +78,31 @@ export function resumeRun(
   if (anew) notes.push(`epoch ${position.epoch + 1} begins anew, since its batches hold other images`);
   return {
     description: { ...now, history: historyAfter(begun, changes, position) },
-    position: anew ? { ...position, batch: 0, lossSum: 0, hits: 0 } : position,
+    position: anew ? { ...position, batch: 0, lossSum: 0, measured: 0 } : position,
     notes,
   };
 }
 
 const BEST_HINT = "its best accuracy was measured on others; begin a new run from its weights with";
 
+/** What data are for. */
+type Learned = Pick<RunDescription, "task" | "classes">;
+
 /**
  * Checks that data have the classes that a run was trained on.
  *
  * @throws CheckpointError naming both
  */
-export function assertSameClasses(trained: readonly string[], found: readonly string[], data: string): void {
+export function assertSameClasses(
+  { task, classes: trained }: Learned,
+  { task: other, classes: found }: Learned,
+  data: string,
+): void {
+  if (task !== other) {
+    throw new CheckpointError(`${data} is for ${other}; the run was trained for ${task}`, {
+      hint: `use data for ${task}`,
+    });
+  }
   const difference = [...trained, ...found].findIndex((_, label) => trained[label] !== found[label]);
   if (difference < 0) return;
   const [theirs, ours] = [found, trained].map((names) => JSON.stringify(names[difference] ?? "nothing"));
@@ -104,10 +115,10 @@ export function assertSameClasses(trained: readonly string[], found: readonly st
 
 /** The history of a run that begins: everything that its weights depend on is its identity. */
 export function firstHistory(description: RunDescription, init: string | undefined): HistoryEntry[] {
-  const { classes, dataFingerprint, versions, modelFile } = description;
+  const { task, classes, dataFingerprint, versions, modelFile } = description;
   // Where the images lie and when the run is saved makes no difference to it.
   const config = { ...description.config, data: undefined, maxSteps: undefined, checkpointEvery: undefined };
-  const id = identify([config, classes, dataFingerprint, versions, modelFile?.sha256, init]);
+  const id = identify([config, task, classes, dataFingerprint, versions, modelFile?.sha256, init]);
   return [{ date: new Date().toISOString(), epoch: 0, step: 0, id, changes: {} }];
 }
 

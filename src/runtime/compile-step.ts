@@ -1,14 +1,11 @@
 import { GraphError } from "../errors/index.js";
-import { type ArrayOf, formatType, type Tensor, type TensorType } from "../ir/index.js";
+import { type ArrayOf, formatType, type Tensor, type Tensors, type TensorType } from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { type RuntimeOptions, Session } from "./session.js";
 import { SessionStep } from "./session-step.js";
 import { type ArrayRecord, PREFIX } from "./step-state.js";
 import { inTurn } from "./turn.js";
-
-/** Tensors by name. */
-export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** Specs by name. */
 export type TensorSpecs = Readonly<Record<string, TensorSpec>>;

@@ -6,7 +6,6 @@ export {
   compileStep,
   type StepResult,
   type TensorSpecs,
-  type Tensors,
 } from "./compile-step.js";
 export type { OperandType, OperatorTimes } from "./profile.js";
 export { loadRuntime, machineFor, type RuntimeOptions, threadsOf } from "./session.js";

@@ -1,4 +1,4 @@
-import type { Tensor, TensorData } from "../ir/index.js";
+import type { TensorData, Tensors } from "../ir/index.js";
 import { type ModelState, type TrainingInputs, trainable } from "../nn/index.js";
 import { compile, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import type { TensorSpec } from "../trace/index.js";
@@ -14,18 +14,16 @@ import {
 } from "./compiled-training.js";
 import { gradientStep, updateStep } from "./step.js";
 
-type Tensors = Readonly<Record<string, Tensor>>;
-
 /** What the parts of a batch add up. */
 interface Sums {
   readonly gradients: Readonly<Record<string, Float32Array>>;
   readonly buffers: Readonly<Record<string, Float32Array>>;
   readonly loss: Float32Array;
-  readonly hits: Float32Array;
+  readonly measured: Float32Array;
 }
 
 /**
- * A step in two graphs: the first gives gradients, buffers, loss and hits of a part of the batch, which are added
+ * A step in two graphs: the first gives gradients, buffers, loss and measure of a part of the batch, which are added
  * up; the second updates the parameters.
  */
 export async function openAccumulation(
@@ -53,13 +51,13 @@ export async function openAccumulation(
   return {
     run: async (batch, settings) => {
       await sumParts(batch, settings);
-      const { gradients, buffers, loss, hits } = total.sums;
+      const { gradients, buffers, loss, measured } = total.sums;
       const { learningRate, step } = settingArrays(settings);
       const fed = { ...prefixed("gradients.", gradients), ...prefixed("buffers.", buffers) };
       const { gradientNorm } = await updateGraph.run({ ...fed, learningRate, step });
       return {
         loss: loss[0]!,
-        hits: hits[0]!,
+        measured: measured[0]!,
         ...(gradientNorm && { gradientNorm: Number(gradientNorm[0]) }),
       };
     },
@@ -74,7 +72,7 @@ export async function openAccumulation(
 
 /** `(sums, state, inputs) → sums` of one part. */
 function compileGradients(design: TrainingDesign, asked: TrainingInputs, runtime: RuntimeOptions) {
-  const { batchSize, accumulate: parts = 1, rows, prepare } = design;
+  const { batchSize, accumulate: parts = 1, prepare } = design;
   return compile(
     (state: Tensors, fed: Tensors) => {
       const found = gradientStep(
@@ -82,14 +80,14 @@ function compileGradients(design: TrainingDesign, asked: TrainingInputs, runtime
         {
           state,
           images: prepare(fed),
-          targets: fed.targets!,
+          targets: fed,
           pass: asked.options(fed),
         },
       );
-      const { gradients, buffers, loss, hits } = found;
-      return { gradients, buffers, loss, hits };
+      const { gradients, buffers, loss, measured } = found;
+      return { gradients, buffers, loss, measured };
     },
-    [modelState(design, design.state), { ...rowSpecs(rows, batchSize / parts), ...asked.specs }],
+    [modelState(design, design.state), { ...rowSpecs(design, batchSize / parts), ...asked.specs }],
     runtime,
   );
 }
@@ -154,7 +152,12 @@ class Bucket {
     };
     const takeAll = (specs: Readonly<Record<string, TensorSpec>>) =>
       Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, take(lengthOf(spec))]));
-    this.sums = { gradients: takeAll(gradients), buffers: takeAll(buffers), loss: take(1), hits: take(1) };
+    this.sums = {
+      gradients: takeAll(gradients),
+      buffers: takeAll(buffers),
+      loss: take(1),
+      measured: take(1),
+    };
   }
 
   add(other: Bucket): void {

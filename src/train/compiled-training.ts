@@ -1,12 +1,10 @@
 import { UsageError } from "../errors/index.js";
-import type { Tensor, TensorData } from "../ir/index.js";
+import type { Tensor, TensorData, Tensors } from "../ir/index.js";
 import { type ModelState, TrainingInputs } from "../nn/index.js";
 import { type CompiledStep, compileStep, type RuntimeOptions } from "../runtime/index.js";
 import { spec, type TensorSpec } from "../trace/index.js";
 import { openAccumulation } from "./accumulation.js";
 import { type GradientStepOptions, trainingStep, type UpdateStepOptions } from "./step.js";
-
-type Tensors = Readonly<Record<string, Tensor>>;
 
 /** What is compiled to a training step. */
 export interface TrainingDesign extends Omit<GradientStepOptions, "share">, UpdateStepOptions {
@@ -24,8 +22,10 @@ export interface TrainingDesign extends Omit<GradientStepOptions, "share">, Upda
   readonly seed: number;
   /** Parameters, buffers and slots. */
   readonly state: Readonly<Record<string, TensorSpec>>;
-  /** What each image is fed as: one row each, beside `targets`. */
+  /** What each image is fed as, by name: one row each. */
   readonly rows: Readonly<Record<string, TensorSpec>>;
+  /** What is to be learned of each image, by name: one row each. */
+  readonly targets: Readonly<Record<string, TensorSpec>>;
   /** Images [B, 3, S, S] from such rows. */
   readonly prepare: (rows: Tensors) => Tensor;
 }
@@ -43,14 +43,14 @@ export interface StepSettings {
 export interface StepFigures {
   /** Mean loss of the batch, on the weights before the update. */
   readonly loss: number;
-  /** Images of the batch that were classified correctly. */
-  readonly hits: number;
+  /** Sum over the images of the measure that the task follows. */
+  readonly measured: number;
   /** Global norm of the gradients, where they are clipped. */
   readonly gradientNorm?: number;
 }
 
-/** The arrays of `rows`, and the labels of the images. */
-export type BatchArrays = Readonly<Record<string, TensorData>> & { readonly targets: BigInt64Array };
+/** The arrays of `rows` and `targets`, by name. */
+export type BatchArrays = Readonly<Record<string, TensorData>>;
 
 /** A compiled training step; state and the optimiser's slots stay inside. */
 export interface CompiledTraining {
@@ -104,18 +104,17 @@ async function openWholeStep(
   asked: TrainingInputs,
   runtime: RuntimeOptions,
 ): Promise<CompiledTraining> {
-  const { batchSize, state, rows, prepare } = design;
-  const inputs = { ...rowSpecs(rows, batchSize), ...SETTINGS, ...asked.specs };
+  const { batchSize, state, prepare } = design;
+  const inputs = { ...rowSpecs(design, batchSize), ...SETTINGS, ...asked.specs };
   const step: CompiledStep = await compileStep(
     (current: Tensors, fed: Tensors) => {
-      const { targets, learningRate, step } = fed as Readonly<Record<string, Tensor>> &
-        Record<"targets" | keyof typeof SETTINGS, Tensor>;
-      const { state, loss, hits, gradientNorm } = trainingStep(design, {
-        ...{ state: current, targets, learningRate, step },
+      const { learningRate, step } = fed as Tensors & Record<keyof typeof SETTINGS, Tensor>;
+      const { state, loss, measured, gradientNorm } = trainingStep(design, {
+        ...{ state: current, targets: fed, learningRate, step },
         images: prepare(fed),
         pass: asked.options(fed),
       });
-      return { state, results: { loss, hits, ...(gradientNorm && { gradientNorm }) } };
+      return { state, results: { loss, measured, ...(gradientNorm && { gradientNorm }) } };
     },
     { state, inputs },
     {},
@@ -134,22 +133,23 @@ async function openWholeStep(
 
 /** Specs of a batch of so many images. */
 export function rowSpecs(
-  rows: TrainingDesign["rows"],
+  { rows, targets }: Pick<TrainingDesign, "rows" | "targets">,
   images: number,
-): Readonly<Record<string, TensorSpec>> & { readonly targets: TensorSpec } {
-  const batched = Object.entries(rows).map(([name, { shape, dtype }]) => [
-    name,
-    spec([images, ...(shape as readonly number[])], dtype),
-  ]);
-  return { ...Object.fromEntries(batched), targets: spec([images], "int64") };
+): Readonly<Record<string, TensorSpec>> {
+  return Object.fromEntries(
+    Object.entries({ ...rows, ...targets }).map(([name, { shape, dtype }]) => [
+      name,
+      spec([images, ...(shape as readonly number[])], dtype),
+    ]),
+  );
 }
 
 /** The scalars among results. */
 export function figuresOf(results: Readonly<Record<string, TensorData>>): StepFigures {
-  const { loss, hits, gradientNorm } = results;
+  const { loss, measured, gradientNorm } = results;
   return {
     loss: Number(loss![0]),
-    hits: Number(hits![0]),
+    measured: Number(measured![0]),
     ...(gradientNorm && { gradientNorm: Number(gradientNorm[0]) }),
   };
 }

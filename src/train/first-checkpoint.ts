@@ -13,8 +13,8 @@ const START: Position = {
   step: 0,
   annealed: {},
   lossSum: 0,
-  hits: 0,
-  bestAccuracy: -1,
+  measured: 0,
+  best: 0,
   bestEpoch: 0,
 };
 

@@ -2,6 +2,7 @@ import type { DatasetPair } from "../data/index.js";
 import type { Position } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import { type Device, threadsOf } from "../runtime/index.js";
+import type { Task } from "../tasks/index.js";
 import { elementCount } from "../util/shape.js";
 import type { Loaders } from "./loaders.js";
 import type { Network } from "./training-session.js";
@@ -9,6 +10,8 @@ import type { Network } from "./training-session.js";
 /** What a run is about to do. */
 export interface RunStart {
   readonly model: string;
+  /** What is learned. */
+  readonly task: Task;
   /** Parameters and buffers. */
   readonly parameters: number;
   /** Height and width of the images the model takes. */
@@ -37,13 +40,14 @@ export interface RunStart {
 export async function describeStart(
   config: TrainConfig,
   data: DatasetPair,
-  { model, imageSize }: Network,
+  { model, task, imageSize }: Network,
   { train, validation }: Loaders,
   position: Position,
 ): Promise<RunStart> {
   const { batchSize, device, epochs } = config;
   return {
     model: config.model,
+    task,
     parameters: model.namedParameters().reduce((sum, [, { shape }]) => sum + elementCount(shape), 0),
     imageSize,
     data: data.name,

@@ -1,25 +1,15 @@
 import { gradients } from "../grad/index.js";
-import { type Tensor, withScope } from "../ir/index.js";
-import {
-  type ApplyOptions,
-  applyModel,
-  crossEntropy,
-  type Module,
-  topKHits,
-  trainable,
-} from "../nn/index.js";
-import { mul, sum } from "../ops/index.js";
+import { type Tensor, type Tensors, withScope } from "../ir/index.js";
+import { type ApplyOptions, applyModel, type Module, trainable } from "../nn/index.js";
+import { mean, mul, sum } from "../ops/index.js";
 import { clipByGlobalNorm, type Optimizer, type UpdateSettings, updateState } from "../optim/index.js";
 import { type RewriteName, rewriteForward } from "../rewrite/index.js";
-
-/** Tensors by name. */
-type Tensors = Readonly<Record<string, Tensor>>;
+import type { Task } from "../tasks/index.js";
 
 /** What gradients are made from. */
 export interface GradientStepOptions {
   readonly model: Module;
-  /** ε of the label smoothing; 0 by default. */
-  readonly labelSmoothing?: number;
+  readonly task: Task;
   /**
    * Part of the whole batch that these images are; 1 by default. Loss, gradients and buffers are multiplied by it,
    * so that their sums over all parts are those of the batch.
@@ -35,8 +25,8 @@ export interface GradientStepInputs {
   readonly state: Tensors;
   /** Prepared images, float32 [B, 3, S, S]. */
   readonly images: Tensor;
-  /** int64 [B] */
-  readonly targets: Tensor;
+  /** What the task learns from, [B, …] by name. */
+  readonly targets: Tensors;
   /** How the model is applied: in training, with masks and annealed scalars, as `TrainingInputs` gives them. */
   readonly pass: ApplyOptions;
 }
@@ -49,22 +39,23 @@ export interface StepGradients {
   readonly buffers: Tensors;
   /** A scalar. */
   readonly loss: Tensor;
-  /** Images that were classified correctly, a scalar. */
-  readonly hits: Tensor;
-  readonly logits: Tensor;
+  /** Sum over the images of the measure that the task follows, such as hits; a scalar. */
+  readonly measured: Tensor;
+  /** Of the network, [B, …]. */
+  readonly output: Tensor;
 }
 
 /** Forward and backward pass as one function over tensors, ready to be traced. */
 export function gradientStep(options: GradientStepOptions, inputs: GradientStepInputs): StepGradients {
-  const { model, labelSmoothing = 0, share = 1, withoutRewrites = [] } = options;
+  const { model, task, share = 1, withoutRewrites = [] } = options;
   const { state, images, targets, pass } = inputs;
   const applied = applyModel(model, state, images, pass);
   const shared = (x: Tensor) => (share === 1 ? x : mul(x, share));
   const forward = rewriteForward(
     {
       state: applied.state,
-      logits: applied.output,
-      loss: withScope("loss", () => shared(crossEntropy(applied.output, targets, { labelSmoothing }))),
+      output: applied.output,
+      loss: withScope("loss", () => shared(mean(task.loss(applied.output, targets)))),
     },
     withoutRewrites,
   );
@@ -73,8 +64,8 @@ export function gradientStep(options: GradientStepOptions, inputs: GradientStepI
     gradients: gradients(forward.loss, trainable(model, state)),
     buffers: Object.fromEntries(buffers.map(([name]) => [name, shared(forward.state[name]!)])),
     loss: forward.loss,
-    hits: sum(topKHits(forward.logits, targets)),
-    logits: forward.logits,
+    measured: sum(task.measure(forward.output, targets)[task.followed]!),
+    output: forward.output,
   };
 }
 

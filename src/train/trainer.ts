@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { absoluteSource, type DatasetPair, openData } from "../data/index.js";
-import { CheckpointError } from "../errors/index.js";
+import { absoluteSource, type DatasetPair, openData, taskOf } from "../data/index.js";
+import { CheckpointError, UsageError } from "../errors/index.js";
 import { ensureFolder, FolderLock, sweepTemporaries } from "../files/index.js";
 import { type ModelEntry, modelEntry } from "../models/index.js";
 import { stateShapes } from "../nn/index.js";
@@ -14,9 +14,10 @@ import { assertWrittenBy } from "../runs/history.js";
 import { checkMemory } from "../runs/memory.js";
 import type { ModelFile } from "../runs/model-file.js";
 import { RunRecords } from "../runs/records.js";
-import { assertSameRun, firstHistory, resumeRun } from "../runs/resume.js";
+import { assertSameClasses, assertSameRun, firstHistory, resumeRun } from "../runs/resume.js";
 import { installedVersions } from "../runs/versions.js";
 import { loadRuntime } from "../runtime/index.js";
+import { createTask, type Task } from "../tasks/index.js";
 import { firstCheckpoint, type InitOptions } from "./first-checkpoint.js";
 import { openLoaders } from "./loaders.js";
 import { createOptimizer } from "./recipe.js";
@@ -75,7 +76,9 @@ async function trainAlone(
   const { imageSize } = entry;
   const { config, data } = await openTrainingData(given, imageSize, options);
   const now = { ...describe(config, data), modelFile: options.modelFile };
-  const network = { model: createModel(entry, config, now.classes), optimizer, imageSize };
+  const task = createTask(now.task, config);
+  assertSuits(entry, task, config.data);
+  const network = { model: createModel(entry, config, now.classes), optimizer, task, imageSize };
   checkMemory(network.model, { imageSize, batchSize: config.batchSize });
   const loaders = openLoaders(config, data, imageSize);
   const beginning = await beginOrResume(begun, now, entry, network, options);
@@ -95,7 +98,7 @@ async function trainAlone(
       await saveCheckpoint(checkpointPath(out, "last"), shapesOf(network), beginning, { model, id });
     }
     await writeDescription(out, description);
-    const records = await RunRecords.open(out, position.step);
+    const records = await RunRecords.open(out, position.step, task);
     try {
       const parts = { config, id, out, network, session, loaders, records, callbacks: options };
       return await new TrainingRun(parts, position).finish();
@@ -105,6 +108,14 @@ async function trainAlone(
   } finally {
     await session.dispose();
   }
+}
+
+/** Refuses data for a task that a model has no output for. */
+function assertSuits({ name, tasks }: ModelEntry, task: Task, data: string): void {
+  if (tasks.includes(task.name)) return;
+  throw new UsageError(`${data} is for ${task.name}; ${name} is a network for ${tasks.join(", ")}`, {
+    hint: "choose another model, or other data",
+  });
 }
 
 /** The run that is to be continued, if there is one. */
@@ -134,6 +145,7 @@ async function openTrainingData(config: TrainConfig, imageSize: number, { data, 
 function describe(config: TrainConfig, { train, fingerprint, note }: DatasetPair): RunDescription {
   return {
     config,
+    task: taskOf(train),
     classes: train.classes,
     dataFingerprint: fingerprint,
     dataNote: note,
@@ -159,6 +171,7 @@ async function beginOrResume(
     const history = firstHistory(now, first.init);
     return { ...first, description: { ...now, history }, save: first.init !== undefined };
   }
+  assertSameClasses(begun, now, now.config.data);
   const { state, position, id, verified } = await loadCheckpoint(last, shapesOf(network));
   assertWrittenBy(begun.history, { id, step: position.step }, last);
   const resumed = resumeRun(out, begun, now, position);

@@ -1,4 +1,4 @@
-import type { DownloadProgress } from "../data/index.js";
+import { type DownloadProgress, Prefetch } from "../data/index.js";
 import { type Evaluation, evaluate } from "../infer/evaluate.js";
 import { stateShapes } from "../nn/index.js";
 import type { Schedule } from "../optim/index.js";
@@ -60,6 +60,7 @@ type EpochSpeed = Pick<EpochMetrics, "imagesPerSecond" | "outsideRunShare">;
 export class TrainingRun {
   readonly #parts: TrainingRunParts;
   readonly #keeper: CheckpointKeeper;
+  readonly #batches: Prefetch;
   readonly #learningRate: Schedule;
   readonly #annealing: Readonly<Record<string, Schedule>>;
   readonly #epochs: EpochMetrics[] = [];
@@ -70,6 +71,7 @@ export class TrainingRun {
     const { config, id, out, network } = parts;
     const shapes = stateShapes(network.model, network.optimizer);
     this.#parts = parts;
+    this.#batches = new Prefetch(parts.loaders.train);
     this.#keeper = new CheckpointKeeper({ out, origin: { model: config.model, id }, shapes });
     this.#learningRate = learningRateSchedule(config);
     this.#annealing = annealingSchedules(config, network.model);
@@ -122,14 +124,16 @@ export class TrainingRun {
 
   /** Runs the step of the next batch; the position stays. */
   async #runBatch(): Promise<StepOutcome> {
-    const { session, loaders } = this.#parts;
     const { epoch, batch, step } = this.#position;
     const place = this.#place(batch);
-    const outcome = await session.run(loaders.train.batch(epoch, batch), {
+    const images = await this.#batches.take(epoch, batch);
+    const running = this.#parts.session.run(images, {
       learningRate: this.#learningRate(place),
       annealed: this.#annealedAt(place),
       step,
     });
+    this.#batches.prepare(epoch, batch + 1);
+    const outcome = await running;
     for (const figure of [outcome.loss, outcome.gradientNorm ?? 0]) {
       if (!Number.isFinite(figure)) throw diverged(step + 1, figure);
     }
@@ -137,7 +141,7 @@ export class TrainingRun {
   }
 
   /** Takes in a step that was run. */
-  async #advance({ loss, hits }: StepOutcome): Promise<void> {
+  async #advance({ loss, measured }: StepOutcome): Promise<void> {
     const { config, loaders, records, callbacks } = this.#parts;
     const before = this.#position;
     const [epoch, batch, step] = [before.epoch + 1, before.batch + 1, before.step + 1];
@@ -147,7 +151,7 @@ export class TrainingRun {
       step,
       annealed: this.#annealedAt(this.#place(before.batch)),
       lossSum: before.lossSum + loss,
-      hits: before.hits + hits,
+      measured: before.measured + measured,
     };
     records.step({ kind: "step", step, epoch, trainLoss: loss });
     callbacks.onStep?.({ epoch, batch, batches: loaders.train.batches, loss });
@@ -177,14 +181,16 @@ export class TrainingRun {
     this.#keeper.drop();
     const validation = await this.#validate();
     const metrics = this.#epochMetrics(validation, speed);
-    const better = validation.accuracy > this.#position.bestAccuracy;
+    const { best } = this.#parts.network.task;
+    const value = validation.metrics[best]!;
+    const better = this.#isBetter(value);
     this.#position = {
       ...this.#position,
       epoch: metrics.epoch,
       batch: 0,
       lossSum: 0,
-      hits: 0,
-      ...(better ? { bestAccuracy: validation.accuracy, bestEpoch: metrics.epoch } : {}),
+      measured: 0,
+      ...(better ? { best: value, bestEpoch: metrics.epoch } : {}),
     };
     records.epoch(metrics);
     this.#epochs.push(metrics);
@@ -194,13 +200,21 @@ export class TrainingRun {
     for (const warning of this.#experts.next(metrics)) callbacks.onWarning?.(warning);
   }
 
+  /** Whether a value of the metric that says which epoch is best is better than all before it. */
+  #isBetter(value: number): boolean {
+    const { metrics, best } = this.#parts.network.task;
+    const { best: before, bestEpoch } = this.#position;
+    if (bestEpoch === 0 && Number.isFinite(value)) return true;
+    return metrics[best]!.better === "higher" ? value > before : value < before;
+  }
+
   async #validate(): Promise<Evaluation> {
     const { config, network, session, loaders } = this.#parts;
     const { validation } = loaders;
-    const result = await evaluate(network.model, await session.state(), validation.dataset, validation, {
+    const result = await evaluate(network.model, await session.state(), validation, {
       imageSize: network.imageSize,
       batchSize: config.batchSize,
-      labelSmoothing: config.labelSmoothing,
+      task: network.task,
       // The weights fit the values they are trained at; these are at rest when a schedule has run its course.
       annealed: this.#position.annealed,
       ...runtimeOptions(config),
@@ -210,9 +224,9 @@ export class TrainingRun {
   }
 
   #epochMetrics(validation: Evaluation, speed: EpochSpeed): EpochMetrics {
-    const { config, loaders } = this.#parts;
+    const { config, loaders, network } = this.#parts;
     const { batches } = loaders.train;
-    const { epoch, step, annealed, lossSum, hits } = this.#position;
+    const { epoch, step, annealed, lossSum, measured } = this.#position;
     return {
       kind: "epoch",
       epoch: epoch + 1,
@@ -220,9 +234,9 @@ export class TrainingRun {
       learningRate: this.#learningRate(this.#place(batches - 1)),
       annealed,
       trainLoss: lossSum / batches,
-      trainAccuracy: hits / (batches * config.batchSize),
+      trainMetrics: { [network.task.followed]: measured / (batches * config.batchSize) },
       valLoss: validation.loss,
-      valAccuracy: validation.accuracy,
+      valMetrics: validation.metrics,
       ...speed,
       ...(validation.experts.length > 0 && { experts: validation.experts }),
     };

@@ -1,8 +1,9 @@
-import { type Batch, type ImageDataset, prepareImages } from "../data/index.js";
-import type { Tensor } from "../ir/index.js";
+import { type Batch, type Dataset, prepareImages, targetsOf } from "../data/index.js";
+import type { Tensors } from "../ir/index.js";
 import { type ModelState, type Module, stateSpecs } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
+import type { Task } from "../tasks/index.js";
 import { spec } from "../trace/index.js";
 import {
   type CompiledTraining,
@@ -15,6 +16,7 @@ import {
 export interface Network {
   readonly model: Module;
   readonly optimizer: Optimizer;
+  readonly task: Task;
   /** Height and width of the images the model takes. */
   readonly imageSize: number;
 }
@@ -34,16 +36,13 @@ export class TrainingSession {
   }
 
   /** Compiles the step for the images of a data set. */
-  static async open(
-    network: Network,
-    config: TrainConfig,
-    { height, width }: Pick<ImageDataset, "height" | "width">,
-  ): Promise<TrainingSession> {
+  static async open(network: Network, config: TrainConfig, dataset: Dataset): Promise<TrainingSession> {
     const { imageSize, model, optimizer } = network;
-    const { batchSize, labelSmoothing, accumulate, clipNorm, seed } = config;
+    const { batchSize, accumulate, clipNorm, seed } = config;
+    const { height, width } = dataset;
     const design = {
       ...network,
-      ...{ batchSize, labelSmoothing, seed },
+      ...{ batchSize, seed },
       ...(accumulate !== undefined && { accumulate }),
       ...(clipNorm !== undefined && { clipNorm }),
       state: stateSpecs(model, optimizer),
@@ -52,8 +51,13 @@ export class TrainingSession {
         rows: spec([imageSize, height]),
         columns: spec([imageSize, width]),
       },
-      prepare: ({ images, rows, columns }: Readonly<Record<string, Tensor>>) =>
-        prepareImages(images!, rows!, columns!),
+      targets: Object.fromEntries(
+        Object.entries(targetsOf(dataset).specs).map(([name, { dtype, shape }]) => [
+          name,
+          spec(shape, dtype),
+        ]),
+      ),
+      prepare: ({ images, rows, columns }: Tensors) => prepareImages(images!, rows!, columns!),
     };
     return new TrainingSession(await compileTraining(design, runtimeOptions(config)));
   }
@@ -61,7 +65,7 @@ export class TrainingSession {
   /** Runs one step. */
   async run({ images, rows, columns, targets }: Batch, settings: StepSettings): Promise<StepOutcome> {
     const started = performance.now();
-    const figures = await this.#training.run({ images, rows, columns, targets }, settings);
+    const figures = await this.#training.run({ images, rows, columns, ...targets }, settings);
     return { ...figures, milliseconds: performance.now() - started };
   }
 

@@ -3,6 +3,7 @@ import { formatDuration, joinParts, wrapWords } from "../../src/cli/terminal/lin
 import { progressDisplay } from "../../src/cli/terminal/progress.js";
 import { progressLine } from "../../src/cli/terminal/progress-line.js";
 import { epochLine, startLines } from "../../src/cli/training/training-lines.js";
+import { classification } from "../../src/tasks/index.js";
 import type { RunStart } from "../../src/train/run-start.js";
 
 const WIDTHS = [20, 40, 60, 80, 120];
@@ -65,6 +66,7 @@ describe("progressDisplay", () => {
 
 const START: RunStart = {
   model: "alexnet-dy",
+  task: classification(),
   parameters: 8_324_368,
   imageSize: 128,
   data: "cats\u001b[2J",
@@ -84,8 +86,8 @@ const START: RunStart = {
       step: 70,
       annealed: { temperature: 30 },
       lossSum: 0,
-      hits: 0,
-      bestAccuracy: 0,
+      measured: 0,
+      best: 0,
       bestEpoch: 1,
     },
   },
@@ -114,10 +116,10 @@ describe("the lines of a run", () => {
         learningRate: 0.0001234,
         annealed: { temperature: 27 },
       } as const),
-      ...{ trainLoss: 2.2504, trainAccuracy: 0.1, valLoss: 2.1, valAccuracy: 0.2 },
+      ...{ trainLoss: 2.2504, trainMetrics: { accuracy: 0.1 }, valLoss: 2.1, valMetrics: { accuracy: 0.2 } },
       ...{ imagesPerSecond: 1234.5, outsideRunShare: 0 },
     };
-    const line = epochLine(metrics, 100, width);
+    const line = epochLine(metrics, { task: classification(), epochs: 100 }, width);
     for (const part of line.split("\n")) expect(part.length).toBeLessThanOrEqual(width);
     expect(line.replace(/\n/g, "")).toContain("train loss 2.2504 acc 0.1000  val loss 2.1000 acc 0.2000");
     for (const text of startLines(START, width)) {

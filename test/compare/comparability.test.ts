@@ -5,7 +5,7 @@ import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.j
 
 function runOf(name: string, options: Partial<TrainConfigInput> = {}, fingerprint = "f"): NamedRun {
   const config = parseTrainConfig({ model: "alexnet", ...options });
-  return { name, config, classes: ["a", "b"], dataFingerprint: fingerprint };
+  return { name, config, task: "classification", classes: ["a", "b"], dataFingerprint: fingerprint };
 }
 
 describe("runs are compared", () => {

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readImageFolder } from "../../src/data/image-folder.js";
+import { readImageFolder, streamImageFolder } from "../../src/data/image-folder.js";
+import { readPixels } from "../../src/data/index.js";
 import { DataError } from "../../src/errors/index.js";
 
 describe("readImageFolder", () => {
@@ -194,5 +195,32 @@ describe("readImageFolder", () => {
     expect((await refusal()).message).toMatch(/no class folders/);
     await mkdir(join(folder, "train/a"));
     expect((await refusal()).message).toMatch(/train\/a: no images in this class folder/);
+  });
+
+  it("streams the same pixels from disk as it reads into memory", async () => {
+    for (let i = 0; i < 6; i++)
+      await paint(`train/${i % 2 ? "cat" : "dog"}/${i}.png`, 40 * i, 10, 200 - 20 * i);
+    await paint("test/dog/1.png", 9, 8, 7);
+    await paint("test/cat/1.png", 9, 8, 7);
+    const [held, streamed] = [
+      await readImageFolder(folder, { size: 4 }),
+      await streamImageFolder(folder, { size: 4 }),
+    ];
+    expect(streamed.fingerprint).toBe(held.fingerprint);
+    const indices = Uint32Array.of(5, 0, 3);
+    const [fromMemory, fromDisk] = [new Uint8Array(3 * 48), new Uint8Array(3 * 48)];
+    await readPixels(held.train, indices, fromMemory);
+    await readPixels(streamed.train, indices, fromDisk);
+    expect(fromDisk).toEqual(fromMemory);
+  });
+
+  it("names a file that is gone when its batch comes", async () => {
+    for (const name of ["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"])
+      await paint(name, 1, 2, 3);
+    const { train } = await streamImageFolder(folder, { size: 4 });
+    await rm(join(folder, "train/b/1.png"));
+    await expect(readPixels(train, Uint32Array.of(0, 1), new Uint8Array(96))).rejects.toThrow(
+      /b.1\.png: .*no such file/,
+    );
   });
 });

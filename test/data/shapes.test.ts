@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allIndices, type ImageDataset, splitIndices } from "../../src/data/dataset.js";
+import { allIndices, type MemoryDataset, splitIndices } from "../../src/data/dataset.js";
 import { generateShapes } from "../../src/data/shapes.js";
 
 const small = { train: 100, test: 20, size: 16 };
@@ -49,7 +49,7 @@ describe("generateShapes", () => {
   it("does not tell the class by where it is light and dark", () => {
     const { train, test } = generateShapes({ train: 2000, test: 500, size: 16 });
     const pixels = 3 * 16 * 16;
-    const image = (set: ImageDataset, i: number) => set.images.subarray(i * pixels, (i + 1) * pixels);
+    const image = (set: MemoryDataset, i: number) => set.images.subarray(i * pixels, (i + 1) * pixels);
     const means = train.classes.map(() => new Float64Array(pixels));
     for (const [i, label] of train.labels.entries()) {
       image(train, i).forEach((value, at) => {

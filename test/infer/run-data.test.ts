@@ -7,6 +7,7 @@ const SHAPES = generateShapes({ seed: 1 });
 const { classes: CLASSES } = SHAPES.train;
 const runOf = (classes: readonly string[]) => ({
   config: parseTrainConfig({ model: "alexnet", data: "shapes", seed: 1 }),
+  task: "classification",
   classes,
   imageSize: 128,
 });

@@ -67,7 +67,7 @@ describe("weights that have diverged", () => {
 
   it("classify nothing and have no attention", async () => {
     const samples = await testSamples(run, 2);
-    await expect(predict(diverged(), samples, RUNTIME)).rejects.toThrow(/logits: expected finite numbers/);
+    await expect(predict(diverged(), samples, RUNTIME)).rejects.toThrow(/output: expected finite numbers/);
     const attention = readAttention(diverged(), samples, RUNTIME);
     await expect(attention).rejects.toThrow(/features\.8: expected finite numbers/);
   });

@@ -142,7 +142,13 @@ describe("a collapsed run", () => {
     ...{ model, state: initialState(model, 1), imageSize: SIZE, classes: data.test.classes, verified: true },
     config: parseTrainConfig({ model: "alexnet-dy", data: "shapes" }),
     annealed: Object.fromEntries(model.annealedScalars().map(({ name, rest }) => [name, rest])),
-    ...{ dataFingerprint: data.fingerprint, dataNote: data.note, versions: {}, history: [] },
+    ...{
+      task: "classification",
+      dataFingerprint: data.fingerprint,
+      dataNote: data.note,
+      versions: {},
+      history: [],
+    },
   });
   const head = (channels: number) => [new AdaptiveAvgPool2d(), new Flatten(), new Linear(channels, 10)];
 

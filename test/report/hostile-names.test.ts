@@ -11,6 +11,9 @@ import {
 } from "../../src/report/index.js";
 import { escapeText } from "../../src/report/text/markup.js";
 import { printable, shorten, shortNames } from "../../src/report/text/printable.js";
+import { classification } from "../../src/tasks/index.js";
+
+const ACCURACY = classification().metrics.accuracy!;
 
 const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i));
@@ -83,8 +86,8 @@ describe("names that others chose", () => {
 
   it("make a report", () => {
     const run = {
-      trainAccuracy: 0.5,
-      validationAccuracy: 0.5,
+      train: 0.5,
+      validation: 0.5,
       parameters: 1,
       bestEpoch: 1,
       epochs: 1,
@@ -93,6 +96,7 @@ describe("names that others chose", () => {
     } as const;
     const page = renderReport({
       title: NAMES.join(),
+      metric: ACCURACY,
       date: new Date(0),
       runs: NAMES.map((name) => ({
         ...run,

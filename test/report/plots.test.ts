@@ -9,16 +9,19 @@ import {
   placeEndLabels,
 } from "../../src/report/figures/curve-lines.js";
 import {
-  accuracySpec,
   attentionSpec,
   lossSpec,
+  metricSpec,
   type RunCurves,
   renderPng,
   renderSvg,
   standaloneSvg,
   writeFigure,
 } from "../../src/report/index.js";
+import { classification } from "../../src/tasks/index.js";
 import { temporaryFolder } from "../files/folder.js";
+
+const ACCURACY = classification().metrics.accuracy!;
 
 /** A run of 97 steps an epoch, its training loss measured every 10 and logged each epoch. */
 function runOf(name: string, epochs: number): RunCurves {
@@ -165,7 +168,7 @@ describe("figures", () => {
 
   test("print accuracies in percent", async () => {
     const points = [0.2, 0.5, 0.82].map((value, i) => ({ epoch: i + 1, value, set: "validation" }) as const);
-    expect(await renderSvg(accuracySpec([{ name: "a", points }]))).toContain(">80%</text>");
+    expect(await renderSvg(metricSpec(ACCURACY, [{ name: "a", points }]))).toContain(">80%</text>");
   });
 
   test.each([

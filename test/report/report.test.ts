@@ -6,12 +6,15 @@ import {
   type ReportRun,
   renderReport,
 } from "../../src/report/index.js";
+import { classification } from "../../src/tasks/index.js";
+
+const ACCURACY = classification().metrics.accuracy!;
 
 const RUN: ReportRun = {
   name: "alexnet-dy-42",
   model: "AlexNet-DY",
-  trainAccuracy: 0.7521,
-  validationAccuracy: 0.8188,
+  train: 0.7521,
+  validation: 0.8188,
   parameters: 8_324_368,
   imagesPerSecond: 512.4,
   bestEpoch: 97,
@@ -24,6 +27,7 @@ const RUN: ReportRun = {
 
 const REPORT: ComparisonReport = {
   title: "AlexNet & friends",
+  metric: ACCURACY,
   date: new Date("2026-03-01T12:00:00Z"),
   runs: [
     RUN,
@@ -31,7 +35,7 @@ const REPORT: ComparisonReport = {
       ...RUN,
       name: "AlexNet",
       model: "AlexNet",
-      validationAccuracy: 0.7872,
+      validation: 0.7872,
       parameters: 7_526_794,
       chosenOn: "validation split",
       config: { lr: 0.1, seed: null },
@@ -107,7 +111,7 @@ describe("renderReport", () => {
   });
 
   test("says so where an accuracy is not finite", () => {
-    const runs = [{ ...RUN, validationAccuracy: Number.NaN }, REPORT.runs[1]!];
+    const runs = [{ ...RUN, validation: Number.NaN }, REPORT.runs[1]!];
     expect(textOf({ ...REPORT, runs })).toContain("not finite");
     expect(textOf({ ...REPORT, runs })).toContain("AlexNet reaches a validation accuracy of 78.72%");
   });

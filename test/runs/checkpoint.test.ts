@@ -15,7 +15,7 @@ const weights = initialState(model, 4);
 const state = { ...weights, ...slotsFor(optimizer, weights) };
 
 const position: Position = {
-  ...{ epoch: 1, batch: 2, step: 9, lossSum: 3.5, hits: 7, bestAccuracy: 0.5, bestEpoch: 1 },
+  ...{ epoch: 1, batch: 2, step: 9, lossSum: 3.5, measured: 7, best: 0.5, bestEpoch: 1 },
   annealed: { temperature: 27, mixing: 0.25 },
 };
 

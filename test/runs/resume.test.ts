@@ -3,7 +3,7 @@ import type { Position } from "../../src/runs/checkpoint.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import type { RunDescription } from "../../src/runs/description.js";
 import { assertWrittenBy } from "../../src/runs/history.js";
-import { assertSameRun, firstHistory, resumeRun } from "../../src/runs/resume.js";
+import { assertSameClasses, assertSameRun, firstHistory, resumeRun } from "../../src/runs/resume.js";
 
 const config = (values: Partial<TrainConfigInput> = {}) =>
   parseTrainConfig({ model: "alexnet-dy", data: "shapes", epochs: 8, ...values });
@@ -11,6 +11,7 @@ const config = (values: Partial<TrainConfigInput> = {}) =>
 function description(values: Partial<TrainConfigInput> = {}, others: Partial<RunDescription> = {}) {
   const made: RunDescription = {
     config: config(values),
+    task: "classification",
     classes: ["cat", "dog"],
     dataFingerprint: "images",
     dataNote: undefined,
@@ -23,11 +24,11 @@ function description(values: Partial<TrainConfigInput> = {}, others: Partial<Run
 
 const BEGUN = description();
 const POSITION: Position = {
-  ...{ epoch: 3, batch: 0, step: 30, annealed: { temperature: 21 }, lossSum: 0, hits: 0 },
-  ...{ bestAccuracy: 0.5, bestEpoch: 2 },
+  ...{ epoch: 3, batch: 0, step: 30, annealed: { temperature: 21 }, lossSum: 0, measured: 0 },
+  ...{ best: 0.5, bestEpoch: 2 },
 };
-const WITHIN: Position = { ...POSITION, batch: 4, step: 34, lossSum: 9, hits: 5 };
-const FIRST_EPOCH: Position = { ...WITHIN, epoch: 0, bestAccuracy: -1, bestEpoch: 0 };
+const WITHIN: Position = { ...POSITION, batch: 4, step: 34, lossSum: 9, measured: 5 };
+const FIRST_EPOCH: Position = { ...WITHIN, epoch: 0, best: -1, bestEpoch: 0 };
 
 describe("a resumed run", () => {
   it("that is told nothing new goes on as it was", () => {
@@ -64,7 +65,7 @@ describe("a resumed run", () => {
     [{}, { dataFingerprint: "others" }],
   ])("begins the epoch under way anew where its batches change: %j %j", (values, others) => {
     const { position, notes } = resumeRun("run", BEGUN, description(values, others), FIRST_EPOCH);
-    expect(position).toEqual({ ...FIRST_EPOCH, batch: 0, lossSum: 0, hits: 0 });
+    expect(position).toEqual({ ...FIRST_EPOCH, batch: 0, lossSum: 0, measured: 0 });
     expect(notes.at(-1)).toBe("epoch 1 begins anew, since its batches hold other images");
     const kept = resumeRun("run", BEGUN, description({ learningRate: 0.2 }), FIRST_EPOCH);
     expect(kept.position).toEqual(FIRST_EPOCH);
@@ -82,11 +83,17 @@ describe("a resumed run", () => {
     );
   });
 
-  it("keeps its classes, and asks for no fewer epochs than are done", () => {
-    const others = description({}, { classes: ["dog", "cat"] });
-    expect(() => resumeRun("run", BEGUN, others, FIRST_EPOCH)).toThrow(
+  it("keeps its classes, and its task", () => {
+    const others = { ...BEGUN, classes: ["dog", "cat"] };
+    expect(() => assertSameClasses(BEGUN, others, "shapes")).toThrow(
       'shapes has other classes than the run was trained on: 2, not 2; class 0 is "dog", not "cat"',
     );
+    expect(() => assertSameClasses(BEGUN, { ...BEGUN, task: "regression" }, "shapes")).toThrow(
+      "shapes is for regression; the run was trained for classification",
+    );
+  });
+
+  it("asks for no fewer epochs than are done", () => {
     expect(() => resumeRun("run", BEGUN, description({ epochs: 2 }), POSITION)).toThrow(
       "run has done 3 epochs, more than 2",
     );

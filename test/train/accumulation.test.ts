@@ -14,6 +14,7 @@ import {
   stateSpecs,
 } from "../../src/nn/index.js";
 import { adamW, type Optimizer, sgd } from "../../src/optim/index.js";
+import { classification } from "../../src/tasks/index.js";
 import { spec } from "../../src/trace/index.js";
 import { compileTraining, type TrainingDesign } from "../../src/train/compiled-training.js";
 import { randomArray } from "../contract/gradient-check.js";
@@ -49,7 +50,9 @@ function design(
   options: Partial<Pick<TrainingDesign, "accumulate" | "clipNorm" | "batchSize">>,
 ): TrainingDesign {
   return {
-    ...{ model, optimizer, batchSize: BATCH, imageSize: SIZE, seed: 1, labelSmoothing: 0.1 },
+    ...{ model, optimizer, batchSize: BATCH, imageSize: SIZE, seed: 1 },
+    task: classification({ labelSmoothing: 0.1 }),
+    targets: { targets: spec([], "int64") },
     state: stateSpecs(model, optimizer),
     rows: { images: spec([3, SIZE, SIZE]) },
     prepare: ({ images }: Readonly<Record<string, Tensor>>) => images!,
@@ -77,14 +80,14 @@ async function train(
   const state = await training.state();
   const copied = Object.fromEntries(Object.entries(state).map(([name, values]) => [name, values.slice()]));
   await training.dispose();
-  return { figures: figures as { loss: number; hits: number; gradientNorm?: number }, state: copied };
+  return { figures: figures as { loss: number; measured: number; gradientNorm?: number }, state: copied };
 }
 
 type Trained = Awaited<ReturnType<typeof train>>;
 
 function expectSame(found: Trained, expected: Trained) {
   expect(found.figures.loss).toBeCloseTo(expected.figures.loss, 5);
-  expect(found.figures.hits).toBe(expected.figures.hits);
+  expect(found.figures.measured).toBe(expected.figures.measured);
   expect(Object.keys(found.state).sort()).toEqual(Object.keys(expected.state).sort());
   for (const [name, values] of Object.entries(found.state)) {
     values.forEach((value, i) => {
@@ -122,7 +125,7 @@ describe("a batch in parts", () => {
     const doubled = { images: twice, targets: new BigInt64Array([...labels, ...labels]) };
     const parts = await train(normalized(), sgd(), { accumulate: 2 }, doubled);
     const one = await train(normalized(), sgd(), { batchSize: BATCH / 2 }, { images: half, targets: labels });
-    expectSame({ ...parts, figures: { ...parts.figures, hits: parts.figures.hits / 2 } }, one);
+    expectSame({ ...parts, figures: { ...parts.figures, measured: parts.figures.measured / 2 } }, one);
   });
 
   it.each([3, 16, 0.5])("refuses %s parts of 8 images", async (accumulate) => {

@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { CheckpointError, UsageError } from "../../errors/index.js";
 import type { ReportRun } from "../../report/index.js";
+import type { Metric } from "../../tasks/index.js";
 import { flagsFor, optionsOf, separateModelOptions } from "../flags/model-options.js";
 import { findModel, type Models, type NamedModel } from "../flags/models.js";
 import { folderPath, JSON_OPTION } from "../flags/options.js";
@@ -65,16 +66,18 @@ async function compare(
   if (!(await trainSides(sides, values, terminal))) return;
 
   const { compareRuns } = await import("../../compare/compare.js");
-  const { runs, cautions } = await compareRuns(
+  const { metric, runs, cautions } = await compareRuns(
     sides.map(({ folder }) => folder),
     out,
   );
   for (const caution of cautions) terminal.err(`warning: ${caution}\n`);
   if (json) {
-    const withoutPictures = runs.map(({ predictions: _, ...run }) => run);
-    return writeJson(terminal, withoutPictures);
+    return writeJson(
+      terminal,
+      runs.map((run) => jsonOf(run, metric)),
+    );
   }
-  await printTable(runs, terminal);
+  await printTable(runs, metric, terminal);
   terminal.err(`report: ${join(out, "report.html")}\n`);
 }
 
@@ -174,16 +177,22 @@ async function trainSides(
   return true;
 }
 
-async function printTable(runs: readonly ReportRun[], terminal: Terminal): Promise<void> {
-  const { formatAccuracy, formatCount, formatTable } = await import("../../report/index.js");
+/** A run without its pictures; its values are named after the metric, such as `validationAccuracy`. */
+function jsonOf({ predictions: _, train, validation, ...run }: ReportRun, { title }: Metric) {
+  const name = title.replaceAll(/(?:^| )(.)/g, (_match, letter: string) => letter.toUpperCase());
+  return { ...run, [`train${name}`]: train, [`validation${name}`]: validation };
+}
+
+async function printTable(runs: readonly ReportRun[], metric: Metric, terminal: Terminal): Promise<void> {
+  const { formatAccuracy, formatCount, formatTable, resultColumns } = await import("../../report/index.js");
   const rows = runs.map((run) => [
     run.name === run.model ? run.name : `${run.name} (${run.model})`,
-    formatAccuracy(run.trainAccuracy),
-    formatAccuracy(run.validationAccuracy),
+    formatAccuracy(run.train),
+    formatAccuracy(run.validation),
     formatCount(run.parameters),
     formatCount(Math.round(run.imagesPerSecond ?? 0)),
   ]);
-  const head = ["model", "train acc", "val acc", "parameters", "test images/s"];
+  const head = ["model", ...resultColumns(metric)];
   const { colour, width } = terminal;
   terminal.out(`${formatTable(head, rows, { colour, width })}\n`);
 }

@@ -10,6 +10,8 @@ interface EvalFlags extends EvaluateRunOptions {
   readonly json?: true;
 }
 
+const LABEL = 10;
+
 /** `dyconv eval RUN` */
 export function defineEval(program: Command, terminal: Terminal): void {
   program
@@ -24,17 +26,25 @@ export function defineEval(program: Command, terminal: Terminal): void {
     .addOption(deviceOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .action(async (run: string, { json, checkpoint, temperature, ...others }: EvalFlags) => {
+    .action(async (run: string, { json, checkpoint, temperature, ...flags }: EvalFlags) => {
       const { openRun } = await import("../../runs/open-run.js");
       const { evaluateRun } = await import("../../infer/evaluate-run.js");
       const opened = await openRun(run, checkpoint);
-      const options = { ...others, annealed: await chooseAnnealed(opened, temperature, terminal) };
+      const options = { ...flags, annealed: await chooseAnnealed(opened, temperature, terminal) };
       const result = await evaluateRun(opened, options);
-      if (json) return writeJson(terminal, { run, checkpoint, ...options, ...result });
-      terminal.out(`loss      ${result.loss.toFixed(4)}
-top-1     ${result.accuracy.toFixed(4)}
-top-5     ${result.top5.toFixed(4)}
-speed     ${result.imagesPerSecond.toFixed(0)} images/s
-`);
+      const { metrics, ...others } = result;
+      if (json) return writeJson(terminal, { run, checkpoint, ...options, ...metrics, ...others });
+      const { createTask } = await import("../../tasks/index.js");
+      const task = createTask(opened.task, opened.config);
+      const rows = Object.entries(metrics).map(([name, value]) => [
+        task.metrics[name]!.label,
+        value.toFixed(4),
+      ]);
+      const lines = [
+        ["loss", result.loss.toFixed(4)],
+        ...rows,
+        ["speed", `${result.imagesPerSecond.toFixed(0)} images/s`],
+      ];
+      terminal.out(lines.map(([label, value]) => `${label!.padEnd(LABEL)}${value}\n`).join(""));
     });
 }

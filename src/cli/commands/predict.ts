@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { UsageError } from "../../errors/index.js";
-import type { RankedClass } from "../../infer/predict.js";
+import type { Prediction } from "../../tasks/index.js";
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../flags/samples.js";
@@ -59,10 +59,9 @@ async function predictImages(
     throw new UsageError("--columns is of the grid", { hint: "give --grid too, or leave --columns out" });
   }
   const { run, samples, unreadable } = await openSamples(folder, paths, flags, terminal);
-  const { predict } = await import("../../infer/predict.js");
+  const { predictions, rankedClasses } = await import("../../infer/predict.js");
   const annealed = await chooseAnnealed(run, temperature, terminal);
-  const ranked = await predict(run, samples, {
-    top,
+  const found = await predictions(run, samples, {
     annealed,
     ...(threads && { threads }),
   });
@@ -70,33 +69,42 @@ async function predictImages(
     const { renderPredictionGrid } = await import("../../report/index.js");
     const { ensureFolder, writeFileAtomically } = await import("../../files/index.js");
     const { predictedSamples } = await import("../../infer/samples.js");
-    const picture = await renderPredictionGrid(predictedSamples(samples, ranked), {
+    const picture = await renderPredictionGrid(predictedSamples(samples, found), {
       ...(columns && { columns }),
     });
     await ensureFolder(dirname(grid));
     await writeFileAtomically(grid, picture);
   }
-  const predictions = ranked.map((classes, i) => ({
-    image: samples.names[i]!,
-    truth: samples.truths[i],
-    classes,
+  const said = found.map(({ items }, i) => ({ image: samples.names[i]!, truth: samples.truths[i], items }));
+  // Of classes the most probable ones, of anything else all there is.
+  const classes = run.task === "classification";
+  const shown = said.map(({ items, ...image }) => ({
+    ...image,
+    items: classes ? items.slice(0, top) : items,
   }));
-  if (json) writeJson(terminal, predictions);
-  else printPredictions(predictions, terminal);
+  if (json) {
+    writeJson(
+      terminal,
+      shown.map(({ items, ...image }) => ({
+        ...image,
+        ...(classes ? { classes: rankedClasses(items, top) } : { values: items }),
+      })),
+    );
+  } else printPredictions(shown, terminal);
   if (unreadable > 0) throw new CommandFailed();
 }
 
-interface Prediction {
+interface PredictedImage {
   readonly image: string;
   readonly truth: string | undefined;
-  readonly classes: readonly RankedClass[];
+  readonly items: Prediction["items"];
 }
 
-function printPredictions(predictions: readonly Prediction[], terminal: Terminal): void {
-  for (const { image, truth, classes } of predictions) {
+function printPredictions(predictions: readonly PredictedImage[], terminal: Terminal): void {
+  for (const { image, truth, items } of predictions) {
     terminal.out(`${escapeName(image)}${truth === undefined ? "" : `, truly ${escapeName(truth)}`}\n`);
-    for (const { label, probability } of classes) {
-      terminal.out(`  ${probability.toFixed(4)}  ${escapeName(label)}\n`);
+    for (const { label, value } of items) {
+      terminal.out(`  ${value.toFixed(4)}  ${escapeName(label)}\n`);
     }
   }
 }

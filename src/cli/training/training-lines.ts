@@ -1,6 +1,7 @@
 /** What `train` says of a run: before it, after each epoch, and at its end. */
 
 import type { EpochMetrics } from "../../runs/metrics.js";
+import type { Task } from "../../tasks/index.js";
 import type { RunStart } from "../../train/run-start.js";
 import type { TrainResult } from "../../train/training-run.js";
 import { escapeName } from "../terminal/escape.js";
@@ -14,14 +15,14 @@ const count = (value: number) => value.toLocaleString("en");
 
 /** The header of a run. */
 export function startLines(start: RunStart, width: number): readonly string[] {
-  const { classes, imageSize, batchSize, batches, leftOut, position, device, threads } = start;
+  const { task, classes, imageSize, batchSize, batches, leftOut, position, device, threads } = start;
   const rows: [label: string, text: string][] = [
     ["model", `${start.model}, ${count(start.parameters)} parameters, images of ${imageSize}×${imageSize}`],
     [
       "images",
       `${count(start.trainImages)} to train, ${count(start.validationImages)} to validate, of ${escapeName(start.data)}`,
     ],
-    ["classes", classNames(classes)],
+    [task.name === "classification" ? "classes" : "outputs", classNames(classes)],
     ["device", `${device}, ${threads} ${threads === 1 ? "thread" : "threads"}`],
     ["epochs", `${start.epochs} of ${count(batches)} steps of ${batchSize} images${leftOutWords(leftOut)}`],
   ];
@@ -44,22 +45,35 @@ function leftOutWords(leftOut: number): string {
 }
 
 /** What an epoch came to. */
-export function epochLine(m: EpochMetrics, epochs: number, width: number): string {
+export function epochLine(
+  m: EpochMetrics,
+  { task, epochs }: Pick<RunStart, "task" | "epochs">,
+  width: number,
+): string {
+  const values = (metrics: EpochMetrics["valMetrics"]) => {
+    const value = metrics[task.best];
+    return value === undefined ? "" : ` ${task.metrics[task.best]!.short} ${value.toFixed(4)}`;
+  };
   const parts = [
     `epoch ${m.epoch}/${epochs}`,
     `lr ${m.learningRate.toPrecision(3)}`,
     ...Object.entries(m.annealed).map(([name, value]) => `${name} ${Number(value.toFixed(2))}`),
-    `train loss ${m.trainLoss.toFixed(4)} acc ${m.trainAccuracy.toFixed(4)}`,
-    `val loss ${m.valLoss.toFixed(4)} acc ${m.valAccuracy.toFixed(4)}`,
+    `train loss ${m.trainLoss.toFixed(4)}${values(m.trainMetrics)}`,
+    `val loss ${m.valLoss.toFixed(4)}${values(m.valMetrics)}`,
     `${m.imagesPerSecond.toFixed(0)} images/s`,
   ];
   return joinParts(parts, width);
 }
 
 /** How a run ended. */
-export function closingLine({ finished, position }: TrainResult, out: string, width: number): string {
+export function closingLine(
+  { finished, position }: TrainResult,
+  { metrics, best }: Task,
+  out: string,
+  width: number,
+): string {
   if (!finished) return `stopped after step ${position.step}; go on with --resume`;
-  const { bestAccuracy, bestEpoch } = position;
-  const best = `done: best validation accuracy ${bestAccuracy.toFixed(4)} in epoch ${bestEpoch},`;
-  return wrapWords(`${best} run in ${escapeName(out)}`, width, "  ");
+  const what = metrics[best]!.title.toLowerCase();
+  const done = `done: best validation ${what} ${position.best.toFixed(4)} in epoch ${position.bestEpoch},`;
+  return wrapWords(`${done} run in ${escapeName(out)}`, width, "  ");
 }

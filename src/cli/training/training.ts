@@ -1,5 +1,6 @@
 import { UsageError } from "../../errors/index.js";
 import type { TrainConfig } from "../../runs/config.js";
+import type { RunStart } from "../../train/run-start.js";
 import type { TrainResult } from "../../train/training-run.js";
 import { optionsOf, separateModelOptions } from "../flags/model-options.js";
 import type { NamedModel } from "../flags/models.js";
@@ -45,6 +46,7 @@ export async function runTraining(
   };
   // Lines of a log are for programs too: they are not broken.
   const width = () => (terminal.live ? terminal.width : Number.POSITIVE_INFINITY);
+  let start: RunStart | undefined;
   const interrupt = new Interrupt(() => print("stopping with a checkpoint; Ctrl-C again stops without"));
   try {
     const result = await train(config, {
@@ -53,10 +55,13 @@ export async function runTraining(
       model: model.entry,
       ...(model.file && { modelFile: model.file }),
       signal: interrupt.signal,
-      onStart: (start) => print(startLines(start, width()).join("\n")),
+      onStart: (started) => {
+        start = started;
+        print(startLines(started, width()).join("\n"));
+      },
       onDownload: progress.download,
       onStep: progress.step,
-      onEpoch: (metrics) => print(epochLine(metrics, config.epochs, width())),
+      onEpoch: (metrics) => print(epochLine(metrics, start!, width())),
       onWarning: (message) => print(`warning: ${message}`),
     });
     // Also where another process was killed before it could.
@@ -64,7 +69,7 @@ export async function runTraining(
       const { writeCurves } = await import("../../compare/curves.js");
       await writeCurves([out], out);
     }
-    print(closingLine(result, out, width()));
+    print(closingLine(result, start!.task, out, width()));
     return { result, endIfInterrupted: () => interrupt.throwIfReceived() };
   } finally {
     progress.clear();

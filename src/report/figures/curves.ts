@@ -1,4 +1,5 @@
 import type { TopLevelSpec } from "vega-lite";
+import type { Metric } from "../../tasks/index.js";
 import type { FigureSpec } from "../drawing/figure-spec.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { shorten, shortNames } from "../text/printable.js";
@@ -127,12 +128,19 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
 /** How wide a figure is to be. */
 export type FigureWidth = Pick<CurvesOptions, "narrow">;
 
-/** The figure of the losses; points carry the loss. */
-export function lossSpec(runs: readonly RunCurves[], width: FigureWidth = {}): FigureSpec {
-  return curvesSpec(runs, { title: "Loss", y: "cross entropy", ...width });
+/** The figure of the losses; points carry the loss. `y` says which loss it is; cross entropy by default. */
+export function lossSpec(
+  runs: readonly RunCurves[],
+  { y = "cross entropy", ...width }: FigureWidth & Partial<Pick<CurvesOptions, "y">> = {},
+): FigureSpec {
+  return curvesSpec(runs, { title: "Loss", y, ...width });
 }
 
-/** The figure of the accuracies; points carry the fraction of images that was classified correctly. */
-export function accuracySpec(runs: readonly RunCurves[], width: FigureWidth = {}): FigureSpec {
-  return curvesSpec(runs, { title: "Accuracy", y: "images classified correctly", percent: true, ...width });
+/** The figure of a task's metric; points carry its values. */
+export function metricSpec(
+  { title, description, share }: Metric,
+  runs: readonly RunCurves[],
+  width: FigureWidth = {},
+): FigureSpec {
+  return curvesSpec(runs, { title, y: description, percent: share, ...width });
 }

@@ -1,9 +1,11 @@
 import type { Sharp } from "sharp";
+import type { Mark } from "../../tasks/index.js";
 import { loadSharp } from "../../util/sharp.js";
 import { canDrawText } from "../drawing/fonts.js";
 import { WRONG_COLOUR } from "../drawing/palette.js";
 import { type Markup, markup } from "../text/markup.js";
 import { printable, shorten } from "../text/printable.js";
+import { markLines } from "./marks.js";
 
 /** An image and what a model said about it. */
 export interface PredictedSample {
@@ -11,12 +13,16 @@ export interface PredictedSample {
   readonly pixels: Uint8Array;
   readonly height: number;
   readonly width: number;
-  /** Name of the class predicted. */
+  /** The class predicted, or the values. */
   readonly prediction: string;
-  /** Name of the true class, where it is known. */
+  /** The true class, or the true values, where they are known. */
   readonly truth?: string;
   /** Probability of the prediction, 0 to 1. */
   readonly confidence?: number;
+  /** What was predicted to be somewhere in the image; where it is given, nothing is right or wrong as a whole. */
+  readonly marks?: readonly Mark[];
+  /** Where that truly is. */
+  readonly trueMarks?: readonly Mark[];
 }
 
 /** Options of {@link renderPredictionGrid}. */
@@ -81,15 +87,25 @@ interface Place {
 /** What is drawn over and under one image. */
 function annotation(sample: PredictedSample, { left, top }: Place, tile: number, withText: boolean): Markup {
   const { prediction, truth, confidence } = sample;
-  const wrong = truth !== undefined && truth !== prediction;
+  const wrong = isWrong(sample);
   const share = confidence === undefined ? "" : ` ${Math.round(confidence * 100)}%`;
   const letters = Math.floor(tile / (FONT_SIZE * LETTER_WIDTH));
   const predicted = shorten(printable(prediction), letters - share.length) + share;
   const actual = truth === undefined ? "" : shorten(printable(truth), letters);
   return markup`<g transform="translate(${left} ${top})">
+    ${markLines(sample, tile)}
     ${wrong ? wrongMark(tile) : undefined}
     ${withText ? labels(predicted, actual, wrong, tile) : undefined}
   </g>`;
+}
+
+/** Whether a prediction is another class than the true one. */
+export function isWrong({
+  prediction,
+  truth,
+  marks,
+}: Pick<PredictedSample, "prediction" | "truth" | "marks">) {
+  return marks === undefined && truth !== undefined && truth !== prediction;
 }
 
 /** The prediction, and the true class in grey below. */

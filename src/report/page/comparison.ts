@@ -1,3 +1,4 @@
+import type { Metric } from "../../tasks/index.js";
 import type { PredictionTile } from "../figures/prediction-tiles.js";
 import type { ABLATION_VERDICTS, REPLACED_BY } from "../text/ablation-words.js";
 import type { Result } from "./published.js";
@@ -9,7 +10,7 @@ export type ConfigValue = string | number | boolean | null | readonly ConfigValu
 export interface ReportRun extends Result {
   /** Names the run; no two runs of a report share it. */
   readonly name: string;
-  /** Epoch that the accuracies belong to, counted from 1. */
+  /** Epoch that the values of the metric belong to, counted from 1. */
   readonly bestEpoch: number;
   /** Epochs trained. */
   readonly epochs: number;
@@ -65,6 +66,8 @@ export interface ReportFigure {
 export interface ComparisonReport {
   readonly title: string;
   readonly date: Date;
+  /** The metric that tells the best epoch. */
+  readonly metric: Metric;
   /** In the order they are shown in. */
   readonly runs: readonly ReportRun[];
   readonly figures: readonly ReportFigure[];

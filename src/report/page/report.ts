@@ -1,3 +1,4 @@
+import { isWrong } from "../figures/prediction-grid.js";
 import { formatCount, formatPercent } from "../text/format.js";
 import { Markup, markup } from "../text/markup.js";
 import { attentionSection } from "./attention-section.js";
@@ -57,15 +58,16 @@ function predictionsSection(runs: readonly ReportRun[]): Markup | undefined {
 <h2>Predictions</h2>
 ${shown.map(
   ({ name, predictions }) => markup`<figure>
-<figcaption>Test images and what ${name} takes them for; the true class is in grey, a cross marks a mistake.</figcaption>
+<figcaption>Test images and what ${name} says of them; the truth is in grey${predictions.some(({ marks }) => marks) ? ", and drawn in white below the prediction" : ", a cross marks a mistake"}.</figcaption>
 <ul class="tiles">${predictions.map(tile)}</ul>
 </figure>`,
 )}
 </section>`;
 }
 
-function tile({ png, prediction, truth, confidence }: NonNullable<ReportRun["predictions"]>[number]): Markup {
-  const wrong = truth !== undefined && truth !== prediction;
+function tile(sample: NonNullable<ReportRun["predictions"]>[number]): Markup {
+  const { png, prediction, truth, confidence } = sample;
+  const wrong = isWrong(sample);
   const share = confidence === undefined ? "" : ` ${formatPercent(confidence, 0)}`;
   return markup`<li class="${wrong ? "wrong" : "right"}"><img alt="${truth ?? "test image"}" src="data:image/png;base64,${toBase64(png)}">
 <span class="said">${wrong ? "✗ " : ""}${prediction}${share}</span>${truth === undefined ? undefined : markup`<span class="truth">${truth}</span>`}</li>`;

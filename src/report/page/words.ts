@@ -1,22 +1,39 @@
 /** What the report says in words. */
+
+import type { Metric } from "../../tasks/index.js";
 import { formatCount, formatDuration, formatPercent, MISSING } from "../text/format.js";
 import type { ComparisonReport, ConfigValue, ReportRun } from "./comparison.js";
 
 /** The main result, in a sentence or two. Runs that are not to be compared are not ranked. */
-export function summarise({ runs, cautions = [] }: Pick<ComparisonReport, "runs" | "cautions">): string {
-  const finite = runs.filter(({ validationAccuracy }) => Number.isFinite(validationAccuracy));
-  const [best, next] = finite.toSorted((a, b) => b.validationAccuracy - a.validationAccuracy);
-  if (best === undefined)
-    return runs.length === 0 ? "There is no run to report." : "No run has a finite accuracy.";
+export function summarise({
+  metric,
+  runs,
+  cautions = [],
+}: Pick<ComparisonReport, "metric" | "runs" | "cautions">): string {
+  const reached = ({ name, validation }: ReportRun) =>
+    `${name} reaches a validation ${metric.title.toLowerCase()} of ${formatValue(metric, validation)}`;
+  const sign = metric.better === "higher" ? 1 : -1;
+  const finite = runs.filter(({ validation }) => Number.isFinite(validation));
+  const [best, next] = finite.toSorted((a, b) => sign * (b.validation - a.validation));
+  if (best === undefined) {
+    return runs.length === 0
+      ? "There is no run to report."
+      : `No run has a finite ${metric.title.toLowerCase()}.`;
+  }
   if (cautions.length > 0 && next !== undefined) return finite.map(reached).join("; ").concat(".");
   if (next === undefined) return `${reached(best)} with ${formatCount(best.parameters)} parameters.`;
-  const points = (100 * (best.validationAccuracy - next.validationAccuracy)).toFixed(2);
+  const difference = Math.abs(best.validation - next.validation);
+  const distance = metric.share
+    ? `${(100 * difference).toFixed(2)} percentage points`
+    : difference.toPrecision(3);
+  const where = metric.better === "higher" ? "above" : "below";
   const size = compareSizes(best.parameters, next.parameters);
-  return `${reached(best)}, ${points} percentage points above ${next.name}, with ${size} parameters. Single runs, so a difference may be chance.`;
+  return `${reached(best)}, ${distance} ${where} ${next.name}, with ${size} parameters. Single runs, so a difference may be chance.`;
 }
 
-function reached({ name, validationAccuracy }: ReportRun): string {
-  return `${name} reaches a validation accuracy of ${formatPercent(validationAccuracy)}`;
+/** A value of a metric in a sentence. */
+function formatValue({ share }: Metric, value: number): string {
+  return share ? formatPercent(value) : value.toPrecision(4);
 }
 
 function compareSizes(parameters: number, others: number): string {
@@ -29,12 +46,15 @@ export function describeRun({ name, model }: Pick<ReportRun, "name" | "model">):
   return name === model ? name : `${name} (${model})`;
 }
 
-/** Which epoch the accuracies are of, and what chose it. */
-export function describeChoice({ name, bestEpoch, epochs, chosenOn, trainingSeconds }: ReportRun): string {
+/** Which epoch the values are of, and what chose it. */
+export function describeChoice(
+  { name, bestEpoch, epochs, chosenOn, trainingSeconds }: ReportRun,
+  { title }: Metric,
+): string {
   const duration = trainingSeconds === undefined ? "" : `, trained in ${formatDuration(trainingSeconds)}`;
   const caution =
     chosenOn === "test set"
-      ? "; its accuracy is that of the images that chose it, and so a little flattering"
+      ? `; its ${title.toLowerCase()} is that of the images that chose it, and so a little flattering`
       : "";
   return `${name}: epoch ${bestEpoch} of ${epochs}${duration}, chosen on the ${chosenOn}${caution}.`;
 }

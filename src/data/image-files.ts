@@ -1,0 +1,147 @@
+/** The pixels of image files: decoded into memory, or read from disk when a batch needs them. */
+
+import { createHash } from "node:crypto";
+import { DataError } from "../errors/index.js";
+import type { ImageSource, Images } from "./dataset.js";
+import {
+  type DecodedImage,
+  decodeImage,
+  decodeKnownImage,
+  type ImageShape,
+  inspectImage,
+} from "./decode-image.js";
+import { gigabytes, machineMemory } from "./machine-memory.js";
+import { mapBounded } from "./map-bounded.js";
+
+/** An image file. */
+interface File {
+  readonly path: string;
+  /** What the fingerprint knows it by, so that a moved folder keeps it. */
+  readonly key: string;
+}
+
+/** The files of a data set. */
+interface Parts {
+  readonly train: readonly File[];
+  readonly test: readonly File[];
+}
+
+/** Images of a data set, as bytes or where to read them. */
+export interface OpenedPixels<Pixels extends Images["images"]> {
+  readonly train: Pixels;
+  readonly test: Pixels;
+  /** SHA-256 of all files and of how they are resized. */
+  readonly fingerprint: string;
+  /** What is to be said of them, a sentence each. */
+  readonly notices: readonly string[];
+}
+
+/** Unreadable images that are named; of more, the number is given. */
+const NAMED = 5;
+/** Part of the machine's memory that images may take; the rest is for training. */
+const MEMORY_SHARE = 0.5;
+
+/**
+ * Decodes all images into memory.
+ *
+ * @throws DataError naming the images that cannot be read, or if all together do not fit
+ */
+export async function pixelsInMemory(parts: Parts, shape: ImageShape): Promise<OpenedPixels<Uint8Array>> {
+  const { train, test } = parts;
+  const bytes = 3 * shape.size ** 2;
+  const needed = bytesOf(parts, shape);
+  const available = machineMemory();
+  if (needed >= available) {
+    throw new DataError(
+      `${train.length + test.length} images of ${shape.size}×${shape.size} pixels take ${gigabytes(needed)}, and the machine has ${gigabytes(available)}`,
+      { hint: "Stream them from disk, or train on fewer or smaller ones." },
+    );
+  }
+  const images = new Uint8Array((train.length + test.length) * bytes);
+  const files = await forAll([...train, ...test], (path, i) => decodeImage(path, shape, images, i));
+  return {
+    train: images.subarray(0, train.length * bytes),
+    test: images.subarray(train.length * bytes),
+    fingerprint: fingerprint(shape, parts, files),
+    notices: [resizedNotice(shape, files)],
+  };
+}
+
+/**
+ * Looks at all files once, and leaves them on disk.
+ *
+ * @throws DataError naming the images that cannot be read
+ */
+export async function pixelsOnDisk(parts: Parts, shape: ImageShape): Promise<OpenedPixels<ImageSource>> {
+  const files = await forAll([...parts.train, ...parts.test], inspectImage);
+  return {
+    train: sourceOf(parts.train, shape),
+    test: sourceOf(parts.test, shape),
+    fingerprint: fingerprint(shape, parts, files),
+    notices: [resizedNotice(shape, files), "images stay on disk, and are decoded batch by batch"],
+  };
+}
+
+/** Whether images would take so much of the machine's memory that they are better left on disk. */
+export function isLarge(parts: Parts, shape: ImageShape): boolean {
+  return bytesOf(parts, shape) > machineMemory() * MEMORY_SHARE;
+}
+
+function bytesOf({ train, test }: Parts, { size }: ImageShape): number {
+  return (train.length + test.length) * 3 * size ** 2;
+}
+
+/** Decodes all images of a batch at once, by the threads of the decoder. */
+function sourceOf(files: readonly File[], shape: ImageShape): ImageSource {
+  return {
+    read: async (indices, into) => {
+      const decode = (index: number, position: number) =>
+        decodeKnownImage(files[index]!.path, shape, into, position);
+      await Promise.all(Array.from(indices, decode));
+    },
+  };
+}
+
+/** Does something with all files; those that cannot be read are named together. */
+async function forAll(
+  files: readonly File[],
+  work: (path: string, index: number) => Promise<DecodedImage>,
+): Promise<readonly DecodedImage[]> {
+  const failures: DataError[] = [];
+  const decoded = await mapBounded(files, ({ path }, i) =>
+    work(path, i).catch((error: unknown) => {
+      if (!(error instanceof DataError)) throw error;
+      failures.push(error);
+      return undefined;
+    }),
+  );
+  const [first, ...others] = failures;
+  if (first === undefined) return decoded as DecodedImage[];
+  if (others.length === 0) throw first;
+  const lines = failures.slice(0, NAMED).map(({ message }) => `  ${message}`);
+  if (failures.length > NAMED) lines.push(`  and ${failures.length - NAMED} more`);
+  throw new DataError(`${failures.length} of ${files.length} images cannot be read:\n${lines.join("\n")}`, {
+    hint: "Replace these files, or leave them out.",
+  });
+}
+
+function fingerprint(
+  { size, fit = "stretch" }: ImageShape,
+  { train, test }: Parts,
+  decoded: readonly DecodedImage[],
+): string {
+  const hash = createHash("sha256").update(fit === "stretch" ? `${size}\n` : `${size} ${fit}\n`);
+  [...train, ...test].forEach(({ key }, i) => {
+    const part = i < train.length ? "train" : "test";
+    hash.update(`${part}/${key} ${decoded[i]!.digest}\n`);
+  });
+  return hash.digest("hex");
+}
+
+function resizedNotice({ size, fit = "stretch" }: ImageShape, decoded: readonly DecodedImage[]): string {
+  const oblong = decoded.filter((image) => image.oblong).length;
+  const all = `images are resized to ${size}×${size} pixels`;
+  if (oblong === 0) return all;
+  const what = fit === "stretch" ? "stretched" : "cropped about their middle";
+  return `${all}; ${oblong} of ${decoded.length} are not square and are ${what}`;
+}

@@ -1,0 +1,146 @@
+/** A folder of images with numbers beside them in `metadata.jsonl`, as the Hugging Face Hub lays such folders out. */
+
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { basename, join, normalize, resolve } from "node:path";
+import { z } from "zod";
+import { DataError } from "../errors/index.js";
+import { allIndices, type DatasetPair, type TargetDataset } from "./dataset.js";
+import type { ImageShape } from "./decode-image.js";
+import { isLarge, pixelsInMemory, pixelsOnDisk } from "./image-files.js";
+import { readRegularFile } from "./regular-file.js";
+import { valueTargets } from "./value-targets.js";
+
+const METADATA = "metadata.jsonl";
+const LIMIT = 2 ** 30;
+const TESTS = ["test", "val", "valid", "validation"];
+/** Where no test images are given, each tenth is one. */
+const HELD_OUT = 10;
+
+const lineSchema = z.object({ file_name: z.string() }).catchall(z.number());
+
+interface Row {
+  readonly path: string;
+  readonly key: string;
+  readonly values: readonly number[];
+}
+
+/** Whether a folder has numbers beside its images. */
+export async function isValueFolder(path: string): Promise<boolean> {
+  const places = [join(path, METADATA), join(path, "train", METADATA)];
+  const found = await Promise.all(places.map((place) => stat(place).catch(() => undefined)));
+  return found.some((entry) => entry?.isFile());
+}
+
+/**
+ * Reads a folder of images with values to be learned. Each line of `metadata.jsonl` names an image, `file_name`, and
+ * its values: `{"file_name": "1.png", "nose.x": 0.4, "nose.y": 0.3, "age": 2.5}`. All lines have the same values;
+ * those named `a.x` and `a.y` are a point, in parts of the image's width and height.
+ *
+ * There is one such file in `train/` and one in `test/` or `val/`; or a single one in the folder itself, of which
+ * every tenth line is a test image.
+ *
+ * @throws DataError naming file and line, if a line cannot be read, or an image is missing
+ */
+export async function readValueFolder(path: string, shape: ImageShape): Promise<DatasetPair<TargetDataset>> {
+  const { train, test, notices } = await partsOf(path);
+  const names = train.names;
+  if (names.length === 0 || test.names.join("\0") !== names.join("\0")) {
+    throw new DataError(
+      `${path}: training images have the values ${list(names)}, test images ${list(test.names)}`,
+      {
+        hint: `Give every line of ${METADATA} the same values, and at least one.`,
+      },
+    );
+  }
+  const files = { train: train.rows, test: test.rows };
+  const pixels = await (isLarge(files, shape) ? pixelsOnDisk : pixelsInMemory)(files, shape);
+  const name = basename(resolve(path));
+  const part = (which: string, rows: readonly Row[], images: TargetDataset["images"]): TargetDataset => ({
+    name: `${name} ${which}`,
+    classes: names,
+    length: rows.length,
+    height: shape.size,
+    width: shape.size,
+    images,
+    task: "regression",
+    targets: valueTargets(names, Float32Array.from(rows.flatMap(({ values }) => values))),
+  });
+  const hash = createHash("sha256").update(pixels.fingerprint);
+  for (const { key, values } of [...train.rows, ...test.rows]) hash.update(`${key} ${values.join()}\n`);
+  return {
+    name,
+    train: part("train", train.rows, pixels.train),
+    test: part("test", test.rows, pixels.test),
+    fingerprint: hash.digest("hex"),
+    notices: [...notices, ...pixels.notices],
+  };
+}
+
+interface Part {
+  readonly names: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+async function partsOf(path: string): Promise<Record<"train" | "test", Part> & { notices: string[] }> {
+  const root = await readMetadata(path, "");
+  if (root !== undefined) {
+    const held = new Set(allIndices(root.rows.length, Math.ceil(root.rows.length / HELD_OUT)));
+    const of = (test: boolean) => ({ ...root, rows: root.rows.filter((_, i) => held.has(i) === test) });
+    return {
+      train: of(false),
+      test: of(true),
+      notices: [`${held.size} of ${root.rows.length} images are held out to test, evenly spaced`],
+    };
+  }
+  const train = await readMetadata(path, "train");
+  for (const folder of TESTS) {
+    const test = await readMetadata(path, folder);
+    if (train !== undefined && test !== undefined) return { train, test, notices: [] };
+  }
+  throw new DataError(`${path}: there is no ${METADATA} for the test images`, {
+    hint: `Put one into test/ beside train/, or a single one into the folder itself.`,
+  });
+}
+
+async function readMetadata(path: string, folder: string): Promise<Part | undefined> {
+  const file = join(path, folder, METADATA);
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  const lines = (await readRegularFile(file, LIMIT)).toString("utf8").split("\n");
+  let names: readonly string[] | undefined;
+  const rows = lines.flatMap((line, i): Row[] => {
+    if (line.trim() === "") return [];
+    const { file_name, ...values } = parseLine(line, `${file}, line ${i + 1}`);
+    names ??= Object.keys(values);
+    const given = names;
+    if (Object.keys(values).length !== given.length || !given.every((name) => name in values)) {
+      throw new DataError(
+        `${file}, line ${i + 1}: the values are ${list(Object.keys(values))}, expected ${list(given)}`,
+      );
+    }
+    const key = normalize(join(folder, file_name));
+    return [{ path: join(path, key), key, values: given.map((name) => values[name] as number) }];
+  });
+  if (rows.length < 2) throw new DataError(`${file}: ${rows.length} images are too few`);
+  return { names: names ?? [], rows };
+}
+
+function parseLine(line: string, where: string): z.output<typeof lineSchema> {
+  try {
+    const parsed = lineSchema.parse(JSON.parse(line));
+    const name = normalize(parsed.file_name);
+    if (!name.startsWith("..") && !name.startsWith("/")) return parsed;
+    throw new Error(`${parsed.file_name} leads out of the folder`);
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw new DataError(`${where}: ${reason}`, {
+      hint: 'A line is like {"file_name": "1.png", "width": 0.4}; all but the file name are numbers.',
+      cause,
+    });
+  }
+}
+
+function list(names: readonly string[]): string {
+  return names.length === 0 ? "none" : names.join(", ");
+}
