@@ -36,4 +36,4 @@ export {
 export { Prefetch } from "./prefetch.js";
 export { type ReadImages, type ReadImagesOptions, readImages } from "./read-images.js";
 export { generatePositions, generateShapes, type ShapesOptions } from "./shapes.js";
-export { pointInView, pointPairs, type View, WHOLE_VIEW } from "./view.js";
+export { pointInView, type View, WHOLE_VIEW } from "./view.js";
