@@ -96,6 +96,7 @@ export {
   exportCollapse,
   type Latency,
 } from "./inspect/collapse.js";
+export type { WarehouseSummary } from "./inspect/kernel-cost.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./inspect/machine-rates.js";
 export { countPaperNetwork, PAPER_NETWORKS, type PaperNetwork, type PaperRow } from "./inspect/papers.js";
 export {
@@ -119,7 +120,13 @@ export {
   type TrainingProfile,
 } from "./inspect/profile.js";
 export { REPLACEMENTS, type Replacement } from "./inspect/replaced-attention.js";
-export { type LayerSummary, type ModelSummary, type SummaryOptions, summarize } from "./inspect/summary.js";
+export {
+  type LayerSummary,
+  type ModelSummary,
+  MULTIPLY_ADDS,
+  type SummaryOptions,
+  summarize,
+} from "./inspect/summary.js";
 export {
   evaluationWorkload,
   trainingWorkload,

@@ -11,6 +11,8 @@ export interface PaperNetwork {
   readonly classes?: number;
   /** Millions of trainable parameters as published, with the decimals given there; absent where nobody publishes any. */
   readonly published?: string;
+  /** Whether the published count is one with running statistics; then all are counted. */
+  readonly statistics?: boolean;
   /** Why the count differs from what is published, where it does. */
   readonly why?: string;
 }
@@ -20,9 +22,9 @@ export interface PaperRow {
   readonly network: string;
   /** The dynamic layer, with its options; `"static"` for none. */
   readonly layer: string;
-  /** Trainable parameters. */
+  /** Trainable parameters; with running statistics where the published count is. */
   readonly parameters: number;
-  /** Multiply-adds of one image: convolutions, linear maps and the mixing of kernels. */
+  /** Multiply-adds of one image or sound, as `summarize` counts them. */
   readonly multiplyAdds: number;
   /** As published, rounded as there; `null` where nobody publishes any. */
   readonly publishedParameters: number | null;
@@ -127,7 +129,21 @@ export const PAPER_NETWORKS: readonly PaperNetwork[] = [
   { model: "efficientnet-b0", options: condconv(8), published: "24.01" },
   { model: "efficientnet-b1", published: "7.79" },
   { model: "efficientnet-b1", options: condconv(8), published: "39.72" },
+  { model: "dymn04", classes: 527, published: "1.97", statistics: true },
+  { model: "dymn10", classes: 527, published: "10.57", statistics: true },
+  { model: "dymn20", classes: 527, published: "40.02", statistics: true },
+  { model: "fdy-crnn", classes: 10, options: { convolutions: "plain" }, published: "4.428" },
+  { model: "fdy-crnn", classes: 10, published: "11.061" },
 ];
+
+/** The layers of networks that are dynamic by themselves. */
+const OWN_LAYERS: Readonly<Record<string, string>> = {
+  "alexnet-dy": "dyconv",
+  dymn04: "dymn, with statistics",
+  dymn10: "dymn, with statistics",
+  dymn20: "dymn, with statistics",
+  "fdy-crnn": "fdy",
+};
 
 /** Builds a network of a paper and counts it; no weights are made. */
 export function countPaperNetwork({
@@ -135,22 +151,24 @@ export function countPaperNetwork({
   options = {},
   classes = 1000,
   published,
+  statistics = false,
   why,
 }: PaperNetwork): PaperRow {
   const entry = modelEntry(model);
   const network = entry.create({ ...options, classes });
   const parameters = network
     .namedParameters()
-    .filter(([, { trainable }]) => trainable)
+    .filter(([, { trainable }]) => trainable || statistics)
     .reduce((total, [, { shape }]) => total + elementCount(shape), 0);
+  const { multiplyAdds } = summarize(network, { inputShape: entry.inputShape });
   const matches = published === undefined ? null : roundedAs(published, parameters) === published;
-  const { dynamic = "static", width, ...others } = options;
+  const { dynamic, convolutions = OWN_LAYERS[model] ?? "static", width, ...others } = options;
   const details = Object.entries(others).map(([name, value]) => `${name} ${value}`);
   return {
     network: width === undefined ? model : `${model} ×${width}`,
-    layer: [dynamic, ...details].join(", "),
+    layer: [dynamic ?? convolutions, ...details].join(", "),
     parameters,
-    multiplyAdds: summarize(network, { imageSize: entry.imageSize }).multiplyAdds,
+    multiplyAdds,
     publishedParameters: published === undefined ? null : Math.round(Number(published) * 1e6),
     matches,
     why: matches === null ? "nobody publishes a count" : matches ? "" : (why ?? ""),

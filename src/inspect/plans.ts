@@ -6,16 +6,14 @@ import { type MixtureChoice, plansFor } from "../rewrite/index.js";
 import { type Device, machineFor } from "../runtime/index.js";
 import { spec, trace } from "../trace/index.js";
 import { elementCount } from "../util/shape.js";
-import { layersOf, summarize } from "./summary.js";
+import { layersOf, type SummaryOptions, summarize } from "./summary.js";
 
 /** For which batches plans are chosen. */
-export interface PlansOptions {
-  /** Height and width of the images. */
-  readonly imageSize: number;
+export type PlansOptions = SummaryOptions & {
   readonly batchSize: number;
   /** Where the model is to run; `"cpu"` by default. */
   readonly device?: Device;
-}
+};
 
 /** What is computed of a dynamic convolution: its output, or the gradient by input, experts or attention. */
 export type PlanDirection = "output" | "input" | "experts" | "attention";
@@ -48,11 +46,9 @@ const DIRECTIONS: Readonly<Record<string, PlanDirection>> = {
  * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function layerPlans(model: Module, options: PlansOptions): Promise<readonly LayerPlan[]> {
-  const { imageSize, batchSize, device = "cpu" } = options;
+  const { batchSize, device = "cpu" } = options;
   const machine = await machineFor({ device });
-  const inputs = new Map(
-    summarize(model, { imageSize }).layers.map(({ name, inputShape }) => [name, inputShape]),
-  );
+  const inputs = new Map(summarize(model, options).layers.map(({ name, inputShape }) => [name, inputShape]));
   return layersOf(model).flatMap(([name, layer]) => {
     if (!(layer instanceof DynamicConv2d)) return [];
     return [false, true].map((training): LayerPlan => {

@@ -2,6 +2,8 @@ import { multiplyAdds, nodesOf, type Tensor, type TensorType } from "../ir/index
 import { applyModel, type Module, type ModuleCall, type Parameter, stateSpecs } from "../nn/index.js";
 import { spec, trace } from "../trace/index.js";
 import { staticShape } from "../util/shape.js";
+import { kernelWarnings, type WarehouseSummary, warehousesOf } from "./kernel-cost.js";
+import { scalingMultiplyAdds } from "./scaling.js";
 
 const BYTES_PER_PARAMETER = 4;
 
@@ -27,17 +29,30 @@ export interface ModelSummary {
   /** Parameters and buffers, such as running statistics. */
   readonly parameters: number;
   readonly trainableParameters: number;
-  /** Of convolutions and matrix products; element-wise arithmetic is not counted. */
+  /** By {@link MULTIPLY_ADDS}. */
   readonly multiplyAdds: number;
   /** Of parameters and buffers, in float32. */
   readonly bytes: number;
+  /** Cells that layers share; their parameters are counted once. */
+  readonly warehouses: readonly WarehouseSummary[];
+  /** What makes a model much larger than it need be. */
+  readonly warnings: readonly string[];
 }
 
-/** How a model is summarised. */
-export interface SummaryOptions {
-  /** Height and width of the image. */
-  readonly imageSize: number;
-}
+/** What is counted as a multiply-add, in words. */
+export const MULTIPLY_ADDS =
+  "convolutions, linear maps, attention, mixing of kernels and ODConv's scaling; not pooling, normalisation, activations";
+
+/** How a model is summarised: what it reads, without the batch. */
+export type SummaryOptions =
+  | {
+      /** Height and width of a colour image. */
+      readonly imageSize: number;
+    }
+  | {
+      /** Channels, height and width. */
+      readonly inputShape: readonly [number, number, number];
+    };
 
 const product = (sizes: readonly number[]) => sizes.reduce((total, size) => total * size, 1);
 const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
@@ -64,10 +79,12 @@ export function layersOf(model: Module): [path: string, layer: Module][] {
 
 /**
  * Parameters, shapes and multiply-adds of a model at inference, found by tracing it with one image.
- * A dynamic convolution counts its attention, the mixing of its kernels and one convolution. A layer that is called several times has the shapes of its first call and the
- * multiply-adds of all; parameters that several layers share are counted with the first.
+ * A dynamic convolution counts its attention, the mixing of its kernels and one convolution. A layer that is called several
+ * times has the shapes of its first call and the multiply-adds of all; parameters that several layers share are counted with
+ * the first.
  */
-export function summarize(model: Module, { imageSize }: SummaryOptions): ModelSummary {
+export function summarize(model: Module, options: SummaryOptions): ModelSummary {
+  const inputShape = "imageSize" in options ? [3, options.imageSize, options.imageSize] : options.inputShape;
   const calls = new Map<Module, ModuleCall>();
   const onCall = (call: ModuleCall) => {
     if (!calls.has(call.module)) calls.set(call.module, call);
@@ -75,7 +92,7 @@ export function summarize(model: Module, { imageSize }: SummaryOptions): ModelSu
   const { graph } = trace(
     (tensors: Readonly<Record<string, Tensor>>, x: Tensor) =>
       applyModel(model, tensors, x, { onCall }).output,
-    [stateSpecs(model), spec([1, 3, imageSize, imageSize])],
+    [stateSpecs(model), spec([1, ...inputShape])],
   );
   const nodes = nodesOf(graph);
   const counted = new Set<Parameter>();
@@ -85,23 +102,30 @@ export function summarize(model: Module, { imageSize }: SummaryOptions): ModelSu
     const own = layer.namedParameters().filter(([, parameter]) => !counted.has(parameter));
     for (const [, parameter] of own) counted.add(parameter);
     const parameters = countOf(own);
+    const [inputShape, outputShape] =
+      call === undefined ? [[], []] : [call.input, call.output].map((tensor) => sizesOf(tensor).slice(1));
     return {
       name,
       type: layer.constructor.name,
-      inputShape: call === undefined ? [] : sizesOf(call.input).slice(1),
-      outputShape: call === undefined ? [] : sizesOf(call.output).slice(1),
+      inputShape: inputShape!,
+      outputShape: outputShape!,
       parameters,
       bytes: parameters * BYTES_PER_PARAMETER,
-      multiplyAdds: total(inside.map(multiplyAdds)),
+      multiplyAdds: total(inside.map(multiplyAdds)) + scalingMultiplyAdds(layer, inputShape!, outputShape!),
     };
   });
+  const scaling = layersOf(model).map(([, layer], n) =>
+    scalingMultiplyAdds(layer, layers[n]!.inputShape, layers[n]!.outputShape),
+  );
   const parameters = model.namedParameters();
   const count = countOf(parameters);
   return {
     layers,
     parameters: count,
     trainableParameters: countOf(parameters.filter(([, { trainable }]) => trainable)),
-    multiplyAdds: total(nodes.map(multiplyAdds)),
+    multiplyAdds: total(nodes.map(multiplyAdds)) + total(scaling),
+    warehouses: warehousesOf(model),
+    warnings: kernelWarnings(model),
     bytes: count * BYTES_PER_PARAMETER,
   };
 }

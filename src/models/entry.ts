@@ -7,6 +7,9 @@ import { describeOptions, type ModelOption, type OptionsSchema } from "./options
 /** Values of a network's options, by name. */
 export type ModelOptions = Readonly<Record<string, unknown>>;
 
+/** Channels, height and width. */
+export type InputShape = readonly [number, number, number];
+
 /** A network as {@link defineModel} takes it. */
 export interface ModelDefinition<Schema extends OptionsSchema> {
   /** What the configuration of a run calls it. */
@@ -15,6 +18,8 @@ export interface ModelDefinition<Schema extends OptionsSchema> {
   readonly summary: string;
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;
+  /** Channels, height and width of what it reads, where that is not a colour image of `imageSize`. */
+  readonly inputShape?: InputShape;
   /** Its options; each needs a default, and a description, which is its help on the command line. */
   readonly options: Schema;
   /** Names of the tasks that its output suits; those of a vector, `classification` and `regression`, by default. */
@@ -29,6 +34,8 @@ export interface ModelEntry {
   readonly summary: string;
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;
+  /** Channels, height and width of what it reads. */
+  readonly inputShape: InputShape;
   readonly options: readonly ModelOption[];
   /** Names of the tasks that its output suits. */
   readonly tasks: readonly string[];
@@ -71,6 +78,7 @@ const VECTOR_TASKS = ["classification", "regression"];
  */
 export function defineModel<Schema extends OptionsSchema>(definition: ModelDefinition<Schema>): ModelEntry {
   const { name, summary, imageSize, options: schema, tasks = VECTOR_TASKS, create } = definition;
+  const { inputShape = [3, imageSize, imageSize] } = definition;
   if (!/^[\w][\w.-]*$/.test(name)) {
     throw new UsageError(`a model's name is made of letters, digits, ".", "_" and "-", not "${name}"`);
   }
@@ -89,7 +97,7 @@ export function defineModel<Schema extends OptionsSchema>(definition: ModelDefin
     return parseOptions(strict, given, nameOf) as z.output<Schema> & ModelOptions;
   };
   return {
-    ...{ name, summary, imageSize, options, tasks, completeOptions },
+    ...{ name, summary, imageSize, inputShape, options, tasks, completeOptions },
     create: ({ classes = 10, ...given } = {}) => create({ ...completeOptions(given), classes }),
   };
 }

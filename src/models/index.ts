@@ -1,7 +1,9 @@
 import { UsageError } from "../errors/index.js";
 import { alexnetDyEntry, alexnetEntry } from "./alexnet.js";
+import { dymnEntries } from "./dymn.js";
 import { efficientnetEntries } from "./efficientnet.js";
 import type { ModelEntry } from "./entry.js";
+import { fdyEntry } from "./fdy.js";
 import { mobilenetV2Entries } from "./mobilenet-v2.js";
 import { mobilenetV3Entries } from "./mobilenet-v3.js";
 import { resnetEntries } from "./resnet.js";
@@ -15,10 +17,18 @@ export {
   alexnetDy,
   type MakeConvolution,
 } from "./alexnet.js";
+export { DyMN, type DyMNOptions } from "./dymn.js";
 export { DYNAMIC_LAYERS, type DynamicChoice, type DynamicLayer } from "./dynamic-choice.js";
 export { type DynamicOptions, dynamicOptions, PLANS } from "./dynamic-options.js";
 export { EfficientNet, type EfficientNetName, type EfficientNetOptions } from "./efficientnet.js";
-export { defineModel, type ModelDefinition, type ModelEntry, type ModelOptions } from "./entry.js";
+export {
+  defineModel,
+  type InputShape,
+  type ModelDefinition,
+  type ModelEntry,
+  type ModelOptions,
+} from "./entry.js";
+export { FDYNetwork, type FDYNetworkOptions, type SoundEvents } from "./fdy.js";
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
 export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mobilenet-v3.js";
 export type { ModelOption, OptionsSchema } from "./options.js";
@@ -39,6 +49,7 @@ export const MODELS: Readonly<Record<string, ModelEntry>> = Object.fromEntries(
     ...[alexnetEntry, alexnetDyEntry],
     ...[...vggEntries, ...resnetEntries],
     ...[...mobilenetV2Entries, ...mobilenetV3Entries, ...efficientnetEntries],
+    ...[...dymnEntries, fdyEntry],
   ].map((entry) => [entry.name, entry]),
 );
 

@@ -46,7 +46,7 @@ export type MobileNetV3Name = "small" | "large";
 type Row = readonly [number, number, number, boolean, "relu" | "hardswish", 1 | 2];
 
 /** Howard et al., tables 1 and 2. */
-const ROWS = {
+export const MOBILENET_V3_ROWS = {
   small: [
     [3, 16, 16, true, "relu", 2],
     [3, 72, 24, false, "relu", 2],
@@ -133,7 +133,7 @@ export class MobileNetV3 extends Module {
   constructor(name: MobileNetV3Name, options: MobileNetV3Options = {}) {
     super();
     const { classes = 1000, stem: kind = "imagenet", dropout = 0.2, head = HEADS[name], dynamic } = options;
-    const { stem, blocks, last } = sitesOf(ROWS[name], kind);
+    const { stem, blocks, last } = sitesOf(MOBILENET_V3_ROWS[name], kind);
     const classifier = classifierSite(head, classes);
     const order = [stem, ...blocks.flatMap(({ sites }) => blockOrder(sites)), last, classifier];
     const made = makeConvolutions(order, KIND, dynamic);

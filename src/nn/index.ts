@@ -82,6 +82,7 @@ export * from "./layers/flatten.js";
 export * from "./layers/linear.js";
 export * from "./layers/normalization.js";
 export * from "./layers/pooling.js";
+export { GRU, type GRUOptions } from "./layers/recurrent.js";
 export * from "./layers/squeeze-excitation.js";
 export * from "./losses.js";
 export { type AnyModule, Module } from "./module.js";

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import {
   DYNAMIC_LAYERS,
+  DyMN,
   type DynamicChoice,
   EfficientNet,
+  FDYNetwork,
   MobileNetV2,
   MobileNetV3,
   modelEntry,
@@ -122,6 +124,11 @@ const OTHERS: readonly (readonly [string, () => Module, number])[] = [
   ["EfficientNet-B1", () => new EfficientNet("b1"), 7_794_184],
   ["EfficientNet-B0, 4 experts", () => new EfficientNet("b0", { dynamic: cond(4) }), 13_314_116],
   ["EfficientNet-B0, 8 experts", () => new EfficientNet("b0", { dynamic: cond(8) }), 24_013_284],
+  ["DyMN 0.4", () => new DyMN({ width: 0.4 }), 1_961_239],
+  ["DyMN 1.0", () => new DyMN(), 10_548_479],
+  ["DyMN 2.0", () => new DyMN({ width: 2 }), 39_966_143],
+  ["sound events, static", () => new FDYNetwork({ dynamic: false }), 4_427_956],
+  ["sound events, FDY", () => new FDYNetwork(), 11_061_468],
   ["EfficientNet-B1, 8 experts", () => new EfficientNet("b1", { dynamic: cond(8) }), 39_715_968],
 ];
 
@@ -150,12 +157,14 @@ const RUNS: readonly (readonly [model: string, options: object])[] = [
   ["mobilenet-v3-small-cifar", { dynamic: "dyconv", classifier: "dynamic" }],
   ["efficientnet-b0-cifar", { dynamic: "condconv", router: "layer", stochasticDepth: 0 }],
   ["resnet10-cifar", { dynamic: "condconv", classifier: "static" }],
+  ["dymn04", {}],
 ];
 
 describe("the networks", () => {
   it.each(RUNS)(
     "%s %j computes in training",
     async (name, given) => {
+      const [channels] = modelEntry(name).inputShape;
       const model = modelEntry(name).create({
         ...{ classes: 3, experts: 2 },
         ...given,
@@ -164,10 +173,10 @@ describe("the networks", () => {
       const weights = freeze(model, initialState(model, 1));
       const run = await compile(
         (x) => applyModel(model, weights, x, { training: true }).output,
-        [spec([2, 3, 32, 32])],
+        [spec([2, channels, 32, 32])],
       );
       const random = new RandomStream(1, "images");
-      const images = Float32Array.from({ length: 2 * 3 * 32 * 32 }, () => random.normal());
+      const images = Float32Array.from({ length: 2 * channels * 32 * 32 }, () => random.normal());
       const logits = (await run(images)) as Float32Array;
       await run.dispose();
       expect(logits).toHaveLength(6);

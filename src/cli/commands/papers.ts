@@ -10,8 +10,9 @@ interface PapersFlags {
 }
 
 const NOTES = `
-Parameters are the trainable ones. Multiply-adds are those of one image at inference: convolutions, linear maps and
-the mixing of kernels; pooling, batch norms and activations are not counted.`;
+Parameters are the trainable ones, of DyMN with running statistics. Multiply-adds are those of one image, or of ten
+seconds of sound, at inference: convolutions, linear maps, attention, mixing of kernels and ODConv's scaling; not pooling,
+normalisation, activations.`;
 
 /** `dyconv papers` */
 export function definePapers(program: Command, terminal: Terminal): void {

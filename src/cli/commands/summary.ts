@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { ShapeError, UsageError } from "../../errors/index.js";
-import type { ModelEntry, ModelOptions } from "../../models/index.js";
+import type { WarehouseSummary } from "../../inspect/kernel-cost.js";
+import type { InputShape, ModelEntry, ModelOptions } from "../../models/index.js";
 import type { Module } from "../../nn/index.js";
 import type { Alignment } from "../../report/index.js";
 import type { Device } from "../../runtime/index.js";
@@ -63,20 +64,27 @@ async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal
   const { name } = entry;
   const completed = entry.completeOptions(modelOptions, ([key]) => flagOf(["modelOptions", key!], entry));
   const model = entry.create(completed);
+  const inputShape = inputShapeOf(entry, others.imageSize);
   const sizes = { imageSize: others.imageSize ?? entry.imageSize };
-  const summary = await summarizeAt(model, entry, sizes.imageSize);
+  const summary = await summarizeAt(model, entry, inputShape);
   const { json, batchSize, device } = others;
+  const { MULTIPLY_ADDS } = await import("../../inspect/summary.js");
   const { layerPlans } = await import("../../inspect/plans.js");
-  const plans = others.plans && (await layerPlans(model, { ...sizes, batchSize, device }));
+  const plans = others.plans && (await layerPlans(model, { inputShape, batchSize, device }));
   if (json)
     return writeJson(terminal, {
       model: name,
       modelOptions: completed,
       ...sizes,
+      inputShape,
       ...summary,
+      multiplyAddsOf: MULTIPLY_ADDS,
       ...(plans && { batchSize, plans }),
     });
 
+  const warehouseLine = ({ name, cells, cellShape, parameters, layers, mixtures }: WarehouseSummary) =>
+    `warehouse    ${name}: ${cells} cells ${cellShape.join("×")}, ${formatCount(parameters)} parameters, counted once, ` +
+    `for ${mixtures} pieces of ${layers} ${layers === 1 ? "kernel" : "kernels"}\n`;
   const { formatBytes, formatCount, formatOperations, formatTable } = await import("../../report/index.js");
   const { width, colour } = terminal;
   const columns = COLUMNS.filter(({ from = 0 }) => width >= from);
@@ -99,9 +107,10 @@ async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal
   terminal.out(`${table}
 options      ${optionWords(completed)}
 parameters   ${formatCount(summary.parameters)} (${formatCount(summary.trainableParameters)} trainable)
-mult-adds    ${formatCount(summary.multiplyAdds)} an image
+mult-adds    ${formatCount(summary.multiplyAdds)} an image (${MULTIPLY_ADDS})
 size         ${formatBytes(summary.bytes)}
-`);
+${summary.warehouses.map(warehouseLine).join("")}`);
+  for (const warning of summary.warnings) terminal.err(`warning: ${warning}\n`);
   if (plans === undefined) return;
   const { formatPlans } = await import("../tables/plan-table.js");
   terminal.out(`
@@ -115,15 +124,21 @@ function optionWords(options: ModelOptions): string {
   return words.length === 0 ? "none" : words.join(", ");
 }
 
+/** What a model reads, with images of another height and width where they are asked for. */
+function inputShapeOf({ inputShape: [channels, height, width] }: ModelEntry, size?: number): InputShape {
+  return [channels, size ?? height, size ?? width];
+}
+
 /** The layers for images of a size, which is refused where the model is not made for it. */
-async function summarizeAt(model: Module, { name, imageSize: own }: ModelEntry, imageSize: number) {
+async function summarizeAt(model: Module, { name, inputShape: own }: ModelEntry, inputShape: InputShape) {
   const { summarize } = await import("../../inspect/summary.js");
   try {
-    return summarize(model, { imageSize });
+    return summarize(model, { inputShape });
   } catch (cause) {
-    if (!(cause instanceof ShapeError) || imageSize === own) throw cause;
-    throw new UsageError(`${name} does not take images of ${imageSize}×${imageSize}: ${cause.message}`, {
-      hint: `It is made for images of ${own}×${own}.`,
+    if (!(cause instanceof ShapeError) || inputShape.join() === own.join()) throw cause;
+    const [given, expected] = [inputShape, own].map(([, height, width]) => `${height}×${width}`);
+    throw new UsageError(`${name} does not take images of ${given}: ${cause.message}`, {
+      hint: `It is made for images of ${expected}.`,
       cause,
     });
   }
