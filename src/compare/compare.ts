@@ -8,6 +8,7 @@ import {
   PUBLISHED_RESULTS,
   PUBLISHED_SOURCE,
   type ReportRun,
+  type ReportSides,
   renderReport,
 } from "../report/index.js";
 import { type OpenRun, openRun } from "../runs/open-run.js";
@@ -17,6 +18,7 @@ import { cautionsOf, repeatsPublished } from "./comparability.js";
 import { readCurves } from "./curves.js";
 import { drawFigure } from "./draw-figure.js";
 import { reportRun } from "./report-run.js";
+import { reportSides } from "./report-sides.js";
 import { runNames } from "./run-names.js";
 
 /** What {@link compareRuns} found. */
@@ -27,31 +29,57 @@ export interface RunComparison {
   readonly runs: readonly ReportRun[];
   /** What makes the accuracies incomparable, a sentence for each; none where they can be compared. */
   readonly cautions: readonly string[];
+  /** Two sides compared on the test images, where two were given and their data are the same. */
+  readonly sides?: ReportSides;
+}
+
+/** Runs of one model, or one run, that are compared with others. */
+export interface RunSide {
+  readonly name: string;
+  /** Folders of its runs; those of both sides are paired in order. */
+  readonly folders: readonly string[];
 }
 
 /**
  * Compares runs: the published table's columns for each, and `report.html`, self-contained, in `folder`, which
  * is made where it is missing. The published figures are beside them where every run repeats that experiment.
  *
+ * @param sides two sides, whose folders are among `folders`: compared on the test images too
  * @throws CheckpointError if a folder holds no run with a finished epoch, the runs have different classes, or their data has others
  * @throws DataError if the data of a run is gone
  */
-export async function compareRuns(folders: readonly string[], folder: string): Promise<RunComparison> {
+export async function compareRuns(
+  folders: readonly string[],
+  folder: string,
+  sides?: readonly [RunSide, RunSide],
+): Promise<RunComparison> {
   if (new Set(folders.map((path) => resolve(path))).size < folders.length) {
     throw new UsageError("compare runs that differ", { hint: "a folder was given twice" });
   }
   const names = runNames(folders);
   const opened = await Promise.all(folders.map((path) => openRun(path)));
-  const cautions = cautionsOf(opened.map((run, i) => ({ ...run, name: names[i]! })));
+  const named = opened.map((run, i) => ({ ...run, name: names[i]! }));
+  const pairs = sides && pairsOf(sides, new Map(folders.map((path, i) => [path, named[i]!])));
+  // What differs between seeds is meant to.
+  const cautions = pairs ? [...new Set(pairs.flatMap(cautionsOf))] : cautionsOf(named);
   const runs: ReportRun[] = [];
   let published = true;
   for (const [i, run] of opened.entries()) {
     const data = await openRunData(run);
-    runs.push(await reportRun(folders[i]!, names[i]!, run, data));
+    const further = sides?.some(({ folders: [, ...others] }) => others.includes(folders[i]!));
+    runs.push(await reportRun(folders[i]!, names[i]!, run, data, further));
     published &&= repeatsPublished(run, data);
   }
   const { task, loss, metric } = await readCurves(folders);
   const best = task.metrics[task.best]!;
+  const sameData = pairs?.every(([one, other]) => one.dataFingerprint === other.dataFingerprint);
+  const compared =
+    sides && pairs && sameData && task.name === "classification"
+      ? await reportSides([
+          { name: sides[0].name, runs: pairs.map(([one]) => one) },
+          { name: sides[1].name, runs: pairs.map(([, other]) => other) },
+        ])
+      : undefined;
   const report = renderReport({
     title: [...new Set(runs.map(({ model }) => model))].join(" against "),
     date: new Date(),
@@ -70,11 +98,17 @@ export async function compareRuns(folders: readonly string[], folder: string): P
     ],
     dataNotes: dataNotes(opened, names),
     versions: installedVersions(),
+    ...(compared && { sides: compared }),
     ...(published && { published: { results: PUBLISHED_RESULTS, source: PUBLISHED_SOURCE } }),
   });
   await ensureFolder(folder);
   await writeFileAtomically(join(folder, "report.html"), report);
-  return { metric: best, runs, cautions };
+  return { metric: best, runs, cautions, ...(compared && { sides: compared }) };
+}
+
+/** The runs of both sides, seed by seed. */
+function pairsOf<R>([first, second]: readonly [RunSide, RunSide], runs: ReadonlyMap<string, R>): [R, R][] {
+  return first.folders.map((path, n) => [runs.get(path)!, runs.get(second.folders[n]!)!]);
 }
 
 /** A note on each set of data, with the runs that used it where there are several. */

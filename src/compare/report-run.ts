@@ -19,6 +19,7 @@ const SHOWN_IMAGES = 18;
 /**
  * What a report says of a run.
  *
+ * @param brief leaves out predictions and attention, of further seeds
  * @throws CheckpointError if the run has no finished epoch
  */
 export async function reportRun(
@@ -26,13 +27,14 @@ export async function reportRun(
   name: string,
   run: OpenRun,
   data: DatasetPair,
+  brief = false,
 ): Promise<ReportRun> {
   const { epochs } = await readRunMetrics(folder);
   if (epochs.length === 0) {
     throw new CheckpointError(`${folder} has no finished epoch`, { hint: "train it further with --resume" });
   }
   const { config, model } = run;
-  const attention = await reportAttention(folder, run, epochs);
+  const attention = brief ? undefined : await reportAttention(folder, run, epochs);
   const task = createTask(run.task, config);
   const sign = task.metrics[task.best]!.better === "higher" ? 1 : -1;
   const goodness = ({ valMetrics }: EpochMetrics) => sign * valMetrics[task.best]!;
@@ -49,7 +51,7 @@ export async function reportRun(
     epochs: epochs.length,
     chosenOn: config.valSplit > 0 ? "validation split" : "test set",
     config: configValues(config),
-    predictions: await testTiles(run, data),
+    ...(!brief && { predictions: await testTiles(run, data) }),
     ...(attention && { attention }),
   };
 }

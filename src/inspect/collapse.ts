@@ -53,6 +53,11 @@ export interface Collapse {
  */
 export async function collapseRun(run: OpenRun, options: CollapseOptions = {}): Promise<Collapse> {
   const { images = 2000, data: given, ...inferOptions } = options;
+  if (run.task !== "classification") {
+    throw new UsageError(
+      `a run that learns ${run.task} cannot be collapsed: its loss is measured in accuracy`,
+    );
+  }
   const data = await openRunData(run, given);
   const train = await testSamples(run, Math.min(images, data.train.length), { ...data, test: data.train });
   const { meanOf, count } = await readMeans(run, train, inferOptions);

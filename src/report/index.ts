@@ -7,6 +7,7 @@ export {
   type LayerAttention,
 } from "./figures/attention.js";
 export { attentionByClassSpec, type ClassAttention } from "./figures/attention-by-class.js";
+export { type Confusion, confusionSpec } from "./figures/confusion.js";
 export type { CurvePoint, ImageSet, RunCurves } from "./figures/curve-lines.js";
 export {
   type CurvesOptions,
@@ -24,12 +25,17 @@ export {
 } from "./figures/prediction-grid.js";
 export { type PredictionTile, predictionTiles } from "./figures/prediction-tiles.js";
 export type {
+  ComparedTile,
   ComparisonReport,
   ConfigValue,
   ReportAblation,
   ReportAttention,
   ReportFigure,
   ReportRun,
+  ReportSides,
+  SharedClass,
+  SidePair,
+  SidesFigures,
 } from "./page/comparison.js";
 export { PUBLISHED_RESULTS, PUBLISHED_SOURCE, type Result } from "./page/published.js";
 export { renderReport } from "./page/report.js";

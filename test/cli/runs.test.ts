@@ -43,6 +43,10 @@ describe("dyconv compare", () => {
     const report = await readFile(join(folder, "report.html"), "utf8");
     expect(report).toContain("alexnet-dy against alexnet");
     expect(report).toContain("onnxruntime-node");
+    expect(stdout).toMatch(/^seed +alexnet-dy +alexnet +difference/m);
+    for (const part of ["Comparison on the test images", "Confusion of alexnet-dy", "Accuracy by class"]) {
+      expect(report).toContain(part);
+    }
 
     expect((await dyconv("plot", dynamic(), join(folder, "alexnet"), "--out", folder)).code).toBe(0);
     const curves = await readFile(join(folder, "curves-accuracy.svg"), "utf8");

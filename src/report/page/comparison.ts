@@ -62,6 +62,77 @@ export interface ReportFigure {
   readonly caption: string;
 }
 
+/** A figure and the interval in which it lies with 95 % confidence. */
+export interface Estimate {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** One run of each side, with the same seed, on the same test images. */
+export interface SidePair {
+  readonly seed: number;
+  /** Of the first side and of the second. */
+  readonly accuracies: readonly [number, number];
+  /** Second less first, −1 to 1. */
+  readonly difference: number;
+  /** By bootstrap over the images. */
+  readonly interval: { readonly low: number; readonly high: number };
+  /** Images that only the first has right, and only the second. */
+  readonly onlyFirst: number;
+  readonly onlySecond: number;
+  /** Of McNemar's exact test. */
+  readonly p: number;
+}
+
+/** A class, and how many of its images each side has right: means over seeds. */
+export interface SharedClass {
+  readonly label: string;
+  readonly images: number;
+  readonly shares: readonly [ClassShare, ClassShare];
+}
+
+/** A share of images with Wilson's interval. */
+export interface ClassShare {
+  readonly share: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Two sides compared on the test images. */
+export interface SidesFigures {
+  readonly names: readonly [string, string];
+  readonly images: number;
+  /** Accuracies: means over seeds with Student's interval, which is endless for a single one. */
+  readonly means: readonly [Estimate, Estimate];
+  /** Of the pairs, second less first. */
+  readonly difference: Estimate;
+  readonly pairs: readonly SidePair[];
+  /** Seeds with which a difference as large is told from chance in four of five experiments, where that can be said. */
+  readonly needed?: number;
+  readonly classes: readonly SharedClass[];
+  /** What follows, in words. */
+  readonly sentence: string;
+}
+
+/** An image, and what both sides said about it. */
+export interface ComparedTile {
+  readonly png: Uint8Array;
+  readonly truth: string;
+  readonly said: readonly {
+    readonly name: string;
+    readonly prediction: string;
+    readonly confidence: number;
+  }[];
+}
+
+/** What a report says of two sides. */
+export interface ReportSides extends SidesFigures {
+  readonly confusions: readonly ReportFigure[];
+  /** For each side, the images it is wrong about and surest of. */
+  readonly mistakes: readonly { readonly name: string; readonly tiles: readonly ComparedTile[] }[];
+}
+
 /** What `renderReport` makes a page of. */
 export interface ComparisonReport {
   readonly title: string;
@@ -77,6 +148,8 @@ export interface ComparisonReport {
   readonly dataNotes: readonly string[];
   /** Versions by name, such as `{ dyconv: "0.1.0", node: "20.20.2" }`. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Two sides compared; absent where there are not two, or their data differ. */
+  readonly sides?: ReportSides;
   /** Figures to compare with, such as {@link PUBLISHED_RESULTS}; none by default. */
   readonly published?: { readonly results: readonly Result[]; readonly source: string };
 }

@@ -6,6 +6,7 @@ import type { ComparisonReport, ReportFigure, ReportRun } from "./comparison.js"
 import { configSection } from "./config-section.js";
 import { figureElement } from "./figure-element.js";
 import { resultsSection } from "./results-section.js";
+import { comparedTiles, sidesSection } from "./sides-section.js";
 import { REPORT_STYLE } from "./style.js";
 import { formatDate, summarise } from "./words.js";
 
@@ -32,8 +33,10 @@ ${cautions.map((caution) => markup`<p class="caution"><strong>Caution.</strong> 
 </header>
 <main>
 ${resultsSection(report)}
+${report.sides && sidesSection(report.sides)}
 ${figures.length > 0 ? curvesSection(figures) : undefined}
 ${predictionsSection(runs)}
+${report.sides && comparedTiles(report.sides)}
 ${attentionSection(runs)}
 ${configSection(runs)}
 ${provenanceSection(report)}

@@ -46,6 +46,8 @@ summary { cursor: pointer; }
 .wrong img { outline: 2px solid var(--wrong); }
 .wrong .said { color: var(--wrong); font-weight: 600; }
 .truth { color: var(--soft); }
+.compared { grid-template-columns: repeat(auto-fill, minmax(7.5rem, 1fr)); }
+.compared img { width: 70%; margin-inline: auto; }
 @media (max-width: 38rem) {
   .if-wide { display: none; }
   .if-narrow { display: block; }
@@ -76,6 +78,7 @@ ${table} tr { padding: .5rem 0; }
 ${table} tr + tr { border-top: 1px solid var(--rule); }
 ${table} th { padding: 0 0 .2rem; font-weight: 600; }
 ${table} td { display: flex; justify-content: space-between; gap: 1rem; padding: .1rem 0; text-align: right; }
+${table} td:empty { display: none; }
 ${table} td::before { content: attr(data-label); color: var(--soft); text-align: left; }
 ${table} tbody:first-of-type { border-top: 2px solid var(--ink); }`;
 }

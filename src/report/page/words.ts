@@ -9,7 +9,8 @@ export function summarise({
   metric,
   runs,
   cautions = [],
-}: Pick<ComparisonReport, "metric" | "runs" | "cautions">): string {
+  sides,
+}: Pick<ComparisonReport, "metric" | "runs" | "cautions" | "sides">): string {
   const reached = ({ name, validation }: ReportRun) =>
     `${name} reaches a validation ${metric.title.toLowerCase()} of ${formatValue(metric, validation)}`;
   const sign = metric.better === "higher" ? 1 : -1;
@@ -20,6 +21,7 @@ export function summarise({
       ? "There is no run to report."
       : `No run has a finite ${metric.title.toLowerCase()}.`;
   }
+  if (sides !== undefined) return sides.sentence;
   if (cautions.length > 0 && next !== undefined) return finite.map(reached).join("; ").concat(".");
   if (next === undefined) return `${reached(best)} with ${formatCount(best.parameters)} parameters.`;
   const difference = Math.abs(best.validation - next.validation);
