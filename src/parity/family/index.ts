@@ -7,6 +7,7 @@ import type { CaseRunner, FamilyCase } from "./family-case.js";
 import { fdConv } from "./fd-conv.js";
 import { fdy } from "./fdy.js";
 import { kernelWarehouse } from "./kernel-warehouse.js";
+import { heatmapDecode, heatmapLoss, heatmapTarget, keypointsOks } from "./keypoints.js";
 import { odConv } from "./od-conv.js";
 
 /** How the cases of each layer are run, by the name that an index gives the layer. */
@@ -25,6 +26,10 @@ const RUNNERS: Readonly<Record<string, CaseRunner>> = {
   dynamicConv3d,
   dynamicConvTranspose2d,
   odConv,
+  heatmapDecode,
+  heatmapLoss,
+  heatmapTarget,
+  keypointsOks,
 };
 
 /** Layers that an index may name. */

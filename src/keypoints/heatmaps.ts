@@ -1,0 +1,148 @@
+/** Heatmaps of keypoints: targets to learn, and keypoints read out of them. */
+
+import { UsageError } from "../errors/index.js";
+
+/** Width and height, in pixels. */
+export type Size = readonly [width: number, height: number];
+
+/** What heatmap targets are drawn for. */
+export interface HeatmapTargetOptions {
+  /** Of the network's input. */
+  readonly imageSize: Size;
+  /** Of the heatmaps. */
+  readonly heatmapSize: Size;
+  /** σ of the Gaussians in pixels of the heatmap, a whole number; 2 by default. */
+  readonly sigma?: number;
+}
+
+/** Targets of some keypoints. */
+export interface HeatmapTargets {
+  /** [keypoints, height, width] */
+  readonly target: Float32Array;
+  /** 1 where a keypoint is learned, else 0: [keypoints] */
+  readonly weight: Float32Array;
+}
+
+/**
+ * Heatmap targets: exp(−d²/2σ²) about each labelled keypoint, to a distance of 3σ along each axis, and zero beyond. The
+ * centre is the pixel of the heatmap nearest to the keypoint. A keypoint weighs 0, and its target is empty, if it is not
+ * labelled or if the whole patch lies outside of the heatmap. Xiao et al., "Simple Baselines for Human Pose Estimation and
+ * Tracking", ECCV 2018, section 2.
+ *
+ * @param keypoints x and y in pixels of the image, one keypoint after the other: [keypoints, 2]
+ * @param visibility COCO's: 0 not labelled, 1 hidden, 2 visible; both of these are learned: [keypoints]
+ * @throws UsageError for a σ that is no positive whole number
+ */
+export function heatmapTargets(
+  keypoints: Float32Array,
+  visibility: Float32Array,
+  { imageSize, heatmapSize, sigma = 2 }: HeatmapTargetOptions,
+  into?: HeatmapTargets,
+): HeatmapTargets {
+  if (!(Number.isInteger(sigma) && sigma > 0)) {
+    throw new UsageError(`the sigma of heatmaps must be a positive whole number of pixels, not ${sigma}`);
+  }
+  const [width, height] = heatmapSize;
+  const joints = visibility.length;
+  const { target, weight } = into ?? {
+    target: new Float32Array(joints * width * height),
+    weight: new Float32Array(joints),
+  };
+  target.fill(0);
+  weight.fill(0);
+  const reach = 3 * sigma;
+  for (let j = 0; j < joints; j++) {
+    if (!(visibility[j]! > 0)) continue;
+    const x = Math.trunc((keypoints[2 * j]! * width) / imageSize[0] + 0.5);
+    const y = Math.trunc((keypoints[2 * j + 1]! * height) / imageSize[1] + 0.5);
+    if (x - reach >= width || y - reach >= height || x + reach + 1 < 0 || y + reach + 1 < 0) continue;
+    weight[j] = 1;
+    for (let row = Math.max(0, y - reach); row <= Math.min(height - 1, y + reach); row++) {
+      for (let column = Math.max(0, x - reach); column <= Math.min(width - 1, x + reach); column++) {
+        const distance = (column - x) ** 2 + (row - y) ** 2;
+        target[(j * height + row) * width + column] = Math.exp(-distance / (2 * sigma * sigma));
+      }
+    }
+  }
+  return { target, weight };
+}
+
+/** Keypoints read out of heatmaps. */
+export interface DecodedKeypoints {
+  /** x and y in pixels of the heatmap: [maps, 2] */
+  readonly keypoints: Float32Array;
+  /** The largest value of each map: [maps] */
+  readonly score: Float32Array;
+}
+
+/**
+ * Reads a keypoint out of each heatmap: the pixel with the largest value, moved by a quarter of a pixel towards the larger
+ * of its neighbours in x and in y, unless it lies at the edge. A map without a positive value gives (0, 0). Xiao et al.,
+ * section 3; Newell et al., "Stacked Hourglass Networks", ECCV 2016.
+ *
+ * @param heatmaps [maps, height, width]
+ */
+export function decodeHeatmaps(heatmaps: Float32Array, [width, height]: Size): DecodedKeypoints {
+  const area = width * height;
+  const maps = heatmaps.length / area;
+  const keypoints = new Float32Array(2 * maps);
+  const score = new Float32Array(maps);
+  for (let m = 0; m < maps; m++) {
+    const map = heatmaps.subarray(m * area, (m + 1) * area);
+    let best = 0;
+    for (let i = 1; i < area; i++) if (map[i]! > map[best]!) best = i;
+    score[m] = map[best]!;
+    if (!(map[best]! > 0)) continue;
+    const [x, y] = [best % width, Math.floor(best / width)];
+    const inside = x > 1 && x < width - 1 && y > 1 && y < height - 1;
+    const towards = (step: number) => (inside ? Math.sign(map[best + step]! - map[best - step]!) / 4 : 0);
+    keypoints.set([x + towards(1), y + towards(width)], 2 * m);
+  }
+  return { keypoints, score };
+}
+
+/** How heatmaps of a mirrored image are brought back. */
+export interface FlipTestOptions {
+  /** Which keypoints change places, by index. */
+  readonly flipPairs: readonly (readonly [number, number])[];
+  /**
+   * Whether the mirrored-back maps are moved by one pixel to the right, which aligns them where the pixels of a heatmap
+   * stand for the upper left corners of its cells; `true` by default.
+   */
+  readonly shift?: boolean;
+}
+
+/**
+ * The mean of the heatmaps of an image and of those of its mirror image: the flip test. The latter are mirrored back, with
+ * paired keypoints exchanged, and moved by one pixel (the first column stays).
+ *
+ * @param heatmaps [batch, keypoints, height, width]
+ * @param flipped the same of the mirrored images
+ */
+export function averageFlipped(
+  heatmaps: Float32Array,
+  flipped: Float32Array,
+  { keypoints, size: [width, height] }: { readonly keypoints: number; readonly size: Size },
+  { flipPairs, shift = true }: FlipTestOptions,
+): Float32Array {
+  const partner = partners(keypoints, flipPairs);
+  return heatmaps.map((value, i) => {
+    const column = i % width;
+    const line = Math.floor(i / width);
+    const [row, map] = [line % height, Math.floor(line / height)];
+    const joint = map % keypoints;
+    const from = (map - joint + partner[joint]!) * height + row;
+    const shifted = shift ? Math.max(0, column - 1) : column;
+    return (value + flipped[from * width + width - 1 - shifted]!) / 2;
+  });
+}
+
+/** The keypoint that takes the place of each in a mirrored image. */
+export function partners(
+  keypoints: number,
+  flipPairs: readonly (readonly [number, number])[],
+): readonly number[] {
+  const partner = Array.from({ length: keypoints }, (_, i) => i);
+  for (const [a, b] of flipPairs) [partner[a], partner[b]] = [b, a];
+  return partner;
+}
