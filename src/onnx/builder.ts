@@ -99,6 +99,8 @@ function valueInfo({ name, dtype, shape }: OnnxValue): ValueInfoProto {
   });
 }
 
+const POOLINGS: readonly string[] = ["MaxPool", "AveragePool"];
+
 /** Collects nodes and initializers, and writes an ONNX model. It knows ONNX and nothing of our graph. */
 export class OnnxBuilder {
   readonly #nodes: NodeProto[] = [];
@@ -106,6 +108,7 @@ export class OnnxBuilder {
   readonly #constants = new Map<string, string>();
   readonly #counts = new Map<string, number>();
   readonly #domains = new Set<string>([""]);
+  readonly #pads = new Set<string>();
   readonly #opset: Opset;
   #scope = "";
 
@@ -133,7 +136,16 @@ export class OnnxBuilder {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
     domain = "",
   ): string {
-    return this.#node(type, inputs, attributes, domain);
+    const isPooling = domain === "" && POOLINGS.includes(type);
+    return this.#node(type, isPooling ? inputs.map((x) => this.#unfused(x)) : inputs, attributes, domain);
+  }
+
+  /**
+   * ONNX Runtime makes a `Pad` before a pooling part of it, and then pads a `MaxPool` by −∞ instead of zeros, and
+   * refuses any padding as wide as the window. A node between the two prevents that.
+   */
+  #unfused(x: string): string {
+    return this.#pads.has(x) ? this.#node("Max", [x], {}, "") : x;
   }
 
   #node(
@@ -196,7 +208,9 @@ export class OnnxBuilder {
    */
   pad(input: string, before: readonly number[], after: readonly number[], value = 0): string {
     const cells = value === 0 ? [] : [this.float(value)];
-    return this.#node("Pad", [input, this.integers([...before, ...after]), ...cells], {}, "");
+    const padded = this.#node("Pad", [input, this.integers([...before, ...after]), ...cells], {}, "");
+    this.#pads.add(padded);
+    return padded;
   }
 
   /** Reduces over axes, which older opsets take as an attribute (save for sums). */
