@@ -1,16 +1,19 @@
-import { MIXING_PLANS, type MixingPlan } from "dyconv";
-import { machineOf, PLAN_WORK_KINDS, pointWork, writeFileAtomically } from "dyconv/node";
+import { MIXING_PLANS, type MixingPlan, type PlanCoefficients } from "dyconv";
+import {
+  fitPlanCoefficients,
+  machineOf,
+  pointWork,
+  predictMilliseconds,
+  writeFileAtomically,
+} from "dyconv/node";
 import { readRows } from "./output/results.js";
 import { ROOT } from "./settings.js";
 import { describeLosses, type PlanRow } from "./suites/plans.js";
 
-const SWEEPS = 20_000;
 const TARGETS = ["cpu", "wasm"] as const;
 
 /** Channels in a block of ONNX Runtime's layout, by instruction set. */
 const BLOCKS: Readonly<Record<string, number>> = { "AVX-512": 16, AVX2: 8, NEON: 8 };
-
-type Coefficients = Readonly<Record<(typeof PLAN_WORK_KINDS)[number], number>>;
 
 /** Fits the coefficients of the plans' cost model to the results of the suite `plans`, and writes them down. */
 export async function fitPlans(): Promise<void> {
@@ -19,22 +22,26 @@ export async function fitPlans(): Promise<void> {
   await writeFileAtomically(`${ROOT}src/rewrite/mixtures/coefficients.ts`, sourceOf(coefficients));
 }
 
-function fitTarget(rows: readonly PlanRow[], target: "cpu" | "wasm"): Coefficients {
+function fitTarget(rows: readonly PlanRow[], target: "cpu" | "wasm"): PlanCoefficients {
   const measured = rows.filter(
     (row) => row.target === target && (MIXING_PLANS as readonly string[]).includes(row.plan),
   );
   if (measured.length === 0) throw new Error(`nothing was measured on ${target}: npm run bench -- plans`);
-  const equations = measured.map(({ pass, plan, milliseconds, instructions, ...sizes }) => {
-    const machine = machineOf({ target, block: target === "cpu" ? (BLOCKS[instructions] ?? 0) : 0 });
-    const work = pointWork({ training: pass === "training", ...sizes }, plan as MixingPlan, machine);
-    return PLAN_WORK_KINDS.map((kind) => (work[kind] ?? 0) / milliseconds);
+  const machine = machineOf({
+    target,
+    block: target === "cpu" ? (BLOCKS[measured[0]!.instructions] ?? 0) : 0,
   });
-  const solution = leastSquares(equations).map((value) => Number(value.toPrecision(3)));
-  const errors = equations.map((equation) => Math.abs(dot(equation, solution) - 1)).sort((a, b) => a - b);
+  const timed = measured.map(({ pass, plan, milliseconds, ...sizes }) => ({
+    work: pointWork({ training: pass === "training", ...sizes }, plan as MixingPlan, machine),
+    milliseconds,
+  }));
+  const coefficients = fitPlanCoefficients(timed);
+  const predicted = timed.map(({ work }) => predictMilliseconds(work, coefficients));
+  const errors = predicted.map((ms, n) => Math.abs(ms / measured[n]!.milliseconds - 1)).sort((a, b) => a - b);
   const median = errors[errors.length >> 1]!;
   console.log(`${target}: ${measured.length} measurements, median error ${(100 * median).toFixed(1)} %`);
   const points = groupBy(
-    measured.map((row, n) => ({ row, predicted: dot(equations[n]!, solution) * row.milliseconds })),
+    measured.map((row, n) => ({ row, predicted: predicted[n]! })),
     ({ row: { plan: _, milliseconds: __, ...point } }) => JSON.stringify(point),
   );
   for (const pass of ["evaluating", "training"]) {
@@ -46,24 +53,7 @@ function fitTarget(rows: readonly PlanRow[], target: "cpu" | "wasm"): Coefficien
       });
     console.log(`${target}, ${pass}: ${describeLosses(losses)}`);
   }
-  return Object.fromEntries(PLAN_WORK_KINDS.map((kind, n) => [kind, solution[n]!])) as Coefficients;
-}
-
-/** x ≥ 0 for which all of the equations · x are nearest to 1, one coordinate after the other; 0 where nothing depends on it. */
-function leastSquares(equations: readonly (readonly number[])[]): readonly number[] {
-  const columns = equations[0]!.map((_, column) => equations.map((equation) => equation[column]!));
-  const solution = columns.map(() => 0);
-  const residuals = equations.map(() => 1);
-  for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    for (const [n, column] of columns.entries()) {
-      const square = dot(column, column);
-      const step = square === 0 ? 0 : dot(column, residuals) / square;
-      const next = Math.max(0, solution[n]! + step);
-      for (const [i, value] of column.entries()) residuals[i]! -= value * (next - solution[n]!);
-      solution[n] = next;
-    }
-  }
-  return solution;
+  return coefficients;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
@@ -73,11 +63,7 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMa
   );
 }
 
-function dot(a: readonly number[], b: readonly number[]): number {
-  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
-}
-
-function sourceOf(coefficients: readonly (readonly [string, Coefficients])[]): string {
+function sourceOf(coefficients: readonly (readonly [string, PlanCoefficients])[]): string {
   const literal = coefficients.map(([target, perUnit]) => {
     const units = Object.entries(perUnit).map(([kind, value]) => `    ${kind}: ${value},\n`);
     return `  ${target}: {\n${units.join("")}  },\n`;

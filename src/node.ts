@@ -20,7 +20,6 @@ export {
   type Digests,
   type DownloadOptions,
   type DownloadProgress,
-  defaultCacheFolder,
   downloadFile,
   generatePositions,
   generateShapes,
@@ -55,6 +54,7 @@ export {
   type View,
 } from "./data/index.js";
 export {
+  cacheFolder,
   decodeSafetensors,
   EventWriter,
   type EventWriterOptions,
@@ -100,6 +100,13 @@ export type { WarehouseSummary } from "./inspect/kernel-cost.js";
 export { type MachineRates, type MachineRatesOptions, measureMachine } from "./inspect/machine-rates.js";
 export { countPaperNetwork, PAPER_NETWORKS, type PaperNetwork, type PaperRow } from "./inspect/papers.js";
 export {
+  fitPlanCoefficients,
+  type PlanFitOptions,
+  predictMilliseconds,
+  type TimedWork,
+} from "./inspect/plan-fit.js";
+export { drawPlanPoints, type PlanPointsOptions } from "./inspect/plan-points.js";
+export {
   type PlanPoint,
   type PlanSample,
   type PlanSampleOptions,
@@ -122,11 +129,16 @@ export {
 export { REPLACEMENTS, type Replacement } from "./inspect/replaced-attention.js";
 export {
   type LayerSummary,
+  type LayerSummary,
+  type ModelSummary,
   type ModelSummary,
   MULTIPLY_ADDS,
   type SummaryOptions,
+  type SummaryOptions,
+  summarize,
   summarize,
 } from "./inspect/summary.js";
+export { type ChoiceQuality, type TuneOptions, type Tuning, tuneMachine } from "./inspect/tune.js";
 export {
   evaluationWorkload,
   trainingWorkload,

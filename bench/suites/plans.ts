@@ -1,5 +1,5 @@
-import { MIXING_PLANS, RandomStream } from "dyconv";
-import { type PlanPoint, type PlanSampleOptions, samplePlans } from "dyconv/node";
+import { MIXING_PLANS } from "dyconv";
+import { drawPlanPoints, type PlanPoint, type PlanSampleOptions, samplePlans } from "dyconv/node";
 import { instructionSet } from "../machine.js";
 import { readRows, saveRow } from "../output/results.js";
 import { ROOT } from "../settings.js";
@@ -20,13 +20,6 @@ const KEYS = [
   ...(["inChannels", "outChannels", "kernel", "groups", "size", "plan"] as const),
 ] as const satisfies readonly (keyof PlanRow)[];
 
-const BATCHES = [1, 4, 8, 64];
-const EXPERTS = [1, 2, 4, 8, 16];
-const CHANNELS = [16, 32, 64, 128, 256, 512];
-const SIZES = [4, 7, 14, 28, 56];
-/** What a plan that computes every expert may have to do: points with more multiply-adds or weights are left out. */
-const MOST_MULTIPLY_ADDS = { cpu: 3e9, wasm: 3e8 };
-const MOST_WEIGHTS = 2e7;
 /** How much slower than the quickest plan a choice may be to count as right. */
 const TOLERANCE = 0.05;
 
@@ -44,7 +37,7 @@ export interface PlanSettings {
 export async function runPlans(settings: PlanSettings): Promise<void> {
   const { target, points, seed, threads, clock, rounds } = settings;
   const options: PlanSampleOptions = { device: target, threads, clock, rounds };
-  const drawn = drawPoints(target, points, seed);
+  const drawn = drawPlanPoints({ target, count: points, seed });
   const instructions = await instructionSet();
   for (const [n, point] of drawn.entries()) {
     const samples = await samplePlans(point, options);
@@ -76,35 +69,6 @@ function titleOf({
 }: PlanPoint): string {
   const grouped = groups > 1 ? ", depthwise" : "";
   return `${training ? "training" : "evaluating"} ${inChannels}→${outChannels} ${kernel}×${kernel}${grouped}, ${size}×${size}, K = ${experts}, batch ${batch}`;
-}
-
-/** Points of the grid, all different, by a seed. */
-function drawPoints(target: "cpu" | "wasm", count: number, seed: number): readonly PlanPoint[] {
-  const shapes = CHANNELS.flatMap((inChannels) => [
-    ...CHANNELS.flatMap((outChannels) =>
-      [1, 3].map((kernel) => ({ inChannels, outChannels, kernel, groups: 1 })),
-    ),
-    { inChannels, outChannels: inChannels, kernel: 3, groups: inChannels },
-  ]).filter(
-    ({ inChannels, outChannels }) => Math.max(inChannels / outChannels, outChannels / inChannels) <= 4,
-  );
-  const grid = [false, true].flatMap((training) =>
-    BATCHES.flatMap((batch) =>
-      EXPERTS.flatMap((experts) =>
-        SIZES.flatMap((size) => shapes.map((shape) => ({ training, batch, experts, size, ...shape }))),
-      ),
-    ),
-  );
-  const affordable = grid.filter(({ batch, experts, inChannels, outChannels, kernel, groups, size }) => {
-    const weights = (outChannels * inChannels * kernel ** 2) / groups;
-    const multiplyAdds = batch * experts * weights * size ** 2;
-    return multiplyAdds <= MOST_MULTIPLY_ADDS[target] && Math.max(experts, batch) * weights <= MOST_WEIGHTS;
-  });
-  // Depthwise convolutions are few in the grid: every fifth point is one.
-  const order = new RandomStream(seed, "plan points").permutation(affordable.length);
-  const shuffled = Array.from(order, (i) => affordable[i]!);
-  const depthwise = shuffled.filter(({ groups }) => groups > 1).slice(0, Math.round(count / 5));
-  return [...depthwise, ...shuffled.filter(({ groups }) => groups === 1).slice(0, count - depthwise.length)];
 }
 
 /** Says how often the chosen plan was within 5 % of the quickest, for each target, clock and pass. */

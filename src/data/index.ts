@@ -23,7 +23,7 @@ export type { ImageFit, ImageShape } from "./decode-image.js";
 export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
 export { type ImageFolderOptions, readImageFolder, streamImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
-export { absoluteSource, defaultCacheFolder, type OpenDataOptions, openData } from "./open.js";
+export { absoluteSource, type OpenDataOptions, openData } from "./open.js";
 export { readPickle, readPickles, refusing } from "./pickle.js";
 export {
   KnownGlobal,

@@ -1,9 +1,9 @@
 /** Opens a data set by the word or path that a user gives. */
 
 import { readdir, stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { DataError, UsageError } from "../errors/index.js";
+import { cacheFolder } from "../files/index.js";
 import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
 import type { DatasetPair } from "./dataset.js";
 import type { ImageFit, ImageShape } from "./decode-image.js";
@@ -79,15 +79,8 @@ export function absoluteSource(source: string): string {
   return source === "cifar10" || Object.hasOwn(GENERATED, source) ? source : resolve(source);
 }
 
-/** The folder that downloads are kept in. */
-export function defaultCacheFolder(): string {
-  const { DYCONV_CACHE, XDG_CACHE_HOME } = process.env;
-  if (DYCONV_CACHE) return DYCONV_CACHE;
-  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "dyconv");
-}
-
 async function openCifar10(options: OpenDataOptions): Promise<DatasetPair> {
-  const path = join(options.cacheFolder ?? defaultCacheFolder(), ARCHIVES[0]);
+  const path = join(options.cacheFolder ?? cacheFolder(), ARCHIVES[0]);
   const cached = await stat(path).catch(() => undefined);
   if (cached !== undefined) return readCached(path);
   await downloadFile(options.url ?? CIFAR10_URL, path, { ...CIFAR10, onProgress: options.onProgress });

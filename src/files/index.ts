@@ -1,4 +1,5 @@
 export { ensureFolder, type FileContent, sweepTemporaries, writeFileAtomically } from "./atomic.js";
+export { cacheFolder } from "./cache-folder.js";
 export { verifyChecksum, withChecksum } from "./checksum.js";
 export { fileError } from "./file-error.js";
 export { type JsonLinesOptions, JsonLinesWriter, readJsonLines } from "./json-lines.js";

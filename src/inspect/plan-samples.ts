@@ -44,6 +44,8 @@ export interface PlanSample {
 export interface PlanSampleOptions extends RuntimeOptions {
   /** Turns of each plan, at least; 5 by default, and more for what is quick. */
   readonly rounds?: number;
+  /** How long all plans of a point are timed together, at least, in milliseconds; 600 by default. */
+  readonly leastMilliseconds?: number;
   /**
    * `"wall"` by default. `"cpu"`: the time that the process has had, which other programs disturb little; only with one
    * thread.
@@ -51,8 +53,7 @@ export interface PlanSampleOptions extends RuntimeOptions {
   readonly clock?: "wall" | "cpu";
 }
 
-/** How long a point is timed, at least, unless it has had so many rounds. */
-const LEAST_MILLISECONDS = 600;
+/** A point is timed no longer once it has had so many rounds. */
 const MOST_ROUNDS = 100;
 
 type Plan = MixingPlan | "auto";
@@ -63,7 +64,7 @@ export async function samplePlans(
   point: PlanPoint,
   options: PlanSampleOptions = {},
 ): Promise<readonly PlanSample[]> {
-  const { rounds = 5, clock = "wall", ...runtime } = options;
+  const { rounds = 5, leastMilliseconds = 600, clock = "wall", ...runtime } = options;
   const machine = await machineFor(runtime);
   const inputs = shapesOf(point, machine).map(random);
   const alone = chosenAlone(point, machine);
@@ -76,7 +77,7 @@ export async function samplePlans(
     // The first round is not counted.
     const started = performance.now();
     const wanted = (round: number) =>
-      round <= rounds || (round <= MOST_ROUNDS && performance.now() - started < LEAST_MILLISECONDS);
+      round <= rounds || (round <= MOST_ROUNDS && performance.now() - started < leastMilliseconds);
     for (let round = 0; wanted(round); round++) {
       for (const run of runs) {
         const begun = now(clock);

@@ -3,6 +3,7 @@ import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
 import { usableCores } from "./cores.js";
 import { createProfileFile } from "./profile-file.js";
+import { tunedProfile } from "./tuned-profile.js";
 
 type NativeDevice = Exclude<Device, "wasm">;
 type Native = typeof import("onnxruntime-node");
@@ -37,7 +38,8 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     }
     return loadWebAssembly(settings);
   }
-  return nativeBackend(native, device, settings);
+  const machineProfile = device === "cpu" ? await tunedProfile() : undefined;
+  return { ...nativeBackend(native, device, settings), ...(machineProfile && { machineProfile }) };
 }
 
 /** ONNX Runtime's own default is a thread for each physical core, which it miscounts on virtual machines. */

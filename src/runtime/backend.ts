@@ -1,5 +1,5 @@
 import type * as ort from "onnxruntime-common";
-import type { Target } from "../ir/index.js";
+import type { MachineProfile, Target } from "../ir/index.js";
 
 /**
  * Where a graph runs. `"cpu"` is the native CPU in node, or WebAssembly where the native package is not
@@ -44,6 +44,8 @@ export interface Backend extends Pick<typeof ort, "InferenceSession" | "Tensor">
   readonly fillsOutputs: boolean;
   /** Present where ONNX Runtime can time its operators. */
   readonly createProfileFile?: () => Promise<ProfileFile>;
+  /** What was measured of this machine, where it was. */
+  readonly machineProfile?: MachineProfile;
   /** What to do if no session can be opened. */
   readonly hint?: string;
 }

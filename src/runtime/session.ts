@@ -71,7 +71,7 @@ export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
  */
 export async function machineFor(options: RuntimeOptions = {}): Promise<Machine> {
   const { backend, block } = await inTurn(() => load(options));
-  const { machineProfile: profile } = options;
+  const profile = options.machineProfile ?? backend.machineProfile;
   return machineOf({ target: backend.target, block, ...(profile && { profile }) });
 }
 
@@ -106,8 +106,14 @@ export class Session {
   ): Promise<Session> {
     const { device = "cpu", threads: _threads, wasmPaths: _paths, onProfile, ...exportOptions } = options;
     const { backend, block } = await load(options);
+    const { machineProfile } = backend;
     const { target, providers, hint } = backend;
-    const model = exportOnnx(graph, { ...exportOptions, target, block });
+    const model = exportOnnx(graph, {
+      ...(machineProfile && { machineProfile }),
+      ...exportOptions,
+      target,
+      block,
+    });
     const locations = graph.outputs.map(
       ({ name }) => [name, staying?.(name) ? "gpu-buffer" : "cpu"] as const,
     );

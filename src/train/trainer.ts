@@ -16,7 +16,7 @@ import type { ModelFile } from "../runs/model-file.js";
 import { RunRecords } from "../runs/records.js";
 import { assertSameClasses, assertSameRun, firstHistory, resumeRun } from "../runs/resume.js";
 import { installedVersions } from "../runs/versions.js";
-import { loadRuntime } from "../runtime/index.js";
+import { loadRuntime, machineFor } from "../runtime/index.js";
 import { createTask, type Task } from "../tasks/index.js";
 import { firstCheckpoint, type InitOptions } from "./first-checkpoint.js";
 import { openLoaders } from "./loaders.js";
@@ -75,7 +75,8 @@ async function trainAlone(
   const entry = options.model ?? modelEntry(given.model);
   const { imageSize } = entry;
   const { config, data } = await openTrainingData(given, imageSize, options);
-  const now = { ...describe(config, data), modelFile: options.modelFile };
+  const { profile } = await machineFor(runtimeOptions(config));
+  const now = { ...describe(config, data, profile.name), modelFile: options.modelFile };
   const task = createTask(now.task, config);
   assertSuits(entry, task, config.data);
   const network = { model: createModel(entry, config, now.classes), optimizer, task, imageSize };
@@ -142,14 +143,19 @@ async function openTrainingData(config: TrainConfig, imageSize: number, { data, 
   return { config: { ...config, data: absoluteSource(config.data) }, data: opened };
 }
 
-function describe(config: TrainConfig, { train, fingerprint, note }: DatasetPair): RunDescription {
+function describe(
+  config: TrainConfig,
+  { train, fingerprint, note }: DatasetPair,
+  profile: string,
+): RunDescription {
   return {
     config,
     task: taskOf(train),
     classes: train.classes,
     dataFingerprint: fingerprint,
     dataNote: note,
-    versions: installedVersions(),
+    // Plans are chosen by the profile, and a plan may differ from another in the last bit.
+    versions: { ...installedVersions(), "machine profile": profile },
     history: [],
   };
 }

@@ -5,8 +5,9 @@ import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { defaultCacheFolder, openData } from "../../src/data/open.js";
+import { openData } from "../../src/data/open.js";
 import { DataError, UsageError } from "../../src/errors/index.js";
+import { cacheFolder } from "../../src/files/index.js";
 
 /** The binary format, one image a batch. */
 async function tinyCifarArchive(): Promise<Uint8Array> {
@@ -87,9 +88,9 @@ describe("openData", () => {
   it("finds the cache folder by environment", () => {
     vi.stubEnv("DYCONV_CACHE", "");
     vi.stubEnv("XDG_CACHE_HOME", "/xdg");
-    expect(defaultCacheFolder()).toBe(join("/xdg", "dyconv"));
+    expect(cacheFolder()).toBe(join("/xdg", "dyconv"));
     vi.stubEnv("DYCONV_CACHE", "/own");
-    expect(defaultCacheFolder()).toBe("/own");
+    expect(cacheFolder()).toBe("/own");
   });
 
   it("generates shapes", async () => {

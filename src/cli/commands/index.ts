@@ -13,6 +13,7 @@ import { definePredict } from "./predict.js";
 import { defineReport } from "./report.js";
 import { defineSummary } from "./summary.js";
 import { defineTrain } from "./train.js";
+import { defineTune } from "./tune.js";
 
 /** Adds a command to the program. What is slow to load, it imports in its action. */
 export type DefineCommand = (program: Command, terminal: Terminal, models: Models) => void;
@@ -31,4 +32,5 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineBench,
   definePapers,
   defineParity,
+  defineTune,
 ];

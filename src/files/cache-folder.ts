@@ -1,0 +1,9 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** The folder that downloads, and what was measured of this machine, are kept in: `$DYCONV_CACHE`, else one in the user's cache. */
+export function cacheFolder(): string {
+  const { DYCONV_CACHE, XDG_CACHE_HOME } = process.env;
+  if (DYCONV_CACHE) return DYCONV_CACHE;
+  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "dyconv");
+}
