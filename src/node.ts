@@ -129,13 +129,9 @@ export {
 export { REPLACEMENTS, type Replacement } from "./inspect/replaced-attention.js";
 export {
   type LayerSummary,
-  type LayerSummary,
-  type ModelSummary,
   type ModelSummary,
   MULTIPLY_ADDS,
   type SummaryOptions,
-  type SummaryOptions,
-  summarize,
   summarize,
 } from "./inspect/summary.js";
 export { type ChoiceQuality, type TuneOptions, type Tuning, tuneMachine } from "./inspect/tune.js";
