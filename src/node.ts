@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-export { compareRuns, type RunComparison } from "./compare/compare.js";
+export { compareRuns, type RunComparison, type RunSide } from "./compare/compare.js";
 export { writeCurves } from "./compare/curves.js";
 export {
   Augmentation,
@@ -149,11 +149,14 @@ export {
   attentionByClassSpec,
   attentionSpec,
   type ClassAttention,
+  type ClassShare,
+  type ComparedTile,
   type ComparisonReport,
   type ConfigValue,
   type CurvePoint,
   type CurvesOptions,
   curvesSpec,
+  type Estimate,
   type FigureSpec,
   type FigureWidth,
   formatAccuracy,
@@ -176,8 +179,11 @@ export {
   PUBLISHED_RESULTS,
   PUBLISHED_SOURCE,
   predictionTiles,
+  type ReportAblation,
+  type ReportAttention,
   type ReportFigure,
   type ReportRun,
+  type ReportSides,
   type Result,
   type RunCurves,
   renderPng,
@@ -185,6 +191,9 @@ export {
   renderReport,
   renderSvg,
   resultColumns,
+  type SharedClass,
+  type SidePair,
+  type SidesFigures,
   standaloneSvg,
   type TableOptions,
   writeFigure,
@@ -199,6 +208,7 @@ export {
   trainConfigSchema,
 } from "./runs/config.js";
 export { describeRun, type RunDescription } from "./runs/description.js";
+export type { ExpertUse } from "./runs/expert-use.js";
 export type { FindModelOptions } from "./runs/find-model.js";
 export type { Change, HistoryEntry } from "./runs/history.js";
 export type { EpochMetrics } from "./runs/metrics.js";

@@ -25,9 +25,11 @@ export {
 } from "./figures/prediction-grid.js";
 export { type PredictionTile, predictionTiles } from "./figures/prediction-tiles.js";
 export type {
+  ClassShare,
   ComparedTile,
   ComparisonReport,
   ConfigValue,
+  Estimate,
   ReportAblation,
   ReportAttention,
   ReportFigure,
