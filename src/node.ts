@@ -232,5 +232,14 @@ export {
 export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";
+export { type Converted, type ConvertModel, convertWeights } from "./weights/convert-weights.js";
+export {
+  type MatchedWeights,
+  type MatchOptions,
+  matchWeights,
+  type PlainLayer,
+  type ShapeMismatch,
+  WeightsMismatchError,
+} from "./weights/match-weights.js";
 export { decodeTorch, readTorch } from "./weights/torch-file.js";
 export { decodeWeights, readWeights, type Weights, type WeightsFormat } from "./weights/weights-file.js";

@@ -1,7 +1,6 @@
 /** A safetensors file's checksum of itself, kept in its metadata. */
 import { createHash } from "node:crypto";
 import { CheckpointError } from "../errors/index.js";
-import type { SafetensorsContent } from "./safetensors.js";
 import type { StoredTensor } from "./safetensors-dtypes.js";
 
 const KEY = "sha256";
@@ -20,7 +19,16 @@ export function withChecksum(
  * @returns whether the file has one
  * @throws CheckpointError naming the file if it holds something else
  */
-export function verifyChecksum({ tensors, metadata }: SafetensorsContent, source: string): boolean {
+export function verifyChecksum(
+  {
+    tensors,
+    metadata,
+  }: Readonly<{
+    tensors: Readonly<Record<string, StoredTensor>>;
+    metadata: Readonly<Record<string, string>>;
+  }>,
+  source: string,
+): boolean {
   const { [KEY]: expected, ...others } = metadata;
   if (expected === undefined) return false;
   if (checksum(tensors, others) === expected) return true;

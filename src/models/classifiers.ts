@@ -9,6 +9,9 @@ import {
   Linear,
   Module,
   Parameter,
+  type PlainStart,
+  type PlainWeights,
+  type StartsPlain,
   zerosInit,
 } from "../nn/index.js";
 import { add, reshape } from "../ops/index.js";
@@ -50,7 +53,7 @@ export function dynamicClassifier(
  * A classifier whose weight is mixed by CondConv, with a router of its own, and whose bias is the same for all samples:
  * [B, C] → [B, classes]. It is part of the networks that later papers call CondConv.
  */
-class CondConvClassifier extends Module {
+class CondConvClassifier extends Module implements StartsPlain {
   readonly router: CondConvRouter;
   readonly mixed: CondConv2d;
   /** [classes] */
@@ -61,6 +64,18 @@ class CondConvClassifier extends Module {
     this.router = new CondConvRouter(inChannels, experts, router);
     this.mixed = new CondConv2d(inChannels, classes, 1, { experts, bias: false, router: "given" });
     this.bias = new Parameter([classes], zerosInit);
+  }
+
+  get plainShape(): readonly number[] {
+    return this.mixed.plainShape.slice(0, 2);
+  }
+
+  startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
+    this.router.startUniform(start);
+    this.mixed.startPlain({ weight }, start);
+    const values = start.values(this.bias);
+    if (bias === undefined) values.fill(0);
+    else values.set(bias);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {

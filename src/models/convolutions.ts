@@ -132,6 +132,7 @@ function dynamicLayer(site: ConvolutionSite, kind: NetworkKind, choice: DynamicC
       return new DynamicConv2d(inChannels, outChannels, kernelSize, {
         ...geometry,
         ...branch,
+        ...(choice.branch && { branch: choice.branch }),
         bias,
         experts,
       });

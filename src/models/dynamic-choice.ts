@@ -13,6 +13,8 @@ export interface DynamicChoice {
   readonly experts?: number;
   /** Channels to hidden channels of the attention; the layer's own by default. */
   readonly ratio?: number;
+  /** The attention branch of dyconv: the paper's by default, or that of the most used PyTorch port. */
+  readonly branch?: "paper" | "port";
   /** Cells to pieces of kernel, of a warehouse; 1 by default. */
   readonly cellRatio?: number;
   /** CondConv's routers: one for each block, by default, or one for each layer, as ParameterNet has them. */

@@ -1,9 +1,11 @@
 import { UsageError } from "../errors/index.js";
+import type { ModelState } from "../nn/index.js";
 import { alexnetDyEntry, alexnetEntry } from "./alexnet.js";
 import { dymnEntries } from "./dymn.js";
 import { efficientnetEntries } from "./efficientnet.js";
 import type { ModelEntry } from "./entry.js";
 import { fdyEntry } from "./fdy.js";
+import { type BegunNetwork, type FromStaticChoice, fromStaticEntry } from "./from-static.js";
 import { mobilenetV2Entries } from "./mobilenet-v2.js";
 import { mobilenetV3Entries } from "./mobilenet-v3.js";
 import { resnetEntries } from "./resnet.js";
@@ -29,6 +31,7 @@ export {
   type ModelOptions,
 } from "./entry.js";
 export { FDYNetwork, type FDYNetworkOptions, type SoundEvents } from "./fdy.js";
+export type { BegunNetwork, FromStaticChoice } from "./from-static.js";
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
 export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mobilenet-v3.js";
 export type { ModelOption, OptionsSchema } from "./options.js";
@@ -61,4 +64,19 @@ export const MODELS: Readonly<Record<string, ModelEntry>> = Object.fromEntries(
 export function modelEntry(name: string): ModelEntry {
   if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
   throw new UsageError(`there is no model "${name}"`, { hint: `models: ${Object.keys(MODELS).join(", ")}` });
+}
+
+/**
+ * The dynamic network that computes exactly what a trained static one does, to be trained further: each dynamic layer begins
+ * at its neutral point with the kernel of the convolution in its place.
+ *
+ * @param name the network, by the name that the command line takes
+ * @param state of the static network
+ * @throws UsageError if there is no such network, or the state is not its
+ *
+ * @example
+ * const { model, state } = fromStatic("resnet18-cifar", trained, { layer: "odconv", experts: 4 });
+ */
+export function fromStatic(name: string, state: ModelState, choice: FromStaticChoice): BegunNetwork {
+  return fromStaticEntry(modelEntry(name), state, choice);
 }

@@ -21,6 +21,10 @@ export const networkOptions = {
     .max(1024)
     .default(0)
     .describe("channels to hidden channels of the attention; 0: as published for the layer"),
+  branch: z
+    .enum(["paper", "port"])
+    .default("paper")
+    .describe("attention branch, as in the paper or in its most used PyTorch port (dyconv)"),
   cellRatio: z
     .number()
     .min(0.0625)
@@ -53,6 +57,7 @@ export interface NetworkOptionValues {
   readonly where: "published" | SitePolicy;
   readonly experts: number;
   readonly ratio: number;
+  readonly branch: "paper" | "port";
   readonly cellRatio: number;
   readonly router: "block" | "layer";
   readonly classifier: "published" | "static" | "dynamic";
@@ -67,9 +72,9 @@ export function dynamicChoice({
   ...values
 }: NetworkOptionValues): DynamicChoice | undefined {
   if (dynamic === "none") return undefined;
-  const { experts, cellRatio, router } = values;
+  const { experts, branch, cellRatio, router } = values;
   return {
-    ...{ layer: dynamic, experts, cellRatio, router },
+    ...{ layer: dynamic, experts, branch, cellRatio, router },
     ...(ratio > 0 && { ratio }),
     ...(classifier !== "published" && { classifier: classifier === "dynamic" }),
     ...(where !== "published" && { where }),

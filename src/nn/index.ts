@@ -55,6 +55,13 @@ export {
 } from "./dynamic/kernel-warehouse.js";
 export { LSConv, type LSConvOptions } from "./dynamic/ls-conv.js";
 export { type ODBranch, ODConv2d, type ODConv2dOptions } from "./dynamic/od-conv2d.js";
+export {
+  type PlainStart,
+  type PlainWeights,
+  type StartsPlain,
+  type StartsUniform,
+  startsPlain,
+} from "./dynamic/plain-start.js";
 export { type Routing, RoutingAttention, type RoutingOptions } from "./dynamic/routing-attention.js";
 export type { BranchNormOptions, SqueezedBranch, SqueezeOptions } from "./dynamic/squeezed-branch.js";
 export { ROUTING_TEMPERATURE, type TemperatureOptions, temperatureSchedule } from "./dynamic/temperature.js";
@@ -65,6 +72,7 @@ export type {
 } from "./dynamic/warehouse-attention.js";
 export type { WarehouseRatios, WarehouseShare } from "./dynamic/warehouse-plan.js";
 export { freeze } from "./freeze.js";
+export { beginPlain, type FromStaticOptions, sharedRouting, startFromStatic } from "./from-static.js";
 export * from "./initializers.js";
 export * from "./layers/activation.js";
 export {

@@ -1,10 +1,19 @@
 import { createHash } from "node:crypto";
+import { verifyChecksum } from "../files/index.js";
 import type { ModelEntry } from "../models/index.js";
-import { initialState, type ModelState, stateShapes } from "../nn/index.js";
-import { type Checkpoint, type Position, readState } from "../runs/checkpoint.js";
+import {
+  beginPlain,
+  type FromStaticOptions,
+  initialState,
+  type ModelState,
+  stateShapes,
+} from "../nn/index.js";
+import type { Checkpoint, Position } from "../runs/checkpoint.js";
 import { createModel } from "../runs/create-model.js";
 import type { RunDescription } from "../runs/description.js";
 import { elementCount } from "../util/shape.js";
+import { matchWeights } from "../weights/match-weights.js";
+import { readWeights } from "../weights/weights-file.js";
 import type { Network } from "./training-session.js";
 
 const START: Position = {
@@ -20,10 +29,15 @@ const START: Position = {
 
 /** Weights that a run begins with. */
 export interface InitOptions {
-  /** Weights to begin with, a safetensors file; drawn from the seed by default. */
+  /**
+   * A file of weights to begin with: safetensors, PyTorch, Paddle or ONNX; drawn from the seed by default. Dynamic layers
+   * of which it has a plain one begin as that one.
+   */
   readonly init?: string;
   /** Draw the layers whose size depends on the number of classes from the seed all the same. */
   readonly newHead?: boolean;
+  /** By how much the experts of layers that begin as plain ones differ, in parts of the kernel; 0.1 by default. */
+  readonly expertNoise?: number;
 }
 
 /** Where a run begins. */
@@ -43,9 +57,10 @@ export async function firstCheckpoint(
 ): Promise<Beginning> {
   const { model, optimizer } = network;
   const drawn = initialState(model, description.config.seed);
-  const { init, newHead = false } = options;
+  const { init, newHead = false, expertNoise: noise } = options;
   const head = newHead ? headNames(entry, description) : [];
-  const given = init === undefined ? undefined : await readInitial(init, network, head);
+  const start = { seed: description.config.seed, ...(noise !== undefined && { noise }) };
+  const given = init === undefined ? undefined : await readInitial(init, network, drawn, head, start);
   const state: Record<string, Float32Array> = {};
   for (const [name, shape] of Object.entries(stateShapes(model, optimizer))) {
     state[name] = given?.state[name] ?? drawn[name] ?? new Float32Array(elementCount(shape));
@@ -54,16 +69,33 @@ export async function firstCheckpoint(
   return { state, position: START, init: given && digestOf(given.state), notes };
 }
 
-async function readInitial(init: string, { model }: Network, head: readonly string[]) {
-  const shapes = Object.entries(stateShapes(model)).filter(([name]) => !head.includes(name));
-  const { state, verified } = await readState(
-    init,
-    Object.fromEntries(shapes),
-    "the weights are of another model, or of other options or classes; for other classes, --new-head begins the last layer anew",
-  );
-  const notes: string[] = [];
-  if (!verified) notes.push(`${init} has no checksum, so damage to it would go unnoticed`);
+/** State from a file; what dynamic layers that begin as plain ones do not set is drawn. */
+async function readInitial(
+  init: string,
+  { model }: Network,
+  drawn: ModelState,
+  head: readonly string[],
+  start: FromStaticOptions,
+) {
+  const weights = await readWeights(init);
+  const matched = matchWeights(model, weights, {
+    source: init,
+    without: head,
+    hint: "the weights are of another model, or of other options or classes; for other classes, --new-head begins the last layer anew",
+  });
+  const notes = [...weights.notes, ...matched.notes];
+  if (weights.format === "safetensors" && !verifyChecksum(weights, init)) {
+    notes.push(`${init} has no checksum, so damage to it would go unnoticed`);
+  }
   if (head.length > 0) notes.push(`drawn from the seed, not taken from ${init}: ${head.join(", ")}`);
+  if (matched.plain.length === 0) return { state: matched.state, notes };
+  const state: Record<string, Float32Array> = { ...drawn, ...matched.state };
+  beginPlain(model, state, matched.plain, start);
+  for (const name of head) delete state[name];
+  const kinds = [...new Set(matched.plain.map(({ layer }) => layer.constructor.name))].join(", ");
+  notes.push(
+    `${matched.plain.length} dynamic layers (${kinds}) begin as the plain ones of ${init}: the network computes what that one does`,
+  );
   return { state, notes };
 }
 

@@ -5,6 +5,7 @@ import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
 import { defineCollapse } from "./collapse.js";
 import { defineCompare } from "./compare.js";
+import { defineConvert } from "./convert.js";
 import { defineEval } from "./eval.js";
 import { definePapers } from "./papers.js";
 import { defineParity } from "./parity.js";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineReport,
   definePlot,
   defineSummary,
+  defineConvert,
   defineBench,
   definePapers,
   defineParity,

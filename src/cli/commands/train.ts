@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../flags/models.js";
-import { folderPath, JSON_OPTION } from "../flags/options.js";
+import { folderPath, JSON_OPTION, number } from "../flags/options.js";
 import { addTrainingOptions, type TrainingFlags } from "../flags/training-options.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 import { runTraining, type TrainingPlace } from "../training/training.js";
@@ -10,6 +10,7 @@ Examples:
   $ dyconv train alexnet-dy --data shapes --out runs/shapes --epochs 3 --batch-size 64
   $ dyconv train alexnet-dy --data cifar10 --out runs/dy
   $ dyconv train alexnet-dy --out runs/dy --resume
+  $ dyconv train resnet18-cifar --dynamic odconv --init static.pth --out runs/od
   $ dyconv train ./my-model.js --data my-images --out runs/mine
   $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
@@ -25,7 +26,15 @@ export function defineTrain(program: Command, terminal: Terminal, models: Models
     .argument("<model>", MODEL_ARGUMENT)
     .requiredOption("--out <folder>", "folder of the run", folderPath)
     .option("--resume", "continue the run in the folder")
-    .option("--init <weights>", "safetensors file to take the first weights from")
+    .option(
+      "--init <weights>",
+      "file of first weights: safetensors, .pth, .pdparams or ONNX; static or dynamic",
+    )
+    .option(
+      "--expert-noise <part>",
+      "with --init of static weights: how far experts differ (default: 0.1)",
+      number,
+    )
     .option("--new-head", "with --init: begin the layer that names the classes anew")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
@@ -36,12 +45,13 @@ export function defineTrain(program: Command, terminal: Terminal, models: Models
 type TrainFlags = TrainingFlags & TrainingPlace & { readonly json?: true };
 
 async function trainModel(model: NamedModel, flags: TrainFlags, terminal: Terminal): Promise<void> {
-  const { out, resume, init, newHead, json, ...values } = flags;
+  const { out, resume, init, newHead, expertNoise, json, ...values } = flags;
   const place = {
     out,
     ...(resume ? { resume } : {}),
     ...(init === undefined ? {} : { init }),
     ...(newHead ? { newHead } : {}),
+    ...(expertNoise === undefined ? {} : { expertNoise }),
   };
   const { result, endIfInterrupted } = await runTraining(model, values, place, terminal);
   if (json) writeJson(terminal, { out, ...result });

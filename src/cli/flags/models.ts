@@ -14,7 +14,7 @@ export interface NamedModel {
 export type Models = ReadonlyMap<string, NamedModel>;
 
 /** Commands that take models, and so may be given files of them. */
-const TAKE_MODELS = ["train", "compare", "summary", "bench"];
+const TAKE_MODELS = ["train", "compare", "summary", "bench", "convert"];
 
 /** What the argument of such a command is, for its help. */
 export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(" or ")}, or a module of your own (./my-model.js)`;

@@ -16,6 +16,7 @@ export interface TrainingPlace {
   readonly resume?: boolean;
   readonly init?: string;
   readonly newHead?: boolean;
+  readonly expertNoise?: number;
   /** Folder of a run whose configuration this one has where it is told nothing else. */
   readonly like?: string;
 }

@@ -16,6 +16,14 @@ import { kaimingUniform, perExpert, uniformInit } from "../initializers.js";
 import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
+import {
+  type PlainStart,
+  type PlainWeights,
+  type StartsPlain,
+  setBias,
+  setExperts,
+  zeroed,
+} from "./plain-start.js";
 import { pooled } from "./squeezed-branch.js";
 
 /**
@@ -40,6 +48,11 @@ export class CondConvRouter extends Module {
     expectWhole("CondConvRouter: experts", experts);
     this.weight = new Parameter([experts, channels], kaimingUniform);
     this.bias = bias ? new Parameter([experts], uniformInit(1 / Math.sqrt(channels))) : undefined;
+  }
+
+  /** Makes all experts equally strong, for every x. */
+  startUniform(start: PlainStart): void {
+    zeroed([this], start);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -76,7 +89,7 @@ export interface CondConv2dOptions extends Conv2dOptions {
  * const expand = new CondConv2d(64, 384, 1, { experts: 8, router: "given" });
  * const y = expand.call(x, context, router.call(x, context));
  */
-export class CondConv2d extends Module<[] | [routing: Tensor]> {
+export class CondConv2d extends Module<[] | [routing: Tensor]> implements StartsPlain {
   /** [experts, outChannels, inChannels / groups, kh, kw] */
   readonly weight: Parameter;
   /** [experts, outChannels] */
@@ -107,6 +120,18 @@ export class CondConv2d extends Module<[] | [routing: Tensor]> {
     this.weight = new Parameter([experts, ...shape], perExpert(kaimingUniform));
     this.bias = bias ? new Parameter([experts, outChannels], uniformInit(bound)) : undefined;
     this.router = router === "own" ? new CondConvRouter(inChannels, experts) : undefined;
+  }
+
+  get plainShape(): readonly number[] {
+    return this.weight.shape.slice(1);
+  }
+
+  /** A router of zeros: each α is ½. A router that is shared begins so with the network (`startUniform`). */
+  startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
+    this.router?.startUniform(start);
+    const scale = 2 / this.weight.shape[0]!;
+    setExperts(this.weight, weight, start, scale);
+    setBias(this.bias, bias, start, scale);
   }
 
   /**

@@ -19,6 +19,7 @@ import { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "../layers/norma
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { type DCDBranch, dcdAttention, dcdBranch } from "./dcd.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, zeroed } from "./plain-start.js";
 
 /** Widths of a dynamic channel decomposition. */
 export interface DCDWidths {
@@ -89,7 +90,7 @@ function pointwiseLatent(pooled: number, inChannels: number, outChannels: number
  * @example
  * const layer = new DCDConv2d(64, 128, 3, { stride: 2, padding: 1, where: "basic" });
  */
-export class DCDConv2d extends Module {
+export class DCDConv2d extends Module implements StartsPlain {
   /** W₀ [outChannels, inChannels / groups, kh, kw] */
   readonly weight: Parameter;
   /** Q [latent, inChannels] */
@@ -128,6 +129,16 @@ export class DCDConv2d extends Module {
     this.latentNorm = new BatchNorm1d(latent, options.norm);
     this.up = { weight: new Parameter([outChannels, latent], kaimingFanOut) };
     this.branch = dcdBranch({ pooled: poolSize ** 2 * inChannels, squeezed, latent, outChannels });
+  }
+
+  get plainShape(): readonly number[] {
+    return this.weight.shape;
+  }
+
+  /** λ = 1 and P = 0. */
+  startPlain({ weight }: PlainWeights, start: PlainStart): void {
+    start.values(this.weight).set(weight);
+    zeroed([this.up, this.branch.scale], start);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {

@@ -8,6 +8,7 @@ import { BatchNorm1d, type BatchNormOptions } from "../layers/normalization.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 import { type DCDBranch, dcdAttention, dcdBranch } from "./dcd.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, setBias, zeroed } from "./plain-start.js";
 
 /** Options of a dynamic classifier. */
 export interface DCDLinearOptions {
@@ -31,7 +32,7 @@ export interface DCDLinearOptions {
  * paper's counts. All weights begin with U(±1 / √fan_in), as does b. At the neutral point U and P are 0: the layer is
  * `Linear` with W₀ and b.
  */
-export class DCDLinear extends Module {
+export class DCDLinear extends Module implements StartsPlain {
   /** W₀ [outFeatures, inFeatures] */
   readonly weight: Parameter;
   /** b [outFeatures] */
@@ -59,6 +60,17 @@ export class DCDLinear extends Module {
     this.latentNorm = new BatchNorm1d(latent, norm);
     this.up = { weight: new Parameter([outFeatures, latent], kaimingUniform) };
     this.branch = dcdBranch({ pooled: inFeatures, squeezed, latent, outChannels: outFeatures });
+  }
+
+  get plainShape(): readonly number[] {
+    return this.weight.shape;
+  }
+
+  /** λ = 1 and P = 0. */
+  startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
+    start.values(this.weight).set(weight);
+    setBias(this.bias, bias, start);
+    zeroed([this.up, this.branch.scale], start);
   }
 
   forward(v: Tensor, context: ForwardContext): Tensor {

@@ -5,6 +5,7 @@ import type { ForwardContext } from "../context.js";
 import { kaimingNormal, normalInit, perExpert, zerosInit } from "../initializers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, setBias, setExperts } from "./plain-start.js";
 import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
 
 /** Options of a layer whose kernels are mixed, besides those of the plain layer. */
@@ -37,7 +38,7 @@ export interface DynamicExperts {
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
  */
-export abstract class DynamicConvolution extends Module {
+export abstract class DynamicConvolution extends Module implements StartsPlain {
   /** Experts, each shaped as the weight of the plain layer: [experts, …] */
   readonly weight: Parameter;
   /** [experts, outChannels] */
@@ -57,6 +58,18 @@ export abstract class DynamicConvolution extends Module {
     const biasInit = notebook ? normalInit(Math.sqrt(2 / experts)) : zerosInit;
     this.bias = options.bias === false ? undefined : new Parameter([experts, outChannels], biasInit);
     this.routing = new RoutingAttention(inChannels, experts, { ...options, dimensions });
+  }
+
+  get plainShape(): readonly number[] {
+    return this.weight.shape.slice(1);
+  }
+
+  /** Uniform attention, which sums to 1, or with sigmoids to K / 2. */
+  startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
+    this.routing.startUniform(start);
+    const scale = this.routing.activation === "softmax" ? 1 : 2 / this.weight.shape[0]!;
+    setExperts(this.weight, weight, start, scale);
+    setBias(this.bias, bias, start, scale);
   }
 
   /** π [B, experts], recorded, and each sample's mixture of the biases [B, outChannels]. */

@@ -24,6 +24,7 @@ import { LayerNorm } from "../layers/normalization.js";
 import { Module } from "../module.js";
 import { type Initializer, Parameter } from "../parameter.js";
 import { BANDS, type BandMasks, modulateBands } from "./band-modulation.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, setBias, zeroed } from "./plain-start.js";
 import {
   frequencyGroups,
   inverseSpectrum,
@@ -113,7 +114,7 @@ export function suitsFDConv(inChannels: number, outChannels: number, kernelSize:
  * @example
  * const layer = new FDConv2d(64, 128, 3, { padding: 1 });
  */
-export class FDConv2d extends Module {
+export class FDConv2d extends Module implements StartsPlain {
   /** S [O·k, ⌊C·k/2⌋ + 1, 2], real and imaginary parts, divided by ⌊min(C, O)/2⌋ */
   readonly spectrum: Parameter;
   /** [outChannels] */
@@ -167,6 +168,19 @@ export class FDConv2d extends Module {
       band.weight = new Parameter(band.weight.shape, normalInit(NEARLY_ZERO));
       return band;
     });
+  }
+
+  get plainShape(): readonly number[] {
+    const [out, inner, kernel] = this.#shape;
+    return [out, inner, kernel, kernel];
+  }
+
+  /** The kernel's spectrum, and everything else 0. */
+  startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
+    const { channel, filter, spatial, group } = this.branch;
+    start.values(this.spectrum).set(kernelSpectrum(weight, this.plainShape));
+    zeroed([channel, filter, spatial, group, this.local.conv, ...this.bands], start);
+    setBias(this.bias, bias, start);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {

@@ -21,6 +21,7 @@ import type { Linear } from "../layers/linear.js";
 import { BatchNorm1d, type BatchNormOptions } from "../layers/normalization.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, setExperts, zeroed } from "./plain-start.js";
 import { branchLinear, mapChannels } from "./squeezed-branch.js";
 
 /** Options of a frequency dynamic convolution for sound. */
@@ -66,7 +67,7 @@ export interface FrequencyRouting {
  * @example
  * const layer = new FrequencyDynamicConv2d(32, 64, 3, { padding: 1 });
  */
-export class FrequencyDynamicConv2d extends Module {
+export class FrequencyDynamicConv2d extends Module implements StartsPlain {
   /** [experts, outChannels, inChannels / groups, kh, kw] */
   readonly weight: Parameter;
   readonly routing: FrequencyRouting;
@@ -107,6 +108,16 @@ export class FrequencyDynamicConv2d extends Module {
       norm: new BatchNorm1d(hidden, options.branchNorm),
       1: branchLinear(hidden, experts),
     };
+  }
+
+  get plainShape(): readonly number[] {
+    return this.weight.shape.slice(1);
+  }
+
+  /** Uniform attention. */
+  startPlain({ weight }: PlainWeights, start: PlainStart): void {
+    zeroed([this.routing[1]], start);
+    setExperts(this.weight, weight, start);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {

@@ -31,6 +31,7 @@ import { kaimingFanOut, zerosInit } from "../initializers.js";
 import { type Conv2dOptions, convolutionShape } from "../layers/convolution.js";
 import { Module } from "../module.js";
 import { type Initializer, Parameter } from "../parameter.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, setBias } from "./plain-start.js";
 import {
   type WarehouseAttentionOptions,
   type WarehouseBranch,
@@ -165,7 +166,7 @@ function layerByLayer({ shares, cellShape }: WarehousePlan): Initializer {
  * [B, inChannels, H, W] → [B, outChannels, H′, W′]. A 1×1 kernel takes vectors too, [B, inChannels] → [B, outChannels].
  * Its attention over the cells is recorded as `cell`, [B, m, n].
  */
-export class KernelWarehouseConv2d extends Module {
+export class KernelWarehouseConv2d extends Module implements StartsPlain {
   /** E [n, o_c, i_c, kh, kw], the parameter of all layers of the warehouse. */
   readonly warehouse: Parameter;
   readonly branch: WarehouseBranch;
@@ -194,6 +195,41 @@ export class KernelWarehouseConv2d extends Module {
   /** What the layer has in the warehouse: its mixtures, and the cells that they own. */
   get share(): WarehouseShare {
     return this.#place.share;
+  }
+
+  get plainShape(): readonly number[] {
+    return this.#kernel;
+  }
+
+  /**
+   * Each mixture is the first cell that it owns, which makes up for the 10⁻³ in the sum of logits. Exact where τ is 0, and at
+   * inference so.
+   *
+   * @throws UsageError if there are fewer cells than pieces of kernels
+   */
+  startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
+    const { mixtures, owns } = this.share;
+    const [cells, ...cell] = this.warehouse.shape as readonly [number, ...number[]];
+    const { mix, bias: ofLogits = mix.bias } = this.branch;
+    const [logits, pieces] = [start.values(ofLogits!), start.values(this.warehouse)];
+    start.values(mix.weight).fill(0);
+    logits.fill(0);
+    const size = elementCount(cell);
+    const cut = cutIntoPieces(weight, this.#kernel, cell);
+    for (let i = 0; i < mixtures; i++) {
+      const own = owns[i];
+      if (own === undefined) {
+        throw new UsageError(
+          "a warehouse with fewer cells than pieces of kernel cannot begin as plain convolutions",
+          {
+            hint: "use a cell ratio of at least 1",
+          },
+        );
+      }
+      logits[i * (cells + 1) + own] = 1;
+      for (let e = 0; e < size; e++) pieces[own * size + e] = 1.001 * cut[i * size + e]!;
+    }
+    setBias(this.bias, bias, start);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -241,4 +277,28 @@ export class KernelWarehouseConv2d extends Module {
     const byPiece = reshape(tapsLast, [batch, out / outs, perGroup / ins, outs, ins * elementCount(size)]);
     return reshape(transpose(byPiece, [0, 1, 3, 2, 4]), [batch, out, perGroup, ...size]);
   }
+}
+
+/** A kernel [O, C, kh, kw] as the pieces [m, …cell] that cells make: tap by tap, by outputs, then by inputs. */
+function cutIntoPieces(
+  kernel: Float32Array,
+  shape: readonly number[],
+  cell: readonly number[],
+): Float32Array {
+  const [out, inner, ...taps] = shape as readonly [number, number, ...number[]];
+  const [outs, ins, ...whole] = cell as readonly [number, number, ...number[]];
+  const [size, within] = [elementCount(taps), elementCount(whole)];
+  const pieces = new Float32Array(kernel.length);
+  let at = 0;
+  for (let tap = 0; tap < size; tap += within) {
+    for (let o = 0; o < out; o += outs) {
+      for (let c = 0; c < inner; c += ins) {
+        for (let i = 0; i < outs * ins; i++) {
+          const from = ((o + Math.floor(i / ins)) * inner + c + (i % ins)) * size + tap;
+          for (let e = 0; e < within; e++) pieces[at++] = kernel[from + e]!;
+        }
+      }
+    }
+  }
+  return pieces;
 }

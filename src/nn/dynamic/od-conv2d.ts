@@ -27,6 +27,7 @@ import type { Linear } from "../layers/linear.js";
 import type { BatchNormOptions } from "../layers/normalization.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
+import { type PlainStart, type PlainWeights, type StartsPlain, setExperts, zeroed } from "./plain-start.js";
 import {
   branchLinear,
   type SqueezedBranch,
@@ -86,7 +87,7 @@ interface ODAttention {
  * @example
  * const layer = new ODConv2d(64, 128, 3, { padding: 1, experts: 1 });
  */
-export class ODConv2d extends Module {
+export class ODConv2d extends Module implements StartsPlain {
   /** [experts, outChannels, inChannels / groups, kh, kw] */
   readonly weight: Parameter;
   readonly branch: ODBranch;
@@ -135,6 +136,18 @@ export class ODConv2d extends Module {
     return this.#unfolds(x)
       ? this.#scaledWindows(x, { ...attention, spatial }, context)
       : this.#scaledKernels(x, { ...attention, spatial }, context);
+  }
+
+  get plainShape(): readonly number[] {
+    return this.weight.shape.slice(1);
+  }
+
+  /** All heads 0: each sigmoid is ½, which kernels of 2^f times the plain one make up for. */
+  startPlain({ weight }: PlainWeights, start: PlainStart): void {
+    const { channel, filter, spatial, kernel } = this.branch;
+    zeroed([channel, filter, spatial, kernel], start);
+    const halves = [channel, filter, spatial].filter((head) => head !== undefined).length;
+    setExperts(this.weight, weight, start, 2 ** halves);
   }
 
   #attention(x: Tensor, context: ForwardContext): ODAttention {

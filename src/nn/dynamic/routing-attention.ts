@@ -8,7 +8,9 @@ import { ReLU } from "../layers/activation.js";
 import { Conv1d, Conv2d, Conv3d } from "../layers/convolution.js";
 import { Linear } from "../layers/linear.js";
 import { Module } from "../module.js";
+import type { Parameter } from "../parameter.js";
 import { Sequential } from "../sequential.js";
+import { type PlainStart, zeroed } from "./plain-start.js";
 import { pooled } from "./squeezed-branch.js";
 import { ROUTING_TEMPERATURE } from "./temperature.js";
 
@@ -58,6 +60,7 @@ export class RoutingAttention extends Module {
   /** How logits become attention. */
   readonly activation: Routing;
   readonly #axes: number;
+  readonly #last: { readonly weight: Parameter; readonly bias?: Parameter | undefined };
 
   /**
    * @param options `dimensions`, axes of the input that follow the channels, from 0 to 3; 2 by default
@@ -82,12 +85,19 @@ export class RoutingAttention extends Module {
     this.activation = options.routing ?? "softmax";
     this.temperature = this.activation === "softmax" ? ROUTING_TEMPERATURE : undefined;
     const map = MAPS[dimensions];
+    const last = map(hidden, experts, outputBias);
     this.net = new Sequential(
       map(channels, hidden, options.hiddenBias ?? branch === "paper"),
       new ReLU(),
-      map(hidden, experts, outputBias),
+      last,
     );
+    this.#last = last;
     this.#axes = dimensions;
+  }
+
+  /** Makes all experts equally strong, for every x. */
+  startUniform(start: PlainStart): void {
+    zeroed([this.#last], start);
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {

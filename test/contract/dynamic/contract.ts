@@ -8,9 +8,11 @@ import { multiplyAdds, nodesOf, type Tensor } from "../../../src/ir/index.js";
 import {
   type AttentionActivation,
   applyModel,
+  beginPlain,
   initialState,
   type ModelState,
   type Module,
+  startsPlain,
   stateShapes,
   stateSpecs,
   trainable,
@@ -274,6 +276,34 @@ async function checkNeutral(subject: Subject): Promise<void> {
     Array.from(apply(entry({ shape: [2, ...row.input], data: x }, n), kernel, bias, plain).data),
   );
   expectClose(y, expected, 1e-5, "plain convolution");
+  if (!startsPlain(layer)) return;
+  expect(layer.plainShape).toEqual(plain.weight);
+  const begun = Object.fromEntries(Object.entries(state).map(([name, values]) => [name, values.slice()]));
+  const weights = {
+    weight: Float32Array.from(kernel.data),
+    bias: bias && Float32Array.from(bias.data),
+  };
+  beginPlain(layer, begun, [{ path: "", layer, plain: weights }], { noise: 0.3 });
+  // Only at rest is the ownership of KernelWarehouse out of play.
+  const started =
+    "ownership" in (row.annealed ?? {}) ? await atRest(subject, begun, x) : await subject.evaluate(begun, x);
+  expectClose(started.y, expected, 1e-5, "begun as a plain convolution");
+}
+
+/** The layer with annealed scalars at rest. */
+async function atRest(
+  { layer, row }: Subject,
+  state: ModelState,
+  x: Float32Array,
+): Promise<{ y: Float32Array }> {
+  const fn = await compile(
+    (tensors: Tensors, images: Tensor) => ({ y: applyModel(layer, tensors, images).output }),
+    [stateSpecs(layer), spec([2, ...row.input])],
+  );
+  const { y } = await fn(state, x);
+  const copied = (y as Float32Array).slice();
+  await fn.dispose();
+  return { y: copied };
 }
 
 async function checkBatch(subject: Subject): Promise<void> {

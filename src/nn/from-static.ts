@@ -1,0 +1,120 @@
+import { expectWithin } from "../errors/expect.js";
+import { UsageError } from "../errors/index.js";
+import { RandomStream } from "../util/random.js";
+import { elementCount } from "../util/shape.js";
+import {
+  type PlainWeights,
+  type StartsPlain,
+  type StartsUniform,
+  startsPlain,
+  startsUniform,
+} from "./dynamic/plain-start.js";
+import type { AnyModule, Module } from "./module.js";
+import type { Parameter } from "./parameter.js";
+import { initialState, type ModelState } from "./state.js";
+
+/** How dynamic layers begin as trained plain ones. */
+export interface FromStaticOptions {
+  /**
+   * Standard deviation of the noise by which experts differ at first, in parts of the kernel's root mean square; 0.1 by
+   * default. The noise of a layer's experts sums to zero, so that the network computes the same; without any, experts of
+   * mixtures get equal gradients for ever.
+   */
+  readonly noise?: number;
+  /** Of what is not taken from the static network, and of the noise; 42 by default. */
+  readonly seed?: number;
+}
+
+/**
+ * The state of a dynamic network that computes what a trained static one does: each dynamic layer begins at its neutral
+ * point with the kernel of the convolution in its place, and everything else is taken over by name.
+ *
+ * @param model the dynamic network, with state names of the static one
+ * @param state the static network's state
+ * @throws UsageError where the static network lacks a value that the dynamic one needs, has it in another size, or a layer
+ * cannot begin so
+ *
+ * @example
+ * const model = new ResNet("resnet18", { dynamic: { layer: "odconv", experts: 4 } });
+ * const state = startFromStatic(model, trained);
+ */
+export function startFromStatic(
+  model: Module,
+  state: ModelState,
+  { noise = 0.1, seed = 42 }: FromStaticOptions = {},
+): ModelState {
+  const begun: Record<string, Float32Array> = { ...initialState(model, seed) };
+  const dynamic = model.namedModules().filter((entry): entry is [string, AnyModule & StartsPlain] => {
+    const [path, module] = entry;
+    return startsPlain(module) && isPlain(path, module, state);
+  });
+  const shared = dynamic.length > 0 ? sharedRouting(model) : [];
+  const within = [...dynamic.map(([, layer]) => layer), ...shared].flatMap((module) =>
+    module.namedParameters().map(([, parameter]) => parameter),
+  );
+  const inner = new Set(within);
+  for (const [name, parameter] of model.namedParameters()) {
+    if (inner.has(parameter)) continue;
+    const values = state[name];
+    if (values?.length !== elementCount(parameter.shape)) {
+      const found = values === undefined ? "no such value" : `${values.length} values`;
+      throw new UsageError(
+        `expected "${name}" of the static network with shape [${parameter.shape.join(", ")}], found ${found}`,
+        { hint: "the networks must be the same but for their dynamic layers" },
+      );
+    }
+    begun[name] = values.slice();
+  }
+  const plain = dynamic.map(([path, layer]) => ({ path, layer, plain: plainAt(path, state) }));
+  beginPlain(model, begun, plain, { noise, seed });
+  return begun;
+}
+
+/**
+ * Sets the values of layers that begin as plain ones.
+ *
+ * @param state of the whole model, which is written to
+ */
+export function beginPlain(
+  model: Module,
+  state: Readonly<Record<string, Float32Array>>,
+  layers: readonly { readonly path: string; readonly layer: StartsPlain; readonly plain: PlainWeights }[],
+  { noise = 0.1, seed = 42 }: FromStaticOptions = {},
+): void {
+  expectWithin("the noise of experts", noise, { from: 0 });
+  const names = new Map(model.namedParameters().map(([name, parameter]) => [parameter, name]));
+  const values = (parameter: Parameter) => state[names.get(parameter)!]!;
+  const startOf = (path: string) => ({
+    noise,
+    random: new RandomStream(seed, `plain start ${path}`),
+    values,
+  });
+  for (const { path, layer, plain } of layers) layer.startPlain(plain, startOf(path));
+  if (layers.length > 0) for (const routing of sharedRouting(model)) routing.startUniform(startOf(""));
+}
+
+/** Routing that stands outside of the layers that it serves. */
+export function sharedRouting(model: Module): readonly (AnyModule & StartsUniform)[] {
+  const modules = model.namedModules();
+  const layers = modules.filter(([, module]) => startsPlain(module)).map(([path]) => path);
+  return modules.flatMap(([path, module]) =>
+    startsUniform(module) && !layers.some((layer) => path.startsWith(named(layer, ""))) ? [module] : [],
+  );
+}
+
+/** Below a path; everything is below the empty one. */
+const named = (path: string, name: string) => (path === "" ? name : `${path}.${name}`);
+
+/** Whether the state has a plain layer's weight in the place of a dynamic one, and nothing else of it. */
+function isPlain(path: string, layer: AnyModule & StartsPlain, state: ModelState): boolean {
+  const weight = state[named(path, "weight")];
+  const others = layer.namedParameters().map(([name]) => name);
+  return (
+    weight?.length === elementCount(layer.plainShape) &&
+    !others.some((name) => name !== "weight" && name !== "bias" && named(path, name) in state)
+  );
+}
+
+function plainAt(path: string, state: ModelState): PlainWeights {
+  return { weight: state[named(path, "weight")]!, bias: state[named(path, "bias")] };
+}

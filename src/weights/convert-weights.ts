@@ -1,0 +1,76 @@
+import { type StoredTensor, withChecksum, writeSafetensors } from "../files/index.js";
+import type { ModelEntry, ModelOptions } from "../models/index.js";
+import { beginPlain, type FromStaticOptions, initialState, stateShapes } from "../nn/index.js";
+import { matchWeights, WeightsMismatchError } from "./match-weights.js";
+import { readWeights, type Weights, type WeightsFormat } from "./weights-file.js";
+
+/** The model whose state a file becomes. */
+export interface ConvertModel extends FromStaticOptions {
+  readonly entry: ModelEntry;
+  /** Its options; as by default where they are not given. */
+  readonly options?: ModelOptions;
+}
+
+/** What was written. */
+export interface Converted {
+  readonly format: WeightsFormat;
+  /** In the order in which they were written. */
+  readonly tensors: Readonly<Record<string, StoredTensor>>;
+  /** What is to be told, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** Classes that models are first tried with. */
+const CLASSES = 10;
+
+/**
+ * Reads weights of any kind and writes them as safetensors. For a model they become its state, under our names; dynamic layers
+ * of which the file has a plain one begin as that one.
+ *
+ * @param out a safetensors file, written as a whole or not at all
+ * @throws DyconvError where one of the files cannot be used, WeightsMismatchError where the weights are not the model's
+ */
+export async function convertWeights(path: string, out: string, model?: ConvertModel): Promise<Converted> {
+  const weights = await readWeights(path);
+  const { tensors, notes } = model ? stateOf(path, weights, model) : { tensors: weights.tensors, notes: [] };
+  const metadata = { format: model ? "dyconv" : "pt", ...(model && { model: model.entry.name }) };
+  await writeSafetensors(out, tensors, withChecksum(tensors, metadata));
+  return { format: weights.format, tensors, notes: [...weights.notes, ...notes] };
+}
+
+function stateOf(path: string, weights: Weights, { entry, options = {}, ...start }: ConvertModel) {
+  const { model, matched } = matchAnyClasses(path, weights, (classes) =>
+    entry.create({ ...options, classes }),
+  );
+  const state: Record<string, Float32Array> = { ...initialState(model, start.seed ?? 42), ...matched.state };
+  beginPlain(model, state, matched.plain, start);
+  const tensors = Object.entries(stateShapes(model)).map(([name, shape]): [string, StoredTensor] => [
+    name,
+    { dtype: "float32", shape, data: state[name]! },
+  ]);
+  const begun = matched.plain.length;
+  const notes = begun > 0 ? [`${begun} dynamic layers begin as the plain ones of ${path}`] : [];
+  return { tensors: Object.fromEntries(tensors), notes: [...matched.notes, ...notes] };
+}
+
+/** The model with as many classes as the file has. */
+function matchAnyClasses(
+  source: string,
+  weights: Weights,
+  make: (classes: number) => ReturnType<ModelEntry["create"]>,
+) {
+  const match = (classes: number) => {
+    const model = make(classes);
+    return { model, matched: matchWeights(model, weights, { source }) };
+  };
+  try {
+    return match(CLASSES);
+  } catch (error) {
+    if (!(error instanceof WeightsMismatchError)) throw error;
+    const { missing, unexpected, misshapen } = error;
+    const [first] = misshapen;
+    const ofClasses = misshapen.every(({ expected }) => expected[0] === CLASSES);
+    if (first === undefined || missing.length + unexpected.length > 0 || !ofClasses) throw error;
+    return match(first.found[0]!);
+  }
+}

@@ -1,0 +1,325 @@
+import { CheckpointError } from "../errors/index.js";
+import type { StoredTensor } from "../files/index.js";
+import {
+  type ModelState,
+  type Module,
+  type PlainWeights,
+  type StartsPlain,
+  sharedRouting,
+  startsPlain,
+  stateShapes,
+} from "../nn/index.js";
+import { elementCount } from "../util/shape.js";
+import { type NetworkNames, namesWithin, networkNames, warehouseNames } from "./foreign-names.js";
+import type { Weights } from "./weights-file.js";
+
+/** A tensor that a model needs and a file has in another shape. */
+export interface ShapeMismatch {
+  readonly name: string;
+  readonly expected: readonly number[];
+  readonly found: readonly number[];
+}
+
+/** Weights do not fit a model. */
+export class WeightsMismatchError extends CheckpointError {
+  constructor(
+    message: string,
+    /** State names that the file lacks. */
+    readonly missing: readonly string[],
+    /** Names of the file that the model does not have. */
+    readonly unexpected: readonly string[],
+    readonly misshapen: readonly ShapeMismatch[],
+    hint: string,
+  ) {
+    super(message, { hint });
+  }
+}
+
+/** A dynamic layer, and the weights of the plain one that it begins as. */
+export interface PlainLayer {
+  readonly path: string;
+  readonly layer: StartsPlain;
+  readonly plain: PlainWeights;
+}
+
+/** Where each value of a model's state comes from. */
+export interface MatchedWeights {
+  /** Values by our state names; what plain layers give is not among them. */
+  readonly state: ModelState;
+  /** Layers that begin as plain ones: the file has no attention for them. */
+  readonly plain: readonly PlainLayer[];
+  /** What is to be told of the names, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** How weights are matched with a model. */
+export interface MatchOptions {
+  /** What the weights are called in errors, usually their path. */
+  readonly source: string;
+  /** State names that the file need not have, such as those of a new head; what it has of them is left. */
+  readonly without?: readonly string[];
+  /** Let names that the model does not have pass; they are told. */
+  readonly allowUnexpected?: boolean;
+  /** What to do where the weights do not fit. */
+  readonly hint?: string;
+}
+
+/** Counters of batches, which nothing here needs. */
+const IGNORED = /(^|\.)num_batches_tracked$/;
+
+/**
+ * Finds what a file's tensors are in a model: by our names, torchvision's and timm's, or those of the released code of ODConv,
+ * KernelWarehouse, DCD and a much used port of dynamic convolution; below a prefix such as `backbone.` too. Tensors may differ
+ * in sizes of 1 (a 1×1 convolution is a linear layer) and kernels may be flat ([K, O·C·k·k]).
+ *
+ * A dynamic layer for which the file has a plain weight and nothing else is to begin as that plain layer.
+ *
+ * @throws WeightsMismatchError that lists what is missing, unexpected or of another shape, and where it stands
+ */
+export function matchWeights(
+  model: Module,
+  { tensors, metadata }: Pick<Weights, "tensors" | "metadata">,
+  { source, without = [], allowUnexpected = metadata.format === "dyconv", hint }: MatchOptions,
+): MatchedWeights {
+  const left = new Set(without);
+  const names = Object.keys(tensors).filter((name) => !IGNORED.test(name));
+  const scheme = bestScheme(model, names);
+  const at = (path: string) => (scheme.prefix + path) as string;
+  const state: Record<string, Float32Array> = {};
+  const plain: PlainLayer[] = [];
+  const missing: string[] = [];
+  const misshapen: ShapeMismatch[] = [];
+  const used = new Set<string>();
+
+  for (const owner of owners(model, scheme.network)) {
+    const start = plainOf(owner, tensors, at);
+    if (start !== undefined && !owner.parameters.some(({ name }) => left.has(name))) {
+      for (const name of start.names) used.add(name);
+      plain.push(start.plain);
+    }
+    for (const { name, shape, candidates } of owner.parameters) {
+      const found = candidates.map(at).find((each) => Object.hasOwn(tensors, each));
+      if (left.has(name)) {
+        if (found !== undefined) used.add(found);
+        continue;
+      }
+      if (start !== undefined) continue;
+      if (found === undefined) {
+        missing.push(name);
+        continue;
+      }
+      used.add(found);
+      const tensor = tensors[found]!;
+      if (fits(tensor, shape)) state[name] = finite(tensor.data as Float32Array, `${source}: "${found}"`);
+      else misshapen.push({ name, expected: shape, found: tensor.shape });
+    }
+  }
+  // What dynamic layers that begin as plain ones share need not be in the file.
+  const shared = new Set(plain.length > 0 ? sharedNames(model) : []);
+  const lacking = missing.filter((name) => !shared.has(name));
+  const rest = names.filter((name) => !used.has(name));
+  const unexpected = rest.filter((name) => name.startsWith(scheme.prefix));
+  if (lacking.length + misshapen.length > 0 || (unexpected.length > 0 && !allowUnexpected)) {
+    throw mismatch(model, { missing: lacking, unexpected, misshapen, total: names.length }, source, hint);
+  }
+  return { state, plain, notes: notesOf(scheme, rest, metadata.format === "dyconv", source) };
+}
+
+/** State names of what dynamic layers share: cells of warehouses, and routers of blocks. */
+function sharedNames(model: Module): readonly string[] {
+  const routing = new Set(
+    sharedRouting(model).flatMap((each) => each.namedParameters().map(([, parameter]) => parameter)),
+  );
+  const routers = model.namedParameters().filter(([, parameter]) => routing.has(parameter));
+  return [...warehouseNames(model).keys(), ...routers.map(([name]) => name)];
+}
+
+/** A parameter, and the names that it may have. */
+interface Named {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly candidates: readonly string[];
+}
+
+/** A module and the parameters that are named by it, those of its branch included where it is a dynamic layer. */
+interface Owner {
+  readonly path: string;
+  /** As the network's names have it. */
+  readonly foreign: string;
+  readonly module: object;
+  readonly parameters: readonly Named[];
+}
+
+/** The parts of a model that name parameters: dynamic layers with all within, and every other module by itself. */
+function owners(model: Module, network: NetworkNames): readonly Owner[] {
+  const shapes = stateShapes(model);
+  const modules = model.namedModules();
+  const layers = modules.filter(([, module]) => startsPlain(module));
+  const warehouses = warehouseNames(model);
+  const below = new Map<string, { module: object; names: string[] }>();
+  for (const name of Object.keys(shapes)) {
+    const layer = layers.find(([path]) => path === "" || name.startsWith(`${path}.`));
+    const path = layer?.[0] ?? name.slice(0, Math.max(0, name.lastIndexOf(".")));
+    const module = layer?.[1] ?? modules.find(([each]) => each === path)?.[1] ?? model;
+    const group = below.get(path) ?? { module, names: [] };
+    group.names.push(name);
+    below.set(path, group);
+  }
+  return Array.from(below, ([path, { module, names }]) => {
+    const foreign = network.of(path);
+    const parameters = names.map((name): Named => {
+      const inner = path === "" ? name : name.slice(path.length + 1);
+      const warehouse = warehouses.get(name);
+      const within = namesWithin(module, inner).flatMap((each) => [
+        join(foreign, each),
+        // A module that is none of the network's layers, such as a branch, keeps its place below one.
+        ...(foreign === path ? [] : [join(path, each)]),
+      ]);
+      return {
+        name,
+        shape: shapes[name]!,
+        candidates: warehouse === undefined ? within : [warehouse, ...within],
+      };
+    });
+    return { path, foreign, module, parameters };
+  });
+}
+
+const join = (path: string, name: string) => (path === "" ? name : `${path}.${name}`);
+
+interface Scheme {
+  readonly prefix: string;
+  readonly network: NetworkNames;
+}
+
+/** The prefix and the network's names by which most of a model's parameters are found. */
+function bestScheme(model: Module, names: readonly string[]): Scheme {
+  const known = new Set(names);
+  const prefixes = new Set([""]);
+  for (const name of names) {
+    const parts = name.split(".");
+    for (let n = 1; n <= Math.min(2, parts.length - 1); n++) prefixes.add(`${parts.slice(0, n).join(".")}.`);
+  }
+  let best: Scheme & { readonly count: number } = { prefix: "", network: networkNames(model)[0]!, count: -1 };
+  for (const network of networkNames(model)) {
+    const all = owners(model, network).flatMap(({ foreign, parameters }) => [
+      ...parameters.map(({ candidates }) => candidates),
+      // Of a plain layer in the place of a dynamic one.
+      [`${foreign}.weight`],
+    ]);
+    for (const prefix of prefixes) {
+      const count = all.filter((candidates) => candidates.some((each) => known.has(prefix + each))).length;
+      if (count > best.count) best = { prefix, network, count };
+    }
+  }
+  return best;
+}
+
+/** The plain layer that the file has in the place of a dynamic one. */
+function plainOf(
+  { path, foreign, module, parameters }: Owner,
+  tensors: Weights["tensors"],
+  at: (path: string) => string,
+) {
+  if (!startsPlain(module)) return undefined;
+  const [weight, bias] = [at(join(foreign, "weight")), at(join(foreign, "bias"))];
+  const tensor = tensors[weight];
+  if (tensor === undefined || !fits(tensor, module.plainShape)) return undefined;
+  const others = parameters.flatMap(({ candidates }) => candidates.map(at));
+  if (others.some((name) => name !== weight && name !== bias && Object.hasOwn(tensors, name)))
+    return undefined;
+  const plain = {
+    weight: tensor.data as Float32Array,
+    bias: tensors[bias]?.data as Float32Array | undefined,
+  };
+  return {
+    names: tensors[bias] === undefined ? [weight] : [weight, bias],
+    plain: { path, layer: module, plain },
+  };
+}
+
+/** Whether a tensor is one of a shape, but for sizes of 1, and for experts that lie flat. */
+function fits({ dtype, shape }: StoredTensor, expected: readonly number[]): boolean {
+  if (dtype !== "float32" || elementCount(shape) !== elementCount(expected)) return false;
+  const squeezed = (sizes: readonly number[]) => sizes.filter((size) => size !== 1).join();
+  const flat = shape.length === 2 && expected.length > 2 && shape[0] === expected[0];
+  return flat || squeezed(shape) === squeezed(expected);
+}
+
+function finite(values: Float32Array, what: string): Float32Array {
+  const odd = values.find((value) => !Number.isFinite(value));
+  if (odd === undefined) return values;
+  throw new CheckpointError(`${what} holds ${odd}; weights must be finite numbers`, {
+    hint: "the weights have diverged or were damaged; use another checkpoint",
+  });
+}
+
+function notesOf(
+  { prefix, network }: Scheme,
+  rest: readonly string[],
+  own: boolean,
+  source: string,
+): string[] {
+  const notes: string[] = [];
+  if (prefix !== "") notes.push(`${source}: weights are those whose names begin with "${prefix}"`);
+  if (network.title !== "torchvision") notes.push(`${source}: its names are those of ${network.title}`);
+  if (rest.length > 0 && !own) {
+    notes.push(`${source}: not part of the model, and left out: ${shortened(rest)}`);
+  }
+  return notes;
+}
+
+/** Names that are listed one by one. */
+const LISTED = 8;
+
+function shortened(names: readonly string[]): string {
+  const more = names.length - LISTED;
+  return more > 1 ? `${names.slice(0, LISTED).join(", ")} and ${more} more` : names.join(", ");
+}
+
+interface Differences extends Pick<WeightsMismatchError, "missing" | "unexpected" | "misshapen"> {
+  /** Tensors of the file. */
+  readonly total: number;
+}
+
+function mismatch(
+  model: Module,
+  { missing, unexpected, misshapen, total }: Differences,
+  source: string,
+  hint = "the weights are of another model, or of other options or classes",
+): WeightsMismatchError {
+  const modules = new Map(model.namedModules());
+  const shapes = stateShapes(model);
+  const of = (sizes: readonly number[]) => `[${sizes.join(", ")}]`;
+  const layers = [...modules].filter(([, module]) => startsPlain(module)).map(([path]) => path);
+  const place = (name: string) => {
+    const parts = name.split(".");
+    const above = parts.map((_, n) => parts.slice(0, parts.length - n - 1).join("."));
+    const path = above.find((each) => layers.includes(each)) ?? above.find((each) => modules.has(each)) ?? "";
+    const kind = modules.get(path)!.constructor.name;
+    return `in ${path === "" ? "the model" : path}, ${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`;
+  };
+  const sections = [
+    section(
+      "missing from it",
+      missing.map((name) => `${name} ${of(shapes[name]!)}, ${place(name)}`),
+    ),
+    section("not in the model", unexpected),
+    section(
+      "of another shape",
+      misshapen.map(
+        ({ name, expected, found }) =>
+          `${name}: expected ${of(expected)}, found ${of(found)}, ${place(name)}`,
+      ),
+    ),
+  ];
+  const message = `${source}: its ${total} tensors do not fit the model${sections.join("")}`;
+  return new WeightsMismatchError(message, missing, unexpected, misshapen, hint);
+}
+
+function section(title: string, lines: readonly string[]): string {
+  if (lines.length === 0) return "";
+  const more = lines.length - LISTED;
+  const shown = more > 1 ? [...lines.slice(0, LISTED), `and ${more} more`] : lines;
+  return `\n  ${title} (${lines.length}):${shown.map((line) => `\n    ${line}`).join("")}`;
+}
