@@ -233,6 +233,7 @@ export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";
 export { type Converted, type ConvertModel, convertWeights } from "./weights/convert-weights.js";
+export { type ImportedModel, type ImportOptions, importOnnx } from "./weights/import-onnx.js";
 export {
   type MatchedWeights,
   type MatchOptions,
@@ -243,3 +244,4 @@ export {
 } from "./weights/match-weights.js";
 export { decodeTorch, readTorch } from "./weights/torch-file.js";
 export { decodeWeights, readWeights, type Weights, type WeightsFormat } from "./weights/weights-file.js";
+export { writeImported } from "./weights/write-imported.js";

@@ -32,6 +32,15 @@ export {
 } from "./entry.js";
 export { FDYNetwork, type FDYNetworkOptions, type SoundEvents } from "./fdy.js";
 export type { BegunNetwork, FromStaticChoice } from "./from-static.js";
+export {
+  defineImported,
+  Imported,
+  type ImportedNetwork,
+  type ImportedNode,
+  type ImportedOptions,
+  LAYERS as IMPORTED_LAYERS,
+} from "./imported/imported-network.js";
+export { OPERATORS as IMPORTED_OPERATORS } from "./imported/imported-operators.js";
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
 export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mobilenet-v3.js";
 export type { ModelOption, OptionsSchema } from "./options.js";

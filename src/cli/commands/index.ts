@@ -7,6 +7,7 @@ import { defineCollapse } from "./collapse.js";
 import { defineCompare } from "./compare.js";
 import { defineConvert } from "./convert.js";
 import { defineEval } from "./eval.js";
+import { defineImport } from "./import.js";
 import { definePapers } from "./papers.js";
 import { defineParity } from "./parity.js";
 import { definePlot } from "./plot.js";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePlot,
   defineSummary,
   defineConvert,
+  defineImport,
   defineBench,
   definePapers,
   defineParity,

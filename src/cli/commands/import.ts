@@ -1,0 +1,60 @@
+import { basename, extname, join } from "node:path";
+import type { Command } from "commander";
+import { folderPath, imageSize, JSON_OPTION } from "../flags/options.js";
+import { type Terminal, writeJson } from "../terminal/terminal.js";
+
+interface ImportFlags {
+  readonly out: string;
+  readonly imageSize?: number;
+  readonly json?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  $ dyconv import squeezenet.onnx --out squeezenet
+  $ dyconv train ./squeezenet/model.mjs --init squeezenet/weights.safetensors --dynamic odconv --data my-images --new-head --out runs/od
+
+The folder gets model.mjs, a module that defines the network, and weights.safetensors.`;
+
+/** `dyconv import MODEL.onnx` */
+export function defineImport(program: Command, terminal: Terminal): void {
+  program
+    .command("import")
+    .summary("make a trainable model of an ONNX classifier")
+    .description(
+      "Read a static image classifier from an ONNX file. Its convolutions can then be made dynamic.",
+    )
+    .argument("<onnx>", "file to read")
+    .requiredOption("--out <folder>", "folder to write the model to", folderPath)
+    .option("--image-size <n>", "height and width of its images, where the file leaves them open", imageSize)
+    .option(...JSON_OPTION)
+    .addHelpText("after", EXAMPLES)
+    .action((path: string, flags: ImportFlags) => importModel(path, flags, terminal));
+}
+
+async function importModel(
+  path: string,
+  { out, imageSize, json }: ImportFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const { writeImported } = await import("../../weights/write-imported.js");
+  const title = basename(path, extname(path)).replace(/[^\w.-]+/g, "-");
+  const { network, notes } = await writeImported(path, out, `${title}-onnx`, imageSize);
+  const { name, classes, nodes } = network;
+  const convolutions = nodes.filter(({ op }) => op === "Conv").length;
+  const summary = {
+    name,
+    out,
+    imageSize: network.imageSize,
+    classes,
+    nodes: nodes.length,
+    convolutions,
+    notes,
+  };
+  if (json) return writeJson(terminal, summary);
+  for (const note of notes) terminal.err(`note: ${note}\n`);
+  terminal.out(
+    `${name}: ${convolutions} convolutions, ${classes} classes, images of ${network.imageSize}×${network.imageSize}\n` +
+      `train it with: dyconv train ${join(out, "model.mjs")} --init ${join(out, "weights.safetensors")}\n`,
+  );
+}

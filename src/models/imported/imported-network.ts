@@ -1,0 +1,222 @@
+import { z } from "zod";
+import { UsageError } from "../../errors/index.js";
+import type { Tensor } from "../../ir/index.js";
+import {
+  BatchNorm2d,
+  Conv2d,
+  Dropout,
+  type ForwardContext,
+  Linear,
+  Module,
+  Parameter,
+  zerosInit,
+} from "../../nn/index.js";
+import { add, reshape } from "../../ops/index.js";
+import { type Convolutions, makeConvolutions, type NetworkKind } from "../convolutions.js";
+import type { DynamicChoice } from "../dynamic-choice.js";
+import { defineModel, type ModelEntry } from "../entry.js";
+import { dynamicChoice, networkOptions } from "../network-options.js";
+import type { ConvolutionSite } from "../site.js";
+import { OPERATORS, padded, type Value, windowPads } from "./imported-operators.js";
+
+/** A node of an imported network. */
+export interface ImportedNode {
+  /** ONNX's name of the operator. */
+  readonly op: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly attributes: Readonly<Record<string, number | string | readonly number[]>>;
+  /** Path of the layer with weights that it is, if it is one. */
+  readonly layer?: string;
+  /** Sizes of its weight, [O, C / groups, kh, kw] or [out, in]; of a batch normalisation [C]. */
+  readonly weight?: readonly number[];
+  readonly bias?: boolean;
+}
+
+/** A network as a file describes it, without its weights: plain values, which JSON holds. */
+export interface ImportedNetwork {
+  readonly name: string;
+  /** Height and width of its images. */
+  readonly imageSize: number;
+  readonly classes: number;
+  readonly input: string;
+  readonly output: string;
+  readonly nodes: readonly ImportedNode[];
+  /** Tensors that are trained and belong to no layer, by name. */
+  readonly parameters: Readonly<Record<string, readonly number[]>>;
+  /** Numbers: of shapes, and factors. */
+  readonly constants: Readonly<
+    Record<string, { readonly values: readonly number[]; readonly scalar: boolean }>
+  >;
+}
+
+/** Operators that are layers with weights, or that training changes. */
+export const LAYERS: readonly string[] = ["Conv", "BatchNormalization", "Gemm", "Dropout"];
+
+const KIND: NetworkKind = {
+  policies: {
+    dyconv: "all-but-stem",
+    condconv: "all-but-stem",
+    odconv: "all-but-stem",
+    dcd: "all-but-stem",
+    fdconv: "all-but-stem",
+    "kernel-warehouse": "all-but-stem",
+  },
+  dcd: "bottleneck",
+  warehouses: {
+    // Kernels of the same channels share their cells, whatever their size.
+    warehouseOf: ({ inChannels, outChannels, groups }) => `from${inChannels / groups}to${outChannels}`,
+  },
+};
+
+/** The site of a convolution that keeps the size of an image at stride 1; others stay static. */
+function siteOf(node: ImportedNode, n: number): ConvolutionSite | undefined {
+  const [out, inner, height, width] = node.weight as readonly [number, number, number, number];
+  const list = (name: string, standard: readonly number[]) =>
+    (node.attributes[name] ?? standard) as readonly number[];
+  const [stride, pads] = [list("strides", [1, 1]), list("pads", [0, 0, 0, 0])];
+  const auto = node.attributes.auto_pad ?? "NOTSET";
+  const plain =
+    height === width &&
+    height % 2 === 1 &&
+    stride[0] === stride[1] &&
+    list("dilations", [1, 1]).every((dilation) => dilation === 1) &&
+    (auto === "NOTSET" || (auto !== "VALID" && stride[0] === 1)) &&
+    (auto !== "NOTSET" || pads.every((cells) => cells === (height - 1) / 2));
+  if (!plain) return undefined;
+  const groups = (node.attributes.group as number | undefined) ?? 1;
+  const depthwise = groups > 1 && groups === out && inner === 1;
+  return {
+    role: n === 0 ? "stem" : depthwise ? "depthwise" : "convolution",
+    ...{ stage: n === 0 ? 0 : 1, block: 0 },
+    ...{ inChannels: inner * groups, outChannels: out, kernelSize: height, stride: stride[0]!, groups },
+  };
+}
+
+/** A network made from an imported description. Its convolutions can be dynamic, its state names are the layers' paths. */
+export class Imported extends Module {
+  readonly #network: ImportedNetwork;
+  readonly #members: Record<string, Module | Parameter> = {};
+  readonly #sites = new Map<ImportedNode, ConvolutionSite>();
+
+  /** @throws UsageError where none of the convolutions can be the dynamic layer that is chosen */
+  constructor(network: ImportedNetwork, { classes = network.classes, dynamic }: ImportedOptions = {}) {
+    super();
+    this.#network = withClasses(network, classes);
+    const { nodes, parameters } = this.#network;
+    const convolutions = nodes.filter(({ op }) => op === "Conv");
+    for (const [n, node] of convolutions.entries()) {
+      const site = siteOf(node, n);
+      if (site !== undefined) this.#sites.set(node, site);
+    }
+    const made = makeConvolutions([...this.#sites.values()], KIND, dynamic);
+    if (made.warehouses !== undefined) this.#members.warehouses = made.warehouses;
+    for (const node of nodes) {
+      if (node.layer === undefined) continue;
+      this.#members[node.layer] = this.#layerOf(node, made);
+      // Not every dynamic layer has a bias.
+      if (node.op === "Conv" && node.bias) {
+        this.#members[`${node.layer}_bias`] = new Parameter([node.weight![0]!], zerosInit);
+      }
+    }
+    for (const [name, shape] of Object.entries(parameters)) {
+      this.#members[`parameters.${name}`] = new Parameter(shape, zerosInit);
+    }
+  }
+
+  #layerOf(node: ImportedNode, { at }: Convolutions): Module {
+    const { op, weight = [], bias = false, attributes } = node;
+    if (op === "Dropout") return new Dropout((attributes.ratio as number | undefined) ?? 0.5);
+    if (op === "BatchNormalization") {
+      return new BatchNorm2d(weight[0]!, { epsilon: (attributes.epsilon as number | undefined) ?? 1e-5 });
+    }
+    if (op === "Gemm" || op === "MatMul") return new Linear(weight[1]!, weight[0]!, { bias });
+    const site = this.#sites.get(node);
+    if (site !== undefined) return at(site);
+    const [out, inner, ...kernelSize] = weight as readonly [number, number, number, number];
+    const pairs = { stride: attributes.strides ?? [1, 1], dilation: attributes.dilations ?? [1, 1] };
+    const groups = (attributes.group as number | undefined) ?? 1;
+    return new Conv2d(inner * groups, out, kernelSize, { ...(pairs as object), groups, bias: false });
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const { input, output, nodes, constants } = this.#network;
+    const values = new Map<string, Value>([[input, x]]);
+    for (const [name, { values: sizes, scalar }] of Object.entries(constants))
+      values.set(name, { sizes, scalar });
+    for (const name of Object.keys(this.#network.parameters)) {
+      values.set(name, context.read(this.#members[`parameters.${name}`] as Parameter));
+    }
+    for (const node of nodes) {
+      const inputs = node.inputs.map((name) => (name === "" ? undefined : values.get(name)));
+      values.set(
+        node.output,
+        node.layer === undefined
+          ? OPERATORS[node.op]!(inputs, node)
+          : this.#apply(node, inputs[0] as Tensor, context),
+      );
+    }
+    return values.get(output) as Tensor;
+  }
+
+  #apply(node: ImportedNode, x: Tensor, context: ForwardContext): Tensor {
+    const layer = this.#members[node.layer!] as Module;
+    if (node.op !== "Conv") return layer.call(x, context);
+    // Layers of sites pad by themselves.
+    const image = this.#sites.has(node) ? x : padded(x, windowPads(x, node, node.weight!.slice(2)));
+    const y = layer.call(image, context);
+    if (!node.bias) return y;
+    return add(y, reshape(context.read(this.#members[`${node.layer}_bias`] as Parameter), [-1, 1, 1]));
+  }
+
+  protected override properties(): readonly (readonly [string, unknown])[] {
+    return Object.entries(this.#members);
+  }
+}
+
+/** Options of an imported network. */
+export interface ImportedOptions {
+  /** Number of classes; as imported by default. */
+  readonly classes?: number;
+  /** Which convolutions are dynamic, and how; none by default. */
+  readonly dynamic?: DynamicChoice | undefined;
+}
+
+/** The network with another number of classes: its last layer with weights has as many outputs. */
+function withClasses(network: ImportedNetwork, classes: number): ImportedNetwork {
+  if (classes === network.classes) return network;
+  const last = network.nodes.findLast(({ weight }) => weight !== undefined);
+  if (last?.weight?.[0] !== network.classes) {
+    throw new UsageError(
+      `${network.name} has ${network.classes} classes, and its last layer cannot have ${classes}`,
+    );
+  }
+  const changed = { ...last, weight: [classes, ...last.weight.slice(1)] };
+  const constants = Object.entries(network.constants).map(([name, constant]) => [
+    name,
+    { ...constant, values: constant.values.map((value) => (value === network.classes ? classes : value)) },
+  ]);
+  return {
+    ...network,
+    classes,
+    nodes: network.nodes.map((node) => (node === last ? changed : node)),
+    constants: Object.fromEntries(constants),
+  };
+}
+
+/**
+ * Makes an imported network one that can be trained by name, with the options of dyconv's own networks.
+ *
+ * @example
+ * export default defineImported(network); // a module that `dyconv import` writes
+ */
+export function defineImported(network: ImportedNetwork): ModelEntry {
+  const { name, imageSize, classes } = network;
+  return defineModel({
+    ...{ name, imageSize, options: z.strictObject(networkOptions) },
+    summary: `imported from ONNX, ${classes} classes`,
+    create: ({ classes: wanted, ...options }) =>
+      new Imported(network, { classes: wanted, dynamic: dynamicChoice(options) }),
+  });
+}
