@@ -48,7 +48,7 @@ export function regression(): Task {
 function describeValues(values: TensorData, names: readonly string[]): Prediction {
   const items = names.map((label, i) => ({ label, value: Number(values[i]) }));
   return {
-    caption: items.map(({ value }) => Number(value.toPrecision(3))).join(" "),
+    caption: items.map(({ value }) => Number(value.toFixed(Math.abs(value) < 100 ? 2 : 0))).join(" "),
     items,
     marks: pointPairs(names).map(([x, y]): Mark => [[items[x]!.value, items[y]!.value]]),
   };

@@ -14,7 +14,8 @@ export function markLines(sample: PredictedSample, side: number): Markup {
     `${(left + x * scale * width).toFixed(1)},${(top + y * scale * height).toFixed(1)}`;
   const drawn = (kind: keyof typeof COLOURS) =>
     (sample[kind] ?? []).map((mark) => drawMark(mark.map(place), COLOURS[kind]));
-  return markup`<g>${drawn("trueMarks")}${drawn("marks")}</g>`;
+  // A picture of its own, so that nothing is drawn beyond the image.
+  return markup`<svg width="${side}" height="${side}">${drawn("trueMarks")}${drawn("marks")}</svg>`;
 }
 
 function drawMark(points: readonly string[], colour: string): Markup {
