@@ -53,6 +53,16 @@ export {
   taskOf,
   type View,
 } from "./data/index.js";
+export { type ExportedRun, type ExportForm, type ExportRunOptions, exportRun } from "./deploy/export-run.js";
+export type { FormTime } from "./deploy/form-times.js";
+export {
+  type MeasuredFile,
+  type MeasureOptions,
+  measureFile,
+  measureWeights,
+  type WeightsCost,
+} from "./deploy/measured.js";
+export { writeTransformersFolder } from "./deploy/transformers-folder.js";
 export {
   cacheFolder,
   decodeSafetensors,
@@ -214,6 +224,7 @@ export type { Change, HistoryEntry } from "./runs/history.js";
 export type { EpochMetrics } from "./runs/metrics.js";
 export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
+export { PIXELS, type WeightPrecision } from "./ship/index.js";
 export type { Interval } from "./statistics/interval.js";
 export type { PairedDifference } from "./statistics/paired.js";
 export {

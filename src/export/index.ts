@@ -9,7 +9,7 @@ import {
   verify,
 } from "../ir/index.js";
 import { OLDEST_IR, OnnxBuilder, OPSETS, type Opset } from "../onnx/builder.js";
-import { machineOf, type RewriteName, rewrite } from "../rewrite/index.js";
+import { machineOf, type RewriteName, rewrite, withPlans } from "../rewrite/index.js";
 
 export { machineOf } from "../rewrite/index.js";
 
@@ -30,9 +30,9 @@ export interface ExportOptions {
   readonly name?: string;
   /** Key and value pairs stored in the model. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Version of the standard operators, 17 to 21; 21 by default. */
+  /** Version of the standard operators, 17 to 26; 21 by default. */
   readonly opset?: Opset;
-  /** Version of the file format; by default the one that came with the opset: 8 with 17, 10 with 21. */
+  /** Version of the file format; by default the one that came with the opset: 8 with 17, 10 with 21, 13 with 26. */
   readonly irVersion?: number;
   /** Size that an open batch is declared with; left open by default. */
   readonly batch?: number;
@@ -41,6 +41,11 @@ export interface ExportOptions {
    * and TFLite do; `"any"` by default.
    */
   readonly convolutionWeights?: "constant" | "any";
+  /**
+   * Plans in order of preference for layers whose kernels differ from image to image: each layer takes the first that
+   * it has. By default the quickest as predicted, or the one that the layer asks for.
+   */
+  readonly plans?: Parameters<typeof withPlans>[1];
 }
 
 function border(name: string, { dtype, shape }: TensorType, batch: number | "batch" = "batch") {
@@ -76,7 +81,8 @@ export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Arra
   checkVersions(options);
   const { target = "cpu", block = 0, machineProfile: profile } = options;
   const machine = machineOf({ target, block, ...(profile && { profile }) });
-  const rewritten = rewrite(graph, machine, options.withoutRewrites);
+  const planned = options.plans === undefined ? graph : withPlans(graph, options.plans);
+  const rewritten = rewrite(planned, machine, options.withoutRewrites);
   verify(rewritten);
 
   const named = [...rewritten.inputs, ...rewritten.outputs].map(({ name }) => name);

@@ -22,7 +22,7 @@ import {
 import manifest from "../../package.json" with { type: "json" };
 
 /** Versions of the standard operators that a model can be written for. */
-export type Opset = 17 | 18 | 19 | 20 | 21;
+export type Opset = 17 | 18 | 19 | 20 | 21 | 22 | 23 | 24 | 25 | 26;
 
 /** The versions that a model declares unless told otherwise. */
 export const ONNX_VERSIONS = { opset: 21, microsoft: 1 } as const satisfies {
@@ -31,7 +31,18 @@ export const ONNX_VERSIONS = { opset: 21, microsoft: 1 } as const satisfies {
 };
 
 /** The version of the file format that came with each opset: whoever knows the one reads the other. */
-const IR_VERSIONS: Readonly<Record<Opset, number>> = { 17: 8, 18: 8, 19: 9, 20: 9, 21: 10 };
+const IR_VERSIONS: Readonly<Record<Opset, number>> = {
+  17: 8,
+  18: 8,
+  19: 9,
+  20: 9,
+  21: 10,
+  22: 10,
+  23: 11,
+  24: 12,
+  25: 13,
+  26: 13,
+};
 
 /** The oldest version of the file format that holds what we write. */
 export const OLDEST_IR = 8;

@@ -20,7 +20,7 @@ import { webGpuAdaptation } from "./webgpu.js";
 import { winograd } from "./winograd.js";
 
 export { machineOf } from "./machine-profiles.js";
-export type { MixtureChoice } from "./mixture-plans.js";
+export { type MixtureChoice, withPlans } from "./mixture-plans.js";
 export type { Work as PlanWork } from "./mixtures/work.js";
 export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./rewrite.js";
 

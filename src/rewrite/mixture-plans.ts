@@ -37,6 +37,15 @@ function lowered(graph: Graph, machine: Machine, plans: ReadonlyMap<Tensor, Mixi
   return mergeCommonSubexpressions(plain);
 }
 
+/** Asks for plans: of each convolution with kernels for each sample the first one that there is for it. */
+export function withPlans(graph: Graph, plans: readonly MixingPlan[]): Graph {
+  return transformGraph(graph, (node) => {
+    const known = LOWERED.get(node.operator)?.plans;
+    const plan = known && plans.find((name) => name in known);
+    return plan === undefined ? undefined : node.with({ attributes: { plan } });
+  });
+}
+
 /** A convolution with mixed kernels and its gradients, and how they are to be computed. */
 export interface MixtureChoice {
   readonly group: readonly Tensor[];

@@ -7,6 +7,7 @@ import { defineCollapse } from "./collapse.js";
 import { defineCompare } from "./compare.js";
 import { defineConvert } from "./convert.js";
 import { defineEval } from "./eval.js";
+import { defineExport } from "./export.js";
 import { defineImport } from "./import.js";
 import { definePapers } from "./papers.js";
 import { defineParity } from "./parity.js";
@@ -27,6 +28,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   definePredict,
   defineAttention,
   defineCollapse,
+  defineExport,
   defineCompare,
   defineReport,
   definePlot,

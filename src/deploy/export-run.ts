@@ -1,0 +1,129 @@
+import { UsageError } from "../errors/index.js";
+import { annealedFor } from "../infer/annealed.js";
+import type { InferOptions } from "../infer/infer.js";
+import type { OpenRun } from "../runs/open-run.js";
+import { version } from "../runs/versions.js";
+import {
+  compressWeights,
+  type ExportModelOptions,
+  exportModel,
+  type WeightPrecision,
+  withPixelInput,
+} from "../ship/index.js";
+import { declareEdges, type EdgeCount } from "./declared-edges.js";
+import { compareForms, type FormTime } from "./form-times.js";
+
+/**
+ * How layers with kernels of their own for each image are written: `"assembled"` mixes the kernels, `"constant"` has no
+ * convolution whose weight is computed, `"auto"` takes the one that ran quicker.
+ */
+export type ExportForm = "assembled" | "constant" | "auto";
+
+/** How a run is exported. */
+export interface ExportRunOptions extends InferOptions, Pick<ExportModelOptions, "opset" | "attention"> {
+  /** `"auto"` by default. */
+  readonly form?: ExportForm;
+  /** Images at once for which `"auto"` takes the quicker form; 1 by default. */
+  readonly batch?: number;
+  /** Images at once that the file takes and no other number; any number by default. */
+  readonly fixedBatch?: number;
+  /** Whether the file takes uint8 images of any size, [batch, height, width, 3], as `pixels`; not by default. */
+  readonly pixels?: boolean;
+  /** How weights are kept; `"float32"` by default. */
+  readonly weights?: WeightPrecision;
+  /** `"pixel_values"` by default, as transformers.js has it. */
+  readonly inputName?: string;
+}
+
+/** A run as a file for other programs. */
+export interface ExportedRun {
+  /** The `.onnx` file. */
+  readonly bytes: Uint8Array;
+  readonly form: Exclude<ExportForm, "auto">;
+  /** Multiplications and additions for one image. */
+  readonly multiplyAdds: number;
+  /** Milliseconds of each form, where they were timed. */
+  readonly times: readonly FormTime[];
+}
+
+/**
+ * Writes a run's network and weights as ONNX for inference: batch norms folded, any number of images at once, type and
+ * shape of every edge declared, standard operators alone. The metadata hold `classes`, `preprocessing` and `provenance`
+ * as JSON.
+ *
+ * @throws UsageError for an opset or annealed scalar that there is not
+ * @throws GraphError naming layers that have no constant form
+ */
+export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): Promise<ExportedRun> {
+  const { form = "auto", batch = 1, pixels = false, weights = "float32", threads } = options;
+  const { fixedBatch } = options;
+  if (fixedBatch !== undefined && options.batch !== undefined && batch !== fixedBatch) {
+    throw new UsageError(`the file is for ${fixedBatch} images at once, so it cannot be timed with ${batch}`);
+  }
+  const timed = fixedBatch ?? batch;
+  const runtime = { ...(threads && { threads }) };
+  const write = (chosen: Exclude<ExportForm, "auto">) => exportForm(run, chosen, options);
+  const { chosen, times } =
+    form !== "auto"
+      ? { chosen: form, times: [] }
+      : await compareForms(
+          { constant: write("constant"), assembled: write("assembled") },
+          run,
+          timed,
+          runtime,
+        );
+  const { imageSize: size, config } = run;
+  const network = compressWeights(write(chosen), weights);
+  const whole = pixels ? withPixelInput(network, { size, fit: config.imageFit }) : network;
+  const declared: EdgeCount = await declareEdges(whole, size, runtime);
+  return { bytes: declared.bytes, form: chosen, multiplyAdds: declared.multiplyAdds, times };
+}
+
+/** The network in one of its forms, without what comes before it and with whole weights. */
+function exportForm(run: OpenRun, form: Exclude<ExportForm, "auto">, options: ExportRunOptions): Uint8Array {
+  const { model, state, imageSize, config } = run;
+  const { opset, attention, fixedBatch, inputName = "pixel_values" } = options;
+  const annealed = annealedFor(run, options.annealed);
+  const assembled = form === "assembled";
+  return exportModel(model, state, {
+    inputShape: [3, imageSize, imageSize],
+    inputName,
+    outputName: run.task === "classification" ? "logits" : "outputs",
+    name: config.model,
+    annealed,
+    metadata: metadataOf(run, annealed, form),
+    convolutionWeights: assembled ? "any" : "constant",
+    // An open batch cannot be a number of groups: mixed kernels meet unfolded images there.
+    plans: assembled ? (fixedBatch === undefined ? ["unfold"] : ["aggregate"]) : ["mix-outputs", "unfold"],
+    ...(opset !== undefined && { opset }),
+    ...(attention !== undefined && { attention }),
+    ...(fixedBatch !== undefined && { batch: fixedBatch }),
+  });
+}
+
+/** What a reader of the file has to know, by key. */
+function metadataOf(
+  run: OpenRun,
+  annealed: Readonly<Record<string, number>>,
+  form: ExportForm,
+): Record<string, string> {
+  const { config, task, classes, dataFingerprint, dataNote, imageSize } = run;
+  const { model, modelOptions, data, seed, epochs, valSplit, imageFit } = config;
+  return {
+    task,
+    classes: JSON.stringify(classes),
+    preprocessing: JSON.stringify({
+      size: imageSize,
+      fit: imageFit,
+      resample: "bilinear, averaging when shrinking",
+      channels: "RGB",
+      scale: 1 / 255,
+      mean: [0.5, 0.5, 0.5],
+      std: [0.5, 0.5, 0.5],
+    }),
+    provenance: JSON.stringify({
+      ...{ dyconv: version, model, modelOptions, data, dataFingerprint, dataNote, seed, epochs, valSplit },
+      ...{ annealed, form, trainedBy: run.versions },
+    }),
+  };
+}

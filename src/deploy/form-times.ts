@@ -1,0 +1,60 @@
+import type { OpenRun } from "../runs/open-run.js";
+import { openOnnx, type RuntimeOptions } from "../runtime/index.js";
+import { median } from "../util/median.js";
+import { RandomStream } from "../util/random.js";
+
+/** Names of the forms that are compared. */
+type Form = "constant" | "assembled";
+
+/** How long a form takes. */
+export interface FormTime {
+  readonly form: Form;
+  readonly batch: number;
+  /** Median of a batch. */
+  readonly milliseconds: number;
+}
+
+const WARM_UP = 2;
+const ROUNDS = 9;
+
+/** Times the forms of a network, a batch of random images each by turns, and names the quicker one. */
+export async function compareForms(
+  forms: Readonly<Record<Form, Uint8Array>>,
+  { imageSize }: Pick<OpenRun, "imageSize">,
+  batch: number,
+  runtime: Pick<RuntimeOptions, "threads"> = {},
+): Promise<{ readonly chosen: Form; readonly times: readonly FormTime[] }> {
+  const { constant, assembled } = forms;
+  // Networks without layers of the kind have but one form.
+  if (Buffer.compare(withoutForm(constant), withoutForm(assembled)) === 0)
+    return { chosen: "constant", times: [] };
+  const shape = [batch, 3, imageSize, imageSize];
+  const random = new RandomStream(0, "form times");
+  const data = Float32Array.from({ length: batch * 3 * imageSize ** 2 }, () => random.normal());
+  const contestants = [];
+  for (const form of ["constant", "assembled"] as const) {
+    const model = await openOnnx(forms[form], { device: "cpu", ...runtime });
+    contestants.push({ form, model, times: [] as number[] });
+  }
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    for (const { model, times } of contestants) {
+      const start = performance.now();
+      await model.run({ pixel_values: { dtype: "float32", shape, data } });
+      if (round >= 0) times.push(performance.now() - start);
+    }
+  }
+  for (const { model } of contestants) await model.dispose();
+  const times = contestants.map(({ form, times }) => ({ form, batch, milliseconds: median(times) }));
+  const [first, second] = times;
+  return { chosen: second!.milliseconds < first!.milliseconds ? "assembled" : "constant", times };
+}
+
+/** Bytes that are equal where two forms differ in nothing but what their metadata say of them. */
+function withoutForm(model: Uint8Array): Buffer {
+  return Buffer.from(
+    Buffer.from(model)
+      .toString("latin1")
+      .replace(/"form":"(constant|assembled)"/, ""),
+    "latin1",
+  );
+}

@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { UsageError } from "../errors/index.js";
+import { ensureFolder, writeFileAtomically } from "../files/index.js";
+import type { OpenRun } from "../runs/open-run.js";
+import type { WeightPrecision } from "../ship/index.js";
+import type { ExportedRun } from "./export-run.js";
+
+/** What transformers.js calls a model's file, by how its weights are kept: its option `dtype` chooses. */
+const FILES: Readonly<Record<WeightPrecision, string>> = {
+  float32: "model.onnx",
+  float16: "model_fp16.onnx",
+  int8: "model_int8.onnx",
+};
+
+/**
+ * Writes a folder that `pipeline("image-classification", folder)` of @huggingface/transformers takes: `config.json`,
+ * `preprocessor_config.json` and `onnx/model.onnx`, with `dtype: "fp16"` or `"int8"` a file beside it.
+ *
+ * @throws UsageError if the run's task is no classification
+ */
+export async function writeTransformersFolder(
+  folder: string,
+  run: OpenRun,
+  { bytes }: ExportedRun,
+  weights: WeightPrecision = "float32",
+): Promise<void> {
+  if (run.task !== "classification") {
+    throw new UsageError(
+      `the run's task is ${run.task}; a folder for transformers.js holds a classification`,
+      {
+        hint: "leave out --transformers and name an .onnx file",
+      },
+    );
+  }
+  await ensureFolder(join(folder, "onnx"));
+  await writeFileAtomically(join(folder, "onnx", FILES[weights]), bytes);
+  await writeJson(join(folder, "preprocessor_config.json"), preprocessorConfig(run));
+  await writeJson(join(folder, "config.json"), modelConfig(run));
+}
+
+/** What transformers.js reads of a model; what dyconv knows of the run stands under `dyconv`. */
+function modelConfig({ config, task, classes, dataFingerprint, dataNote, versions }: OpenRun) {
+  return {
+    // A type that transformers.js knows for the classification of images; the graph is the file's.
+    model_type: "resnet",
+    architectures: ["ResNetForImageClassification"],
+    num_labels: classes.length,
+    id2label: Object.fromEntries(classes.map((name, i) => [String(i), name])),
+    label2id: Object.fromEntries(classes.map((name, i) => [name, i])),
+    dyconv: { ...config, task, classes, dataFingerprint, dataNote, versions },
+  };
+}
+
+function preprocessorConfig({ imageSize, config }: OpenRun) {
+  const size = { height: imageSize, width: imageSize };
+  return {
+    image_processor_type: "ViTImageProcessor",
+    do_resize: true,
+    // The middle is kept by enlarging the shorter side to the size, and cutting off the rest.
+    size: config.imageFit === "crop" ? { shortest_edge: imageSize } : size,
+    do_center_crop: config.imageFit === "crop",
+    crop_size: size,
+    resample: 2,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
+  };
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`);
+}
