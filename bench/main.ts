@@ -8,6 +8,7 @@ import { updateStepTables } from "./output/table.js";
 import { type Flags, type Settings, settingsFrom } from "./settings.js";
 import { runGrowth } from "./suites/growth.js";
 import { runLayers } from "./suites/layers.js";
+import { runNetworks } from "./suites/networks.js";
 import { type PlanSettings, reportPlans, runPlans } from "./suites/plans.js";
 import { runRewrites } from "./suites/rewrites.js";
 import { runStartup } from "./suites/startup.js";
@@ -45,6 +46,9 @@ suite("steps", "whole training and evaluation steps", 1.5).action(measures(runSt
 suite("layers", "single dynamic layers, each plan", 0.2).action(measures(runLayers));
 suite("growth", "speed and memory by batch, K and image size", 1).action(measures(runGrowth));
 suite("rewrites", "AlexNet-DY with and without each rewrite", 1.5).action(measures(runRewrites));
+suite("networks", "ResNet-18, MobileNetV2 and MobileNetV3-Small, static and dynamic", 1).action(
+  measures(runNetworks),
+);
 suite("machine", "the machine: multiply-adds, copies, versions", 1).action(
   measures((settings) => recordMachine("machine", settings)),
 );

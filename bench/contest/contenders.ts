@@ -23,8 +23,10 @@ export interface Contender {
 
 /** Ways to compute a dynamic convolution in PyTorch; `grouped` is the published one. See `peer.py`. */
 export const FORMULATIONS = ["grouped", "unfold", "channels"] as const;
+/** Ways to compute the dynamic convolutions of whole networks in PyTorch. See `peer_networks.py`. */
+export type NetworkFormulation = "grouped" | "products" | "channels";
 /** `frozen` compiles with the weights as constants, for evaluation. */
-export type PytorchMode = "eager" | "compiled" | "frozen";
+export type PytorchMode = "eager" | "channels-last eager" | "compiled" | "channels-last compiled" | "frozen";
 /** Whose `malloc` PyTorch uses. */
 export type Allocator = "tcmalloc" | "system";
 
@@ -81,7 +83,7 @@ export function dyconvWithout(names: readonly RewriteName[], title: string): Con
 /** PyTorch in one formulation. */
 export function pytorch(
   { python, tcmalloc }: Pytorch,
-  formulation: (typeof FORMULATIONS)[number],
+  formulation: (typeof FORMULATIONS)[number] | NetworkFormulation,
   mode: PytorchMode,
   allocator: Allocator,
 ): Contender {

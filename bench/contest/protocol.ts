@@ -16,8 +16,12 @@ export interface NetworkTask {
   readonly threads: number;
 }
 
-/** The networks of `networks.ts`, and of `peer.py`. */
-export type NetworkName = "alexnet" | "alexnet-dy" | "alexnet-dy-pooled";
+/** The networks of `networks.ts`, and of `peer.py` and `peer_networks.py`. */
+export type NetworkName = "alexnet" | "alexnet-dy" | "alexnet-dy-pooled" | PaperNetworkName;
+
+/** A network by the name that dyconv's command line takes, and its dynamic layer. */
+export type PaperNetworkName =
+  `${"resnet18" | "resnet18-cifar" | "mobilenet-v2" | "mobilenet-v3-small"}${"" | "/dyconv" | "/odconv" | "/kernel-warehouse"}`;
 
 /** One dynamic convolution, 3×3 with padding 1, attention included. */
 export interface LayerTask {

@@ -17,7 +17,7 @@ import {
 import { evaluationWorkload, trainingWorkload } from "dyconv/node";
 import type { LayerTask, NetworkTask } from "../contest/protocol.js";
 import { firstElement, randomArray } from "./arrays.js";
-import { NETWORKS } from "./networks.js";
+import { networkOf } from "./networks.js";
 import { type OpenTask, serve } from "./serve.js";
 
 type Plan = MixingPlan | "auto";
@@ -27,7 +27,7 @@ async function openNetwork(
   plan: Plan,
   withoutRewrites: readonly RewriteName[],
 ): Promise<OpenTask> {
-  const model = NETWORKS[task.network]({ experts: task.experts, plan });
+  const model = networkOf(task.network, { experts: task.experts, plan });
   const options = { imageSize: task.size, batchSize: task.batch, threads: task.threads, withoutRewrites };
   return task.kind === "train" ? trainingWorkload(model, options) : evaluationWorkload(model, options);
 }

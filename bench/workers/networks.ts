@@ -1,4 +1,13 @@
-import { AdaptiveAvgPool2d, alexnet, alexnetDy, Flatten, Linear, type Module, Sequential } from "dyconv";
+import {
+  AdaptiveAvgPool2d,
+  alexnet,
+  alexnetDy,
+  Flatten,
+  Linear,
+  type Module,
+  modelEntry,
+  Sequential,
+} from "dyconv";
 import type { NetworkName } from "../contest/protocol.js";
 
 type DynamicOptions = NonNullable<Parameters<typeof alexnetDy>[0]>;
@@ -16,9 +25,16 @@ function alexnetDyPooled(options: DynamicOptions): Module {
   );
 }
 
-/** The networks of the benchmarks by name. */
-export const NETWORKS: Readonly<Record<NetworkName, (options: DynamicOptions) => Module>> = {
+const ALEXNETS: Readonly<Partial<Record<NetworkName, (options: DynamicOptions) => Module>>> = {
   alexnet: () => alexnet(),
   "alexnet-dy": alexnetDy,
   "alexnet-dy-pooled": alexnetDyPooled,
 };
+
+/** A network of the benchmarks by name; the options are those of AlexNet-DY. */
+export function networkOf(name: NetworkName, options: DynamicOptions): Module {
+  const alexnetOf = ALEXNETS[name];
+  if (alexnetOf) return alexnetOf(options);
+  const [network, dynamic = "none"] = name.split("/") as [string, string?];
+  return modelEntry(network).create({ dynamic, classes: 10 });
+}

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 
+import peer_networks
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -79,7 +80,9 @@ def features(convolution):
 
 
 def network(name, experts, formulation):
-    """AlexNet, AlexNet-DY, or the latter with a head for images of any size (see networks.ts)."""
+    """AlexNet, AlexNet-DY, the latter with a head for images of any size (see networks.ts), or one of peer_networks."""
+    if not name.startswith("alexnet"):
+        return peer_networks.build(name, formulation, CLASSES)
     if name == "alexnet":
         layers = features(lambda i, o: nn.Conv2d(i, o, 3, padding=1))
     else:
@@ -144,7 +147,9 @@ def build(task, formulation, mode):
     else:
         model = DynamicConv2d(task["inChannels"], task["outChannels"], task["experts"], formulation)
         x = torch.rand(task["batch"], task["inChannels"], task["size"], task["size"])
-    if mode != "eager":
+    if mode.startswith("channels-last"):
+        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+    if not mode.endswith("eager"):
         torch._inductor.config.freezing = mode == "frozen"
         model.compile(dynamic=False)
     return {"train": training, "forward+backward": backward}.get(task["kind"], inference)(model, x)

@@ -104,6 +104,7 @@ export const dymnEntries = Object.entries(WIDTHS).map(([name, width]) =>
     summary: `DyMN of width ${width}, dynamic convolutions for sound`,
     imageSize: 128,
     inputShape: [1, 128, 1000],
+    tasks: ["tags of sounds"],
     options: z.strictObject({
       experts: z.int().min(1).max(64).default(4).describe("kernels that are mixed"),
       dropout: dropoutOption(0.2),

@@ -126,6 +126,7 @@ export const fdyEntry = defineModel({
   summary: "recurrent network for sound events, its convolutions frequency dynamic",
   imageSize: 128,
   inputShape: [1, 626, 128],
+  tasks: ["events in sounds"],
   options: z.strictObject({
     convolutions: z
       .enum(["fdy", "plain"])
