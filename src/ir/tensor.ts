@@ -42,8 +42,8 @@ export interface OperatorFacts<A> {
   readonly linearIn?: readonly number[];
   /** It stands for a value that is fed when the graph runs. */
   readonly isFed?: boolean;
-  /** The attributes with which ReLU is applied to the output in the same pass. */
-  withRelu?(attributes: A): A;
+  /** The attributes with which ReLU, up to `most` where that is given, is applied to the output in the same pass. */
+  withRelu?(attributes: A, most?: number): A;
   /** How often two numbers are multiplied and added to a sum; 0 where it is left out. */
   multiplyAdds?(inputs: readonly TensorType[], output: TensorType, attributes: A): number;
   /**

@@ -60,8 +60,13 @@ const ELEMENT_TYPES: Readonly<Record<ElementName, ElementType>> = {
   bool: ElementType.BOOL,
 };
 
-/** An ONNX attribute: an integer number becomes INT unless marked `{ float }`. */
-export type OnnxAttribute = number | string | readonly number[] | { readonly float: number };
+/** An ONNX attribute: integer numbers become INT and INTS unless marked `{ float }` or `{ floats }`. */
+export type OnnxAttribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] };
 
 /** A value at the model's border. */
 export interface OnnxValue {
@@ -84,6 +89,9 @@ function attributeProto(name: string, value: OnnxAttribute): AttributeProto {
   }
   if (typeof value === "number") {
     return create(AttributeProtoSchema, { name, type: AttributeKind.INT, i: BigInt(value) });
+  }
+  if ("floats" in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeKind.FLOATS, floats: [...value.floats] });
   }
   if ("float" in value) {
     return create(AttributeProtoSchema, { name, type: AttributeKind.FLOAT, f: value.float });

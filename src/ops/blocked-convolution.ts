@@ -8,8 +8,8 @@ import { type Attributes, formatType, type Operator, Tensor, type TensorType } f
 import { staticShape } from "../util/shape.js";
 import { BLOCKED_DOMAIN, fromBlocked, plainShape, toBlocked } from "./blocked-layout.js";
 import { conv2d } from "./convolution.js";
-import { mul, nonzero } from "./elementwise.js";
 import { expectDType } from "./expect.js";
+import { type FusedRelu, reluAfter, reluAttributes, throughRelu } from "./fused-relu.js";
 import { reshape, transpose } from "./layout.js";
 import { type Pair, symmetricPads, windowOutput } from "./window.js";
 
@@ -39,7 +39,7 @@ interface BlockedConvolutionAttributes extends Attributes {
   readonly padding: Pair;
   readonly dilation: Pair;
   readonly groups: number;
-  readonly relu: boolean;
+  readonly relu: FusedRelu;
 }
 
 /** Whether every channel of a blocked image has a filter of its own. */
@@ -53,7 +53,7 @@ function isDepthwise(x: TensorType, weight: TensorType, groups: number): boolean
 /** The operator of {@link blockedConv2d}. */
 export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   name: "blockedConv2d",
-  withRelu: (attributes) => ({ ...attributes, relu: true }),
+  withRelu: (attributes, most) => ({ ...attributes, relu: reluAfter(attributes.relu, most) }),
   infer: ([x, weight, bias], { stride, padding, dilation, groups }) => {
     expectDType("blockedConv2d", [x!, weight!, ...(bias ? [bias] : [])], "float32");
     const kernel = staticShape(weight!.shape, "blockedConv2d");
@@ -77,7 +77,7 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     return { dtype: "float32", shape: [batch!, kernel[0]!, ...size, block] };
   },
   gradient: (upstream, { inputs: [x, weight, bias], output, attributes }) => {
-    const dy = attributes.relu ? mul(upstream, nonzero(output)) : upstream;
+    const dy = throughRelu(upstream, output, attributes.relu);
     const block = weight!.shape.at(-1) as number;
     const blocked = x!.shape.length === 5;
     const plain = conv2d(blocked ? fromBlocked(x!) : x!, unblockWeights(weight!), bias, attributes);
@@ -104,7 +104,7 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
         pads: symmetricPads(padding),
         dilations: dilation,
         group: groups,
-        ...(attributes.relu ? { activation: "Relu" } : {}),
+        ...reluAttributes(attributes.relu),
       },
       BLOCKED_DOMAIN,
     );
@@ -122,8 +122,8 @@ export interface BlockedConvolutionOptions {
   readonly dilation?: Pair;
   /** Independent convolutions, of whole blocks of channels each, or of one channel each; 1 by default. */
   readonly groups?: number;
-  /** Whether the result goes through ReLU, in the same pass; `false` by default. */
-  readonly relu?: boolean;
+  /** Whether the result goes through ReLU, or up to which bound, in the same pass; `false` by default. */
+  readonly relu?: FusedRelu;
 }
 
 /**

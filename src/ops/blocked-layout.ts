@@ -11,6 +11,7 @@ import type { OnnxBuilder } from "../onnx/builder.js";
 import { staticShape } from "../util/shape.js";
 import { permuted } from "../util/strides.js";
 import { expectLayout } from "./expect.js";
+import { type FusedRelu, reluAttributes } from "./fused-relu.js";
 
 /** The domain of ONNX Runtime's blocked operators. */
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
@@ -93,7 +94,7 @@ interface BlockedAffine {
   readonly shift: string;
   /** Shaped like x. */
   readonly addend?: string | undefined;
-  readonly relu?: boolean;
+  readonly relu?: FusedRelu;
 }
 
 /** x · scale + shift + addend in one pass: a depthwise convolution with a single tap. */
@@ -106,7 +107,7 @@ export function emitBlockedAffine(onnx: OnnxBuilder, affine: BlockedAffine): str
   const y = onnx.node(
     "Conv",
     [onnx.reshape(x, sizes), kernel, shift, ...rest],
-    { ...attributes, group: sizes[1]!, ...(relu ? { activation: "Relu" } : {}) },
+    { ...attributes, group: sizes[1]!, ...reluAttributes(relu) },
     BLOCKED_DOMAIN,
   );
   return onnx.reshape(y, shape);

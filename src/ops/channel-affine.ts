@@ -1,20 +1,21 @@
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { emitBlockedAffine } from "./blocked-layout.js";
-import { mul, nonzero } from "./elementwise.js";
+import { mul } from "./elementwise.js";
 import { expectDType } from "./expect.js";
+import { type FusedRelu, reluAfter, throughRelu } from "./fused-relu.js";
 import { reshape } from "./layout.js";
 import { sum } from "./reduce.js";
 
 interface ChannelAffineAttributes extends Attributes {
   readonly blocked: boolean;
-  readonly relu: boolean;
+  readonly relu: FusedRelu;
 }
 
 /** The operator of {@link channelAffine}. */
 export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
   name: "channelAffine",
-  withRelu: (attributes) => ({ ...attributes, relu: true }),
+  withRelu: (attributes, most) => ({ ...attributes, relu: reluAfter(attributes.relu, most) }),
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x, scale, shift, addend], { blocked }) => {
     const inputs = [x!, scale!, shift!, ...(addend ? [addend] : [])];
@@ -33,7 +34,7 @@ export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     return x!;
   },
   gradient: (upstream, { inputs: [x, scale, , addend], output, attributes: { blocked, relu } }) => {
-    const dy = relu ? mul(upstream, nonzero(output)) : upstream;
+    const dy = throughRelu(upstream, output, relu);
     const channels = scale!.shape;
     const channelAxes = blocked ? [1, 4] : [1];
     const axes = x!.shape.flatMap((_, axis) => (channelAxes.includes(axis) ? [] : [axis]));
@@ -49,7 +50,10 @@ export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
       const scaled = onnx.node("Mul", [x!, onnx.reshape(scale!, sizes)]);
       const shifted = onnx.node("Add", [scaled, onnx.reshape(shift!, sizes)]);
       const sum = addend ? onnx.node("Add", [shifted, addend]) : shifted;
-      return relu ? onnx.node("Relu", [sum]) : sum;
+      if (relu === false) return sum;
+      return relu === true
+        ? onnx.node("Relu", [sum])
+        : onnx.node("Clip", [sum, onnx.float(0), onnx.float(relu)]);
     }
     return emitBlockedAffine(onnx, { x: x!, shape, scale: scale!, shift: shift!, addend, relu });
   },
@@ -79,8 +83,8 @@ export function channelAffine(
   addend?: Tensor,
   options: {
     readonly blocked?: boolean;
-    /** Whether the result goes through ReLU, in the same pass; `false` by default. */
-    readonly relu?: boolean;
+    /** Whether the result goes through ReLU, or up to which bound, in the same pass; `false` by default. */
+    readonly relu?: FusedRelu;
   } = {},
 ): Tensor {
   const { blocked = false, relu = false } = options;

@@ -274,6 +274,13 @@ describe("facts hold", () => {
       return y.with({ attributes: y.operator.withRelu!(y.attributes) });
     };
     await expectSame(inside, (...xs) => ops.relu(fn(...xs)), shapes);
+    const most = 0.3;
+    const bounded = (...xs: Tensor[]) => {
+      const y = fn(...xs);
+      const once = y.operator.withRelu!(y.attributes, most);
+      return y.with({ attributes: y.operator.withRelu!(once) });
+    };
+    await expectSame(bounded, (...xs) => ops.clamp(fn(...xs), { min: 0, max: most }), shapes);
   });
 
   it.each(holding((operator) => operator.evaluate))(

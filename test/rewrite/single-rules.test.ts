@@ -8,6 +8,7 @@ import {
   avgPool2d,
   batchNorm,
   channelAffine,
+  clamp,
   constant,
   conv2d,
   conv2dOperator,
@@ -17,6 +18,7 @@ import {
   matmul,
   mixExperts,
   mul,
+  relu6,
   reshape,
   softmax,
   sum,
@@ -88,6 +90,28 @@ describe("keep-blocked", () => {
     });
     expect(changes("keep-blocked", fn, shapes)).toBe(true);
     await expectSame(fn, shapes);
+  });
+});
+
+describe("fused-activations", () => {
+  const shapes = [[2, 16, 5, 5], [16, 16, 3, 3], [16], [16], [16, 16, 3, 3]];
+  const network =
+    (bounded: (x: Tensor) => Tensor) =>
+    ([x, first, scale, shift, second]: readonly Tensor[]) => {
+      const y = conv2d(x!, first!, undefined, { padding: 1 });
+      const z = bounded(channelAffine(y, scale!, shift!));
+      return bounded(conv2d(z, second!, undefined, { padding: 1 }));
+    };
+  it("applies ReLU6 where its input is written", async () => {
+    const fn = withGradients((...xs) => network(relu6)(xs));
+    expect(changes("fused-activations", fn, shapes)).toBe(true);
+    await expectSame(fn, shapes);
+    const small = withGradients((...xs) => network((x) => clamp(x, { min: 0, max: 1 }))(xs));
+    await expectSame(small, shapes);
+  });
+  it("leaves bounds that are not 0", () => {
+    const fn = (xs: readonly Tensor[]) => [network((x) => clamp(x, { min: -1, max: 1 }))(xs)];
+    expect(changes("fused-activations", fn, shapes)).toBe(false);
   });
 });
 
