@@ -121,7 +121,8 @@ const nonzeroOperator: Operator<NoAttributes> = {
 };
 /** The operator of {@link relu}. */
 export const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, nonzero(y)));
-const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));
+/** The operator of {@link sigmoid}. */
+export const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));
 /** log(1 + u) for u from 0 to 1; the rounding of 1 + u cancels out (Kahan). */
 function emitLog1p(u: string, onnx: OnnxBuilder): string {
   const one = onnx.float(1);

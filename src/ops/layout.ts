@@ -92,7 +92,8 @@ function alongImage<A extends Attributes & { readonly axis: number }>({
   return axis === 2 || axis === 3 ? output.with({ inputs }) : undefined;
 }
 
-const sliceOperator: Operator<SliceAttributes> = {
+/** The operator of {@link slice}. */
+export const sliceOperator: Operator<SliceAttributes> = {
   name: "slice",
   rearranges: true,
   inBlocks: alongImage,

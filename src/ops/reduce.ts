@@ -60,7 +60,8 @@ function overImages({ inputs, output, attributes: { axes } }: GradientContext<Re
   return reshape(rest.length > 0 ? sum(images, { axes: rest }) : images, output.shape);
 }
 
-const sumOperator: Operator<ReduceAttributes> = {
+/** The operator of {@link sum}. */
+export const sumOperator: Operator<ReduceAttributes> = {
   ...reduction("sum", "ReduceSum", (dy, x) => expand(dy, x.shape)),
   inBlocks: overImages,
 };

@@ -11,6 +11,7 @@ import { type MixtureChoice, mixturePlans, plansOf } from "./mixture-plans.js";
 import { type GroupPlans, pricesOf, workBy } from "./mixtures/choice.js";
 import type { Work } from "./mixtures/work.js";
 import { needlessExpansions } from "./needless-expansions.js";
+import { paddedChannels } from "./padded-channels.js";
 import { pixelProducts } from "./pixel-products.js";
 import { poolFirst } from "./pool-first.js";
 import { asRule, type MachineRewrite, type Rewrite, suits } from "./rewrite.js";
@@ -33,6 +34,7 @@ const RULES = [
   scaledProducts,
   needlessExpansions,
   winograd,
+  paddedChannels,
   blockedConvolutions,
   keptBlocked,
   affineSums,

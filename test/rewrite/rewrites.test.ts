@@ -35,12 +35,13 @@ const model = new Sequential(
   new DynamicConv2d(32, 16, 3, { padding: 1, experts: 3, plan: "mix-outputs" }),
   new BatchNorm2d(16),
   new ReLU(),
+  new Conv2d(16, 24, 1),
   new MaxPool2d(3, { stride: 2 }),
   new Flatten(),
-  new Linear(16, 10),
+  new Linear(24, 10),
 );
 
-const LINEAR = "12.weight";
+const LINEAR = "13.weight";
 // Not a multiple of a block, and large enough for products at points.
 const BATCH = 36;
 const shape = [BATCH, 3, 20, 20];

@@ -15,11 +15,14 @@ import {
   conv2dWeightGradientOperator,
   convTranspose2dOperator,
   globalAvgPool2d,
+  hardSwish,
   matmul,
+  mean,
   mixExperts,
   mul,
   relu6,
   reshape,
+  sigmoid,
   softmax,
   sum,
   transpose,
@@ -90,6 +93,37 @@ describe("keep-blocked", () => {
     });
     expect(changes("keep-blocked", fn, shapes)).toBe(true);
     await expectSame(fn, shapes);
+  });
+});
+
+describe("padded-channels", () => {
+  /** Convolutions of 24 and 40 channels, a residual, and channels scaled by what is made of their means. */
+  const network = (xs: readonly Tensor[]) => {
+    const x = conv2d(xs[0]!, fixed([24, 3, 3, 3], "first"), fixed([24], "bias"), { padding: 1 });
+    const wide = hardSwish(conv2d(relu6(x), fixed([40, 24, 1, 1], "expand")));
+    const filtered = conv2d(wide, fixed([40, 1, 3, 3], "depthwise"), undefined, { padding: 1, groups: 40 });
+    const gate = sigmoid(matmul(mean(filtered, { axes: [2, 3] }), fixed([40, 40], "gate")));
+    const scaled = mul(filtered, reshape(gate, [...gate.shape, 1, 1]));
+    return [add(x, conv2d(scaled, fixed([24, 40, 1, 1], "project")))];
+  };
+  const shapes = [[2, 3, 7, 6]];
+  it("leaves no plain convolution between blocked ones", async () => {
+    expect(changes("padded-channels", network, shapes)).toBe(true);
+    await expectSame(network, shapes);
+    const { graph } = trace(network, [shapes.map((shape) => spec(shape))]);
+    const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    expect(left.filter((node) => node.is(conv2dOperator))).toEqual([]);
+  });
+  it("leaves weights that are learned, and channels that fill blocks", () => {
+    const learned = withGradients((x, weight) => conv2d(x!, weight!, undefined, { padding: 1 }));
+    expect(
+      changes("padded-channels", learned, [
+        [2, 24, 5, 5],
+        [24, 24, 3, 3],
+      ]),
+    ).toBe(false);
+    const whole = ([x]: readonly Tensor[]) => [conv2d(x!, fixed([32, 16, 3, 3], "w"), undefined)];
+    expect(changes("padded-channels", whole, [[2, 16, 5, 5]])).toBe(false);
   });
 });
 
