@@ -3,7 +3,14 @@ import { allocate } from "../ir/index.js";
 import { RandomStream } from "../util/random.js";
 import { elementCount } from "../util/shape.js";
 import { Augmentation, type AugmentationOptions } from "./augment.js";
-import { type Dataset, readPixels, type TargetArrays, type TargetSource, targetsOf } from "./dataset.js";
+import {
+  type Dataset,
+  readPixels,
+  type TargetArrays,
+  type TargetDataset,
+  type TargetSource,
+  targetsOf,
+} from "./dataset.js";
 import { resizeMatrix } from "./resample.js";
 import { WHOLE_VIEW } from "./view.js";
 
@@ -67,6 +74,7 @@ export class BatchLoader {
   readonly #shuffle: boolean;
   readonly #augmentation: Augmentation | undefined;
   readonly #targets: TargetSource;
+  readonly #vary: TargetDataset["vary"];
   readonly #buffers: readonly [Buffers, Buffers];
   #next: 0 | 1 = 0;
   #epoch = -1;
@@ -102,10 +110,14 @@ export class BatchLoader {
     this.#seed = seed;
     this.#shuffle = shuffle;
     const { height, width } = dataset;
+    const varied = augmentation !== "none";
+    this.#vary = varied && "vary" in dataset ? dataset.vary : undefined;
     this.#augmentation =
-      augmentation === "none" ? undefined : new Augmentation(height, width, { ...augmentation, imageSize });
+      !varied || this.#vary !== undefined
+        ? undefined
+        : new Augmentation(height, width, { ...augmentation, imageSize });
     this.#targets = targetsOf(dataset);
-    this.#buffers = [this.#allocate(), this.#allocate()];
+    this.#buffers = [this.#allocate(varied), this.#allocate(varied)];
   }
 
   /**
@@ -124,9 +136,12 @@ export class BatchLoader {
     const start = number * this.batchSize;
     const count = Math.min(this.batchSize, this.#order.length - start);
     const { images, rows, columns, targets, indices } = buffers;
-    for (let i = 0; i < this.batchSize; i++) {
-      const index = this.#order[start + (i % count)]!;
-      indices[i] = index;
+    for (let i = 0; i < this.batchSize; i++) indices[i] = this.#order[start + (i % count)]!;
+    if (this.#vary !== undefined) {
+      await this.#writeVaried(epoch, buffers);
+      return { ...buffers, count };
+    }
+    for (const [i, index] of indices.entries()) {
       const view = this.#augmentation?.write(this.#seed, epoch, index, rows, columns, i) ?? WHOLE_VIEW;
       this.#targets.write(index, view, targets, i);
     }
@@ -134,14 +149,29 @@ export class BatchLoader {
     return { ...buffers, count };
   }
 
-  #allocate(): Buffers {
+  async #writeVaried(epoch: number, { indices, images, targets }: Buffers): Promise<void> {
+    const write = (index: number, position: number) => {
+      const random = new RandomStream(this.#seed, "augment", epoch, index);
+      return this.#vary!(index, random, images, targets, position);
+    };
+    await Promise.all(Array.from(indices, write));
+  }
+
+  /** @param each whether each image is resampled in its own way, not all alike */
+  #allocate(each: boolean): Buffers {
     const { batchSize, imageSize } = this;
     const { height, width } = this.dataset;
-    const augmented = this.#augmentation !== undefined;
+    const matrix = (from: number) => {
+      const resize = resizeMatrix(from, imageSize);
+      if (!each) return resize;
+      const all = new Float32Array(batchSize * resize.length);
+      for (let i = 0; i < batchSize; i++) all.set(resize, i * resize.length);
+      return all;
+    };
     return {
       images: new Uint8Array(batchSize * 3 * height * width),
-      rows: augmented ? new Float32Array(batchSize * imageSize * height) : resizeMatrix(height, imageSize),
-      columns: augmented ? new Float32Array(batchSize * imageSize * width) : resizeMatrix(width, imageSize),
+      rows: matrix(height),
+      columns: matrix(width),
       targets: Object.fromEntries(
         Object.entries(this.#targets.specs).map(([name, { dtype, shape }]) => [
           name,

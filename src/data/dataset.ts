@@ -58,6 +58,21 @@ export interface TargetDataset extends Images {
   /** Name of the task that its targets are for. */
   readonly task: string;
   readonly targets: TargetSource;
+  /**
+   * Writes an image and its targets varied at random, in place of the random crops of the training batches, where those
+   * would not do.
+   *
+   * @param images uint8 [any, 3, height, width]
+   * @param into arrays of rows, by name
+   * @param position the row to write, of both
+   */
+  readonly vary?: (
+    index: number,
+    random: RandomStream,
+    images: Uint8Array,
+    into: TargetArrays,
+    position: number,
+  ) => Promise<void>;
 }
 
 /** Images, and what is to be learned of them. */

@@ -1,6 +1,7 @@
 export { Augmentation, type AugmentationOptions, type Crop, resizeMatrix } from "./augment.js";
 export { type Batch, BatchLoader, type BatchLoaderOptions } from "./batches.js";
 export { readCifarArchive } from "./cifar-archive.js";
+export { readCocoFolder } from "./coco-keypoints.js";
 export {
   allIndices,
   type Dataset,
@@ -21,8 +22,10 @@ export {
 } from "./dataset.js";
 export type { ImageFit, ImageShape } from "./decode-image.js";
 export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
+export { type FiguresOptions, generateFigures } from "./figures.js";
 export { type ImageFolderOptions, readImageFolder, streamImageFolder } from "./image-folder.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
+export type { KeypointDataset, KeypointObject } from "./keypoint-dataset.js";
 export { absoluteSource, type OpenDataOptions, openData } from "./open.js";
 export { readPickle, readPickles, refusing } from "./pickle.js";
 export {

@@ -5,12 +5,14 @@ import { join, resolve } from "node:path";
 import { DataError, UsageError } from "../errors/index.js";
 import { cacheFolder } from "../files/index.js";
 import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
+import { isCocoFolder, readCocoFolder } from "./coco-keypoints.js";
 import type { DatasetPair } from "./dataset.js";
 import type { ImageFit, ImageShape } from "./decode-image.js";
 import { type Digests, type DownloadProgress, downloadFile } from "./download.js";
+import { generateFigures } from "./figures.js";
 import { listFolder } from "./folder-listing.js";
 import { openImageFolder } from "./image-folder.js";
-import { generatePositions, generateShapes, type ShapesOptions } from "./shapes.js";
+import { generatePositions, generateShapes } from "./shapes.js";
 import { isValueFolder, readValueFolder } from "./value-folder.js";
 
 /** Options of {@link openData}. */
@@ -37,21 +39,24 @@ const CIFAR10: Digests = {
 };
 
 /** Data that are made on the spot, by name. */
-const GENERATED: Readonly<Record<string, (options: ShapesOptions) => DatasetPair>> = {
-  shapes: generateShapes,
-  positions: generatePositions,
+const GENERATED: Readonly<
+  Record<string, (options: OpenDataOptions & { readonly seed: number }) => DatasetPair>
+> = {
+  shapes: ({ seed }) => generateShapes({ seed }),
+  positions: ({ seed }) => generatePositions({ seed }),
+  figures: ({ seed, imageSize = 64 }) => generateFigures({ seed, size: imageSize }),
 };
 
 const HINT =
-  "Give shapes, positions, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, an image folder with <class>/*.png or train/<class>/*.png, or a folder with metadata.jsonl beside its images.";
+  "Give shapes, positions, figures, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, an image folder with <class>/*.png or train/<class>/*.png, a folder with metadata.jsonl beside its images, or one with annotations/person_keypoints_train*.json and …_val*.json.";
 
 /**
- * Opens `shapes` or `positions` (generated), `cifar10` (cached, else downloaded), a CIFAR-10 archive, a folder with
- * such an archive in it, an image folder, or a folder of images with values in `metadata.jsonl`. Images of a folder
- * are stored two pixels larger than `imageSize`, to leave room for random crops.
+ * Opens `shapes`, `positions` or `figures` (generated), `cifar10` (cached, else downloaded), a CIFAR-10 archive, a folder with
+ * such an archive in it, an image folder, a folder of images with values in `metadata.jsonl`, or one with keypoints in
+ * COCO's layout. Images of an image folder are stored two pixels larger than `imageSize`, to leave room for random crops.
  */
 export async function openData(source: string, options: OpenDataOptions = {}): Promise<DatasetPair> {
-  if (Object.hasOwn(GENERATED, source)) return GENERATED[source]!({ seed: options.seed ?? 0 });
+  if (Object.hasOwn(GENERATED, source)) return GENERATED[source]!({ ...options, seed: options.seed ?? 0 });
   if (source === "cifar10") return openCifar10(options);
   const found = await stat(source).catch(() => undefined);
   if (found?.isFile() && /\.(tar\.gz|tgz)$/i.test(source)) return readCifarArchive(source);
@@ -59,6 +64,7 @@ export async function openData(source: string, options: OpenDataOptions = {}): P
     const inside = await readdir(source);
     const archive = ARCHIVES.find((name) => inside.includes(name));
     if (archive !== undefined) return readCifarArchive(join(source, archive));
+    if (await isCocoFolder(source)) return readCocoFolder(source, options.imageSize ?? 128);
     if (await isValueFolder(source)) return readValueFolder(source, shapeOf(options));
     const { folders } = await listFolder(source);
     if (folders.length > 0) {

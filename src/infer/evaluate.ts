@@ -1,10 +1,11 @@
 import { type BatchLoader, Prefetch, prepareImages, targetsOf } from "../data/index.js";
-import type { TensorData, Tensors } from "../ir/index.js";
+import type { Tensor, TensorData, Tensors } from "../ir/index.js";
 import { applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
 import type { ExpertUse } from "../runs/expert-use.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
 import type { Task } from "../tasks/index.js";
 import { spec, type TensorSpec } from "../trace/index.js";
+import { applyTask } from "./apply-task.js";
 import { ExpertUseMeter } from "./expert-use-meter.js";
 
 /** How a model did on a data set. */
@@ -49,7 +50,8 @@ export async function evaluate(
   const run = await compile(
     (batch: Tensors) => {
       const x = prepareImages(batch.images!, batch.rows!, batch.columns!);
-      const { output, attention } = applyModel(model, frozen, x, { annealed });
+      const apply = (images: Tensor) => applyModel(model, frozen, images, { annealed });
+      const { output, attention } = applyTask(task, apply, x, dataset.classes);
       return {
         rows: { loss: task.loss(output, batch), ...task.measure(output, batch) } as Tensors,
         experts: meter.tensors(attention),

@@ -4,8 +4,10 @@ import { type Applied, type ApplyOptions, applyModel, freeze } from "../nn/index
 import { constant } from "../ops/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { compile, type RuntimeOptions } from "../runtime/index.js";
+import { createTask } from "../tasks/index.js";
 import { spec } from "../trace/index.js";
 import { type AnnealedOption, annealedFor } from "./annealed.js";
+import { applyTask } from "./apply-task.js";
 import { assertFinite } from "./finite.js";
 import type { Pixels } from "./samples.js";
 
@@ -103,6 +105,7 @@ function compileForward(
 ) {
   const { model, state, imageSize } = run;
   const annealed = annealedFor(run, given);
+  const task = createTask(run.task, run.config);
   const weights = freeze(model, state);
   const rows = constant(resizeMatrix(height, imageSize), [1, imageSize, height]);
   const columns = constant(resizeMatrix(width, imageSize), [1, imageSize, width]);
@@ -110,7 +113,8 @@ function compileForward(
     (bytes: Tensor, ...values: readonly Tensor[]) => {
       const images = prepareImages(bytes, rows, columns);
       const changed = settings === undefined ? {} : settings.apply(values[0]!);
-      return read(applyModel(model, weights, images, { annealed, ...changed }));
+      const apply = (x: Tensor) => applyModel(model, weights, x, { annealed, ...changed });
+      return read(applyTask(task, apply, images, run.classes));
     },
     [spec([batch, 3, height, width], "uint8"), ...(settings === undefined ? [] : [spec(settings.shape)])],
     runtime,

@@ -7,6 +7,20 @@ export {
   keypointAveragePrecision,
 } from "./average-precision.js";
 export {
+  type Affine,
+  type BoxCropOptions,
+  type CropAugmentation,
+  type CropPlacement,
+  cropAboutBox,
+  cropToImage,
+  invertAffine,
+  type PlanarImage,
+  type Point,
+  transformPoint,
+  varyCrop,
+  warpImage,
+} from "./crop.js";
+export {
   averageFlipped,
   type DecodedKeypoints,
   decodeHeatmaps,
@@ -14,8 +28,10 @@ export {
   type HeatmapTargetOptions,
   type HeatmapTargets,
   heatmapTargets,
+  partners,
   type Size,
 } from "./heatmaps.js";
+export { averageFlippedInGraph, keypointsOf, mirrored } from "./in-graph.js";
 export { heatmapLossPerSample } from "./loss.js";
 export {
   type AnnotatedKeypoints,

@@ -8,6 +8,7 @@ import { fdyEntry } from "./fdy.js";
 import { type BegunNetwork, type FromStaticChoice, fromStaticEntry } from "./from-static.js";
 import { mobilenetV2Entries } from "./mobilenet-v2.js";
 import { mobilenetV3Entries } from "./mobilenet-v3.js";
+import { poseEntries } from "./pose.js";
 import { resnetEntries } from "./resnet.js";
 import { vggEntries } from "./vgg.js";
 
@@ -44,6 +45,7 @@ export { OPERATORS as IMPORTED_OPERATORS } from "./imported/imported-operators.j
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
 export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mobilenet-v3.js";
 export type { ModelOption, OptionsSchema } from "./options.js";
+export { type PoseBackbone, PoseNet, type PoseNetOptions } from "./pose.js";
 export { ResNet, type ResNetName, type ResNetOptions } from "./resnet.js";
 export {
   type ConvolutionSite,
@@ -62,6 +64,7 @@ export const MODELS: Readonly<Record<string, ModelEntry>> = Object.fromEntries(
     ...[...vggEntries, ...resnetEntries],
     ...[...mobilenetV2Entries, ...mobilenetV3Entries, ...efficientnetEntries],
     ...[...dymnEntries, fdyEntry],
+    ...poseEntries,
   ].map((entry) => [entry.name, entry]),
 );
 

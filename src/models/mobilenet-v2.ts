@@ -27,6 +27,7 @@ import {
 import { dropoutOption, dynamicChoice, networkOptions, widthOption } from "./network-options.js";
 import { normalized, RoutedSequential, routingOf } from "./routed.js";
 import { type ConvolutionSite, classifierSite } from "./site.js";
+import type { Trunk } from "./trunk.js";
 import type { WarehousePolicy, Warehouses } from "./warehouses.js";
 
 /** What the mobile networks have in common. */
@@ -118,6 +119,20 @@ export class MobileNetV2 extends Module {
     const pooled = new AdaptiveAvgPool2d().call(this.features.call(x, context), context);
     return this.classifier.call(new Flatten().call(pooled, context), context);
   }
+}
+
+/** The stem and the blocks of a {@link MobileNetV2}, without its last 1×1 and its classifier, under the same names. */
+export function mobilenetV2Trunk(width: number, dynamic: DynamicChoice | undefined): Trunk {
+  const { stem, blocks, last } = sitesOf(width, "imagenet");
+  const made = makeConvolutions([stem, ...blocks.flatMap(blockOrder)], KIND, dynamic);
+  return {
+    features: new Sequential(
+      withNorm(stem, made),
+      ...blocks.map((block) => new InvertedResidual(block, made)),
+    ),
+    channels: last.inChannels,
+    warehouses: made.warehouses,
+  };
 }
 
 function sitesOf(width: number, kind: "imagenet" | "cifar") {

@@ -18,6 +18,7 @@ import { defineModel } from "./entry.js";
 import { dynamicChoice, networkOptions } from "./network-options.js";
 import { type Routed, RoutedSequential, routingOf } from "./routed.js";
 import { type ConvolutionSite, classifierSite, SITE_POLICIES } from "./site.js";
+import type { Trunk } from "./trunk.js";
 import type { Warehouses } from "./warehouses.js";
 
 /** Options of a ResNet. */
@@ -143,12 +144,54 @@ export class ResNet extends Module {
     this.fc = made.at(last);
   }
 
-  forward(x: Tensor, context: ForwardContext): Tensor {
+  /** The last feature maps: [B, 3, H, W] → [B, channels, H / 32, W / 32], or H / 8 with the stem `"cifar"`. */
+  features(x: Tensor, context: ForwardContext): Tensor {
     let y = new ReLU().call(this.bn1.call(this.conv1.call(x, context), context), context);
     if (this.#pooled) y = new MaxPool2d(3, { stride: 2, padding: 1 }).call(y, context);
     for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) y = stage.call(y, context);
+    return y;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    const y = this.features(x, context);
     return this.fc.call(new Flatten().call(new AdaptiveAvgPool2d().call(y, context), context), context);
   }
+}
+
+/** The layers of a {@link ResNet} but its classifier, under the same names. */
+class ResNetFeatures extends Module {
+  readonly conv1: Routed;
+  readonly bn1: BatchNorm2d;
+  readonly layer1: Sequential;
+  readonly layer2: Sequential;
+  readonly layer3: Sequential;
+  readonly layer4: Sequential;
+  readonly #whole: ResNet;
+
+  constructor(whole: ResNet) {
+    super();
+    this.#whole = whole;
+    this.conv1 = whole.conv1;
+    this.bn1 = whole.bn1;
+    this.layer1 = whole.layer1;
+    this.layer2 = whole.layer2;
+    this.layer3 = whole.layer3;
+    this.layer4 = whole.layer4;
+  }
+
+  forward(x: Tensor, context: ForwardContext): Tensor {
+    return this.#whole.features(x, context);
+  }
+}
+
+/** A {@link ResNet} without its classifier. */
+export function resnetTrunk(name: ResNetName, dynamic: DynamicChoice | undefined): Trunk {
+  const whole = new ResNet(name, { dynamic: dynamic && { ...dynamic, classifier: false } });
+  return {
+    features: new ResNetFeatures(whole),
+    channels: DEPTHS[name].bottleneck ? 2048 : 512,
+    warehouses: whole.warehouses,
+  };
 }
 
 function stemSite(stem: "imagenet" | "cifar"): ConvolutionSite {

@@ -1,9 +1,11 @@
 import { UsageError } from "../errors/index.js";
 import { type ClassificationOptions, classification } from "./classification.js";
+import { keypoints } from "./keypoints.js";
 import { regression } from "./regression.js";
 import type { Task } from "./task.js";
 
 export { type ClassificationOptions, classification } from "./classification.js";
+export { keypoints } from "./keypoints.js";
 export { regression } from "./regression.js";
 export type { Mark, Metric, Prediction, Rows, Scored, Task } from "./task.js";
 
@@ -11,7 +13,11 @@ export type { Mark, Metric, Prediction, Rows, Scored, Task } from "./task.js";
 export interface TaskOptions extends ClassificationOptions {}
 
 /** Every task, by the name that data give it. */
-const TASKS: Readonly<Record<string, (options: TaskOptions) => Task>> = { classification, regression };
+const TASKS: Readonly<Record<string, (options: TaskOptions) => Task>> = {
+  classification,
+  regression,
+  keypoints,
+};
 
 /**
  * The task of that name, completed by the options that are its own.

@@ -65,6 +65,19 @@ export interface Task {
    * @returns [B]
    */
   readonly loss: (output: Tensor, targets: Tensors) => Tensor;
+  /**
+   * The output that is evaluated and that predictions are made from, where one pass is not all, as in a test with
+   * mirrored images; a single pass by default.
+   *
+   * @param apply the network
+   * @param images float32 [B, 3, S, S]
+   * @param classes what its outputs stand for
+   */
+  readonly forward?: (
+    apply: (images: Tensor) => Tensor,
+    images: Tensor,
+    classes: readonly string[],
+  ) => Tensor;
   /** What the metrics are made from, in the graph: tensors [B, …] by name. */
   readonly measure: (output: Tensor, targets: Tensors) => Tensors;
   /** The metrics, by name, of all samples' measures. */

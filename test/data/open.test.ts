@@ -81,7 +81,7 @@ describe("openData", () => {
     for (const source of ["cifar11", folder]) {
       const error: unknown = await openData(source).catch((cause: unknown) => cause);
       expect(error).toBeInstanceOf(UsageError);
-      expect((error as UsageError).hint).toMatch(/shapes, positions, cifar10, .*train/);
+      expect((error as UsageError).hint).toMatch(/shapes, positions, figures, cifar10, .*train/);
     }
   });
 

@@ -1,0 +1,58 @@
+import { DataError } from "../errors/index.js";
+import type { Affine } from "../keypoints/index.js";
+import { loadSharp } from "../util/sharp.js";
+
+/** A rectangle of an image, in pixels. */
+interface Bounds {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/**
+ * Decodes the part of an image that lies within bounds, in planes of red, green and blue, reduced by a scale of at most 1.
+ *
+ * @throws DataError naming the file, if it cannot be read
+ */
+export async function decodeRegion(file: string, bounds: Bounds, scale: number) {
+  try {
+    const sharp = await loadSharp();
+    // Turned as the camera was held, as annotators saw it, in the image's own size.
+    const opened = sharp(file).autoOrient();
+    const { width: wide, height: high } = (await opened.metadata()).autoOrient;
+    const left = Math.min(wide - 1, Math.max(0, Math.floor(bounds.left)));
+    const top = Math.min(high - 1, Math.max(0, Math.floor(bounds.top)));
+    const width = Math.min(wide - left, Math.max(1, Math.ceil(bounds.right) - left));
+    const height = Math.min(high - top, Math.max(1, Math.ceil(bounds.bottom) - top));
+    const [toWidth, toHeight] = [
+      Math.max(1, Math.round(width * scale)),
+      Math.max(1, Math.round(height * scale)),
+    ];
+    const { data } = await opened
+      .extract({ left, top, width, height })
+      .resize(toWidth, toHeight, { fit: "fill", kernel: "linear" })
+      .toColourspace("srgb")
+      .flatten({ background: "black" })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const [sx, sy] = [toWidth / width, toHeight / height];
+    // Middles of pixels lie half a pixel from their corners at either scale.
+    const fromImage: Affine = [sx, 0, (0.5 - left) * sx - 0.5, 0, sy, (0.5 - top) * sy - 0.5];
+    return { pixels: planes(data, toWidth * toHeight), width: toWidth, height: toHeight, fromImage };
+  } catch (cause) {
+    throw new DataError(`${file}: ${(cause as Error).message}`, {
+      hint: "Replace the image, or leave its annotations out.",
+      cause,
+    });
+  }
+}
+
+function planes(data: Uint8Array, count: number): Uint8Array {
+  const channels = data.length / count;
+  const out = new Uint8Array(3 * count);
+  for (let i = 0; i < count; i++) {
+    for (let c = 0; c < 3; c++) out[c * count + i] = data[i * channels + (channels < 3 ? 0 : c)]!;
+  }
+  return out;
+}

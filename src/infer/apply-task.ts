@@ -1,0 +1,16 @@
+import type { Tensor } from "../ir/index.js";
+import type { Applied } from "../nn/index.js";
+import type { Task } from "../tasks/index.js";
+
+/** Applies a model as its task evaluates it; attention is that of the images as they are. */
+export function applyTask(
+  { forward }: Task,
+  apply: (images: Tensor) => Applied,
+  images: Tensor,
+  classes: readonly string[],
+): Applied {
+  const applied = apply(images);
+  if (forward === undefined) return applied;
+  const again = (x: Tensor) => (x === images ? applied : apply(x)).output;
+  return { ...applied, output: forward(again, images, classes) };
+}

@@ -1,0 +1,11 @@
+import type { Module } from "../nn/index.js";
+import type { Warehouses } from "./warehouses.js";
+
+/** A network up to its last feature maps. */
+export interface Trunk {
+  /** [B, 3, H, W] → [B, channels, H / 32, W / 32] */
+  readonly features: Module;
+  readonly channels: number;
+  /** Cells that its convolutions share, where they do. */
+  readonly warehouses: Warehouses | undefined;
+}

@@ -1,0 +1,133 @@
+import type { KeypointDataset } from "../data/keypoint-dataset.js";
+import type { Tensor } from "../ir/index.js";
+import { averageFlippedInGraph, keypointsOf, mirrored } from "../keypoints/in-graph.js";
+import {
+  COCO_SKELETON,
+  decodeHeatmaps,
+  flipPairsOf,
+  heatmapLossPerSample,
+  type KeypointDetection,
+  keypointAveragePrecision,
+  transformPoint,
+} from "../keypoints/index.js";
+import { cast, div, less, maximum, mul, slice, sqrt, sub, sum, sumSquares } from "../ops/index.js";
+import type { Mark, Metric, Prediction, Scored, Task } from "./task.js";
+
+/** Least score of a keypoint that counts in a detection's score, and that is drawn. */
+const SEEN = 0.2;
+/** How near a keypoint must be to the true one to count as found, in parts of the crop. */
+const NEAR = 0.1;
+
+const share = (title: string, label: string, description: string): Metric => ({
+  ...{ title, short: label, label, description },
+  better: "higher",
+  share: true,
+});
+
+/**
+ * Keypoints of an object in its crop: outputs are heatmaps [B, J, H, W], targets `heatmaps` [B, J, H, W] and `weight` [B, J].
+ * The loss is the mean squared error of the heatmaps whose keypoints are labelled. Evaluation averages the heatmaps of each
+ * crop and of its mirror image, and is COCO's average precision with the boxes of the annotations; the epoch with the
+ * highest is best. Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018.
+ */
+export function keypoints(): Task {
+  return {
+    name: "keypoints",
+    lossTitle: "heatmap loss",
+    metrics: {
+      ap: share("Average precision", "AP", "mean over the OKS thresholds 0.5 to 0.95"),
+      ap50: share("Average precision at 0.5", "AP50", "objects whose OKS is at least 0.5"),
+      ap75: share("Average precision at 0.75", "AP75", "objects whose OKS is at least 0.75"),
+      ar: share("Average recall", "AR", "mean over the OKS thresholds 0.5 to 0.95"),
+      pck: share("Correct keypoints", "PCK", "labelled keypoints found within a tenth of the crop"),
+    },
+    best: "ap",
+    followed: "pck",
+    loss: (output, { heatmaps, weight }) => heatmapLossPerSample(output, heatmaps!, weight!),
+    measure: (output, { heatmaps, weight }) => {
+      const found = keypointsOf(output);
+      return { keypoints: found, pck: correctKeypoints(found, keypointsOf(heatmaps!), weight!) };
+    },
+    score: ({ keypoints, pck }, samples) => ({
+      ...averagePrecision(keypoints!, samples),
+      pck: pck!.reduce((total, value) => total + value, 0) / pck!.length,
+    }),
+    forward: (apply, images, classes) => {
+      const flipped = apply(mirrored(images));
+      return averageFlippedInGraph(apply(images), flipped, flipPairsOf(classes));
+    },
+    answer: keypointsOf,
+    present: describe,
+    truth: ({ heatmaps, weight }, classes) => {
+      const size = Math.sqrt(heatmaps!.length / classes.length);
+      const { keypoints: found } = decodeHeatmaps(heatmaps as Float32Array, [size, size]);
+      const rows = classes.flatMap((_, j) => [
+        found[2 * j]! / size,
+        found[2 * j + 1]! / size,
+        Number(weight![j]),
+      ]);
+      return describe(Float32Array.from(rows), classes);
+    },
+  };
+}
+
+/** Share of each sample's labelled keypoints that lie near the true ones: [B]. */
+function correctKeypoints(found: Tensor, truth: Tensor, weight: Tensor): Tensor {
+  const point = (x: Tensor) => slice(x, { axis: 2, start: 0, end: 2 });
+  const distance = sqrt(sumSquares(sub(point(found), point(truth)), { axes: [2] }));
+  const near = mul(cast(less(distance, NEAR), "float32"), weight);
+  return div(sum(near, { axes: [1] }), maximum(sum(weight, { axes: [1] }), 1));
+}
+
+/** COCO's figures of keypoints in parts of their crops, [samples, J, 3]. */
+function averagePrecision(
+  found: Float32Array,
+  { dataset, indices }: Scored,
+): Record<"ap" | "ap50" | "ap75" | "ar", number> {
+  const { objects, ignored, skeleton, toImage, width, height } = dataset as KeypointDataset;
+  const joints = skeleton.keypoints.length;
+  const detections = Array.from(indices, (index, sample): KeypointDetection => {
+    const map = toImage(index);
+    const rows = found.subarray(3 * joints * sample, 3 * joints * (sample + 1));
+    const placed = skeleton.keypoints.flatMap((_, j) => [
+      ...transformPoint(map, [rows[3 * j]! * width, rows[3 * j + 1]! * height]),
+      rows[3 * j + 2]!,
+    ]);
+    return { imageId: objects[index]!.imageId, keypoints: placed, score: meanSeen(scoresOf(rows)) };
+  });
+  const truths = Array.from(indices, (index) => objects[index]!);
+  const images = new Set(truths.map(({ imageId }) => imageId));
+  const others = ignored.filter(({ imageId }) => images.has(imageId));
+  const { scores } = keypointAveragePrecision([...truths, ...others], detections, {
+    sigmas: skeleton.sigmas,
+  });
+  const { ap, ap50, ap75, ar } = scores;
+  return { ap, ap50, ap75, ar };
+}
+
+const scoresOf = (rows: Float32Array) => Array.from(rows).filter((_, i) => i % 3 === 2);
+
+/** The mean score of the keypoints that are seen. */
+function meanSeen(scores: readonly number[]): number {
+  const seen = scores.filter((score) => score > SEEN);
+  return seen.length === 0 ? 0 : seen.reduce((total, score) => total + score, 0) / seen.length;
+}
+
+/** Keypoints [J, 3], x and y in parts of the crop, drawn as a skeleton. */
+function describe(rows: Float32Array, names: readonly string[]): Prediction {
+  const point = (j: number) => [rows[3 * j]!, rows[3 * j + 1]!] as const;
+  const scores = scoresOf(rows);
+  const seen = scores.map((score) => score > SEEN);
+  const isCoco = names.join() === COCO_SKELETON.keypoints.join();
+  const limbs = isCoco ? COCO_SKELETON.limbs.filter(([a, b]) => seen[a] && seen[b]) : [];
+  const dots = isCoco ? [] : names.flatMap((_, j): Mark[] => (seen[j] ? [[point(j)]] : []));
+  return {
+    caption: `${seen.filter(Boolean).length} of ${names.length} keypoints`,
+    items: names.flatMap((label, j) => [
+      { label: `${label}.x`, value: rows[3 * j]! },
+      { label: `${label}.y`, value: rows[3 * j + 1]! },
+      { label: `${label}.score`, value: scores[j]! },
+    ]),
+    marks: [...limbs.map(([a, b]): Mark => [point(a), point(b)]), ...dots],
+  };
+}
