@@ -210,7 +210,7 @@ describe("a run", () => {
       const path = join(folder, "config.json");
       const description = JSON.parse(await readFile(path, "utf8")) as RunDescription;
       const { versions } = description;
-      expect(Object.keys(versions)).toEqual(["dyconv", "onnxruntime-node", "node"]);
+      expect(Object.keys(versions)).toEqual(["dyconv", "onnxruntime-node", "node", "machine profile"]);
       const older = { ...description, versions: { ...versions, dyconv: "0.0.1" } };
       await writeFile(path, JSON.stringify(older));
 
