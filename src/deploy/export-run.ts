@@ -5,6 +5,7 @@ import type { OpenRun } from "../runs/open-run.js";
 import { version } from "../runs/versions.js";
 import {
   compressWeights,
+  computedConvolutions,
   type ExportModelOptions,
   exportModel,
   type WeightPrecision,
@@ -44,6 +45,8 @@ export interface ExportedRun {
   readonly multiplyAdds: number;
   /** Milliseconds of each form, where they were timed. */
   readonly times: readonly FormTime[];
+  /** What the file does not keep of what was asked for. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -56,13 +59,13 @@ export interface ExportedRun {
  */
 export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): Promise<ExportedRun> {
   const { form = "auto", batch = 1, pixels = false, weights = "float32", threads } = options;
-  const { fixedBatch } = options;
+  const { fixedBatch, inputName = "pixel_values" } = options;
   if (fixedBatch !== undefined && options.batch !== undefined && batch !== fixedBatch) {
     throw new UsageError(`the file is for ${fixedBatch} images at once, so it cannot be timed with ${batch}`);
   }
   const timed = fixedBatch ?? batch;
   const runtime = { ...(threads && { threads }) };
-  const write = (chosen: Exclude<ExportForm, "auto">) => exportForm(run, chosen, options);
+  const write = (chosen: Exclude<ExportForm, "auto">) => exportForm(run, chosen, { ...options, inputName });
   const { chosen, times } =
     form !== "auto"
       ? { chosen: form, times: [] }
@@ -70,19 +73,37 @@ export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): P
           { constant: write("constant"), assembled: write("assembled") },
           run,
           timed,
+          inputName,
           runtime,
         );
   const { imageSize: size, config } = run;
   const network = compressWeights(write(chosen), weights);
   const whole = pixels ? withPixelInput(network, { size, fit: config.imageFit }) : network;
   const declared: EdgeCount = await declareEdges(whole, size, runtime);
-  return { bytes: declared.bytes, form: chosen, multiplyAdds: declared.multiplyAdds, times };
+  const { bytes, multiplyAdds } = declared;
+  const warnings = form === "constant" && weights !== "float32" ? computedWeights(bytes, weights) : [];
+  return { bytes, form: chosen, multiplyAdds, times, warnings };
+}
+
+/** A constant form promises convolutions of constant weights, which small weights have to be unpacked for. */
+function computedWeights(bytes: Uint8Array, weights: Exclude<WeightPrecision, "float32">): readonly string[] {
+  const count = computedConvolutions(bytes).length;
+  if (count === 0) return [];
+  const operator = weights === "int8" ? "DequantizeLinear" : "Cast";
+  return [
+    `${weights} weights are unpacked by ${operator}, so convolutions have no constant weights (${count} of them): ` +
+      "a runtime that insists on them needs float32",
+  ];
 }
 
 /** The network in one of its forms, without what comes before it and with whole weights. */
-function exportForm(run: OpenRun, form: Exclude<ExportForm, "auto">, options: ExportRunOptions): Uint8Array {
+function exportForm(
+  run: OpenRun,
+  form: Exclude<ExportForm, "auto">,
+  options: ExportRunOptions & { readonly inputName: string },
+): Uint8Array {
   const { model, state, imageSize, config } = run;
-  const { opset, attention, fixedBatch, inputName = "pixel_values" } = options;
+  const { opset, attention, fixedBatch, inputName } = options;
   const annealed = annealedFor(run, options.annealed);
   const assembled = form === "assembled";
   return exportModel(model, state, {

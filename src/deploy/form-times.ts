@@ -17,11 +17,16 @@ export interface FormTime {
 const WARM_UP = 2;
 const ROUNDS = 9;
 
-/** Times the forms of a network, a batch of random images each by turns, and names the quicker one. */
+/**
+ * Times the forms of a network, a batch of random images each by turns, and names the quicker one.
+ *
+ * @param inputName what both forms call the images
+ */
 export async function compareForms(
   forms: Readonly<Record<Form, Uint8Array>>,
   { imageSize }: Pick<OpenRun, "imageSize">,
   batch: number,
+  inputName: string,
   runtime: Pick<RuntimeOptions, "threads"> = {},
 ): Promise<{ readonly chosen: Form; readonly times: readonly FormTime[] }> {
   const { constant, assembled } = forms;
@@ -39,7 +44,7 @@ export async function compareForms(
   for (let round = -WARM_UP; round < ROUNDS; round++) {
     for (const { model, times } of contestants) {
       const start = performance.now();
-      await model.run({ pixel_values: { dtype: "float32", shape, data } });
+      await model.run({ [inputName]: { dtype: "float32", shape, data } });
       if (round >= 0) times.push(performance.now() - start);
     }
   }

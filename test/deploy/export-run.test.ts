@@ -69,6 +69,24 @@ describe("an exported run", () => {
     expect(form).toBe(times.toSorted((a, b) => a.milliseconds - b.milliseconds)[0]!.form);
   });
 
+  it("times the forms by the name that the input was given", async () => {
+    const { bytes, times } = await exported({ inputName: "x" });
+    expect(times.length).toBe(2);
+    expect(decodeModel(bytes, "it").graph!.input.map(({ name }) => name)).toEqual(["x"]);
+  });
+
+  it("warns where a constant form has weights to unpack", async () => {
+    const warnings = async (options: ExportRunOptions) => (await exported(options)).warnings;
+    expect(await warnings({ form: "constant" })).toEqual([]);
+    expect(await warnings({ form: "assembled", weights: "int8" })).toEqual([]);
+    expect(await warnings({ form: "constant", weights: "int8" })).toEqual([
+      expect.stringContaining("unpacked by DequantizeLinear"),
+    ]);
+    expect(await warnings({ form: "constant", weights: "float16" })).toEqual([
+      expect.stringContaining("unpacked by Cast"),
+    ]);
+  });
+
   it.each(["float32", "int8"] as const)("declares type and shape of every edge, %s", async (weights) => {
     const { bytes } = await exported({ form: "constant", pixels: true, attention: true, weights });
     const graph = decodeModel(bytes, "it").graph!;

@@ -129,10 +129,11 @@ async function exportFile(folder: string, flags: ExportFlags, terminal: Terminal
   }
   terminal.err(`wrote ${out}\n`);
   const costs = measure && run.task === "classification" ? await costsOf(run, options, exported, limit) : [];
-  const { bytes, form, multiplyAdds, times } = exported;
-  if (json)
-    return writeJson(terminal, { run: folder, out, bytes: bytes.length, form, multiplyAdds, times, costs });
-  await print(exported, costs, terminal);
+  const { bytes, form, multiplyAdds, times, warnings } = exported;
+  for (const warning of warnings) terminal.err(`warning: ${warning}\n`);
+  const found = { bytes: bytes.length, form, multiplyAdds, times, costs, warnings };
+  if (json) return writeJson(terminal, { run: folder, out, ...found });
+  await print(exported, weights, costs, terminal);
 }
 
 async function costsOf(
@@ -148,6 +149,7 @@ async function costsOf(
 
 async function print(
   exported: ExportedRun,
+  asked: NonNullable<ExportRunOptions["weights"]>,
   costs: readonly WeightsCost[],
   terminal: Terminal,
 ): Promise<void> {
@@ -162,7 +164,6 @@ async function print(
     const rows = times.map(({ form, batch, milliseconds }) => [form, String(batch), milliseconds.toFixed(2)]);
     terminal.out(`${formatTable(["form", "images", "ms"], rows, { colour, width })}\n`);
   }
-  if (costs.length === 0) return;
   const rows = costs.map(({ weights, bytes, accuracy, images, change }) => [
     weights,
     formatBytes(bytes),
@@ -171,6 +172,7 @@ async function print(
     change ? `${formatPoints(change.difference)} ${formatPointsInterval(change.interval)}` : "–",
     change ? formatP(change.p) : "–",
   ]);
+  if (rows.length === 0) rows.push([asked, formatBytes(bytes.length), "not measured", "–", "–", "–"]);
   const head = ["weights", "size", "accuracy", "images", "change in points, 95 %", "p"];
   terminal.out(`${formatTable(head, rows, { colour, width })}\n`);
 }

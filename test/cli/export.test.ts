@@ -1,0 +1,30 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { run } from "./run.js";
+
+const folder = mkdtempSync(join(tmpdir(), "dyconv-export-"));
+const out = join(folder, "model.onnx");
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("dyconv export", () => {
+  it.each([
+    [["--form", "quick"], "argument 'quick' is invalid"],
+    [["--float16", "--int8"], "weights are kept in either float16 or int8"],
+    [["--transformers", "--pixels"], "transformers.js prepares the pixels itself"],
+    [["--limit", "5", "--no-measure"], "--limit is of the measurement"],
+  ])("refuses %j as wrong usage and writes nothing", async (flags, message) => {
+    const { code, stderr } = await run("export", folder, "--out", out, ...flags);
+    expect(stderr).toContain(message);
+    expect(code).toBe(2);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it("refuses a folder that holds no run", async () => {
+    const { code, stderr } = await run("export", folder, "--out", out);
+    expect(stderr).toContain(`error: ${folder} holds no run`);
+    expect(code).toBe(1);
+    expect(existsSync(out)).toBe(false);
+  });
+});
