@@ -139,6 +139,7 @@ export {
   ResNet,
   type ResNetName,
   type ResNetOptions,
+  type Routed,
   SITE_POLICIES,
   type SitePolicy,
   type SitePredicate,

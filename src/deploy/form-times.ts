@@ -8,7 +8,7 @@ type Form = "constant" | "assembled";
 
 /** How long a form takes. */
 export interface FormTime {
-  readonly form: Form;
+  readonly form: "constant" | "assembled";
   readonly batch: number;
   /** Median of a batch. */
   readonly milliseconds: number;

@@ -47,6 +47,7 @@ export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mo
 export type { ModelOption, OptionsSchema } from "./options.js";
 export { type PoseBackbone, PoseNet, type PoseNetOptions } from "./pose.js";
 export { ResNet, type ResNetName, type ResNetOptions } from "./resnet.js";
+export type { Routed } from "./routed.js";
 export {
   type ConvolutionSite,
   SITE_POLICIES,
