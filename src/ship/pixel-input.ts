@@ -20,17 +20,23 @@ export const PIXELS = "pixels";
 
 /**
  * Puts the preparation of images before a model: its input becomes `pixels`, uint8 [batch, height, width, 3] of any
- * size, as decoders give them. Resizing is bilinear and averages when it shrinks (PIL's filter), as two matrix products
+ * height and width, as decoders give them. Resizing is bilinear and averages when it shrinks (PIL's filter), as two matrix products
  * whose matrices are computed from the size of the image.
  *
- * @param model ONNX with one input, float32 [batch, 3, size, size]
+ * @param model ONNX with one input, float32 [batch, 3, size, size], whose batch may be open or a number
  * @throws CheckpointError where the bytes are no ONNX model
  */
 export function withPixelInput(model: Uint8Array, options: PixelInputOptions): Uint8Array {
   const { graph, opsetImport, ...others } = decodeModel(model, "the model");
   const [input] = graph!.input;
   const { version } = opsetImport.find(({ domain }) => domain === "")!;
-  const ahead = decodeModel(preparation(input!.name, Number(version) as Opset, options), "the preparation");
+  const type = input!.type!.value;
+  const first = type.case === "tensorType" ? type.value.shape!.dim[0]!.value : undefined;
+  const batch = first?.case === "dimValue" ? Number(first.value) : "batch";
+  const ahead = decodeModel(
+    preparation(input!.name, batch, Number(version) as Opset, options),
+    "the preparation",
+  );
   return toBinary(
     ModelProtoSchema,
     create(ModelProtoSchema, {
@@ -47,7 +53,12 @@ export function withPixelInput(model: Uint8Array, options: PixelInputOptions): U
 }
 
 /** A model of its own that gives prepared images as `output`. */
-function preparation(output: string, opset: Opset, options: PixelInputOptions): Uint8Array {
+function preparation(
+  output: string,
+  batch: number | "batch",
+  opset: Opset,
+  options: PixelInputOptions,
+): Uint8Array {
   const { size, mean = 0.5, std = 0.5 } = options;
   const builder = new OnnxBuilder([PIXELS, output], opset);
   builder.setScope("preprocessing");
@@ -62,8 +73,8 @@ function preparation(output: string, opset: Opset, options: PixelInputOptions): 
   const value = builder.node("Add", [scaled, builder.float(-mean / std)]);
   return builder.build(
     "preprocessing",
-    [{ name: PIXELS, dtype: "uint8", shape: ["batch", "height", "width", 3] }],
-    [{ name: output, dtype: "float32", shape: ["batch", 3, size, size], value }],
+    [{ name: PIXELS, dtype: "uint8", shape: [batch, "height", "width", 3] }],
+    [{ name: output, dtype: "float32", shape: [batch, 3, size, size], value }],
   );
 }
 

@@ -148,6 +148,18 @@ describe("an exported run", () => {
     expect(distance(logits!.data, expected)).toBeLessThan(1e-4);
   });
 
+  it("takes pixels of a fixed number of images", async () => {
+    const { bytes } = await exported({ form: "assembled", pixels: true, fixedBatch: 2 });
+    const model = await openOnnx(bytes, RUNTIME);
+    const data = Uint8Array.from({ length: 2 * 5 * 8 * 3 }, () => random.integer(256));
+    const { logits } = await model.run({ pixels: { dtype: "uint8", shape: [2, 5, 8, 3], data } });
+    await model.dispose();
+    const open = await openOnnx((await exported({ form: "constant", pixels: true })).bytes, RUNTIME);
+    const expected = await open.run({ pixels: { dtype: "uint8", shape: [2, 5, 8, 3], data } });
+    await open.dispose();
+    expect(distance(logits!.data, expected.logits!.data)).toBeLessThan(1e-4);
+  });
+
   it("classifies the test images as the run does", async () => {
     const samples = await testSamples(run, 30, DATA);
     const { rows } = await infer(run, samples, ({ output }) => ({ rows: output }), RUNTIME);
