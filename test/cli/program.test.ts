@@ -21,7 +21,7 @@ describe("dyconv", () => {
     [["sumary", "alexnet"], "Did you mean summary?"],
     [["summary", "alexnet", "--jsn"], "Did you mean --json?"],
     [["summary", "alexnet-dyn"], "hint: did you mean alexnet-dy?"],
-    [["summary", "constructor"], "mobilenet-v2; a file of your own is named by its path"],
+    [["summary", "constructor"], "alexnet-dy, vgg11, "],
     [["bench", "alexnet", "--device", "cuba"], "did you mean cuda?"],
     [["bench", "alexnet", "--steps", "0"], "a whole number of at least 1"],
     [["bench", "alexnet", "--without-rewrites", "pool-frist"], "hint: did you mean pool-first?"],
