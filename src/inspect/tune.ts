@@ -72,7 +72,8 @@ export async function tuneMachine(options: TuneOptions = {}): Promise<Tuning> {
     fitPlanCoefficients(some.flat(), { prior, priorWeight: PRIOR_WEIGHT });
   // Each half is judged by what was fitted to the other.
   const halves = [0, 1].map((which) => points.filter((_, n) => n % 2 === which));
-  const losses = halves.flatMap((half, n) => half.map((point) => lossBy(point, fitTo(halves[1 - n]!))));
+  const fitted = halves.map(fitTo);
+  const losses = halves.flatMap((half, n) => half.map((point) => lossBy(point, fitted[1 - n]!)));
   const quality = {
     points: points.length,
     before: qualityOf(points.map((point) => lossBy(point, prior))),
