@@ -3,7 +3,7 @@ import type { FigureSpec } from "../drawing/figure-spec.js";
 import { runColour } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
-import { pixels, textLayer } from "./hand-laid.js";
+import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
 /** The attention of a layer, class by class. */
 export interface ClassAttention {
@@ -81,24 +81,12 @@ export function attentionByClassSpec(
     config: FIGURE_STYLE,
     encoding: { x: pixels("x", [0, width]), y: pixels("y", [height, 0]) },
     layer: [
-      {
-        data: { values: cells },
-        mark: { type: "rect" },
-        encoding: {
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-          fill: {
-            condition: { test: "datum.difference < 0", value: runColour(1) },
-            value: runColour(0),
-          },
-          fillOpacity: {
-            field: "strength",
-            type: "quantitative",
-            scale: { domain: [0, 1], range: [0, 0.6] },
-            legend: null,
-          },
-        },
-      },
+      cellLayer(cells, {
+        strength: "strength",
+        opacity: [0, 0.6],
+        test: "datum.difference < 0",
+        colours: [runColour(0), runColour(1)],
+      }),
       textLayer(cells.filter(({ x, x2 }) => x2 - x >= ROOM_FOR_NUMBER).map(numberOf), { align: "center" }),
       textLayer(
         blocks.flatMap(({ layer, top }) =>

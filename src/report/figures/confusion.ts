@@ -3,7 +3,7 @@ import type { FigureSpec } from "../drawing/figure-spec.js";
 import { runColour } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
-import { pixels, textLayer } from "./hand-laid.js";
+import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
 /** What a model took the images of each class for. */
 export interface Confusion {
@@ -73,21 +73,12 @@ export function confusionSpec(
     config: FIGURE_STYLE,
     encoding: { x: pixels("x", [0, extent]), y: pixels("y", [extent, 0]) },
     layer: [
-      {
-        data: { values: cells },
-        mark: { type: "rect" },
-        encoding: {
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-          fill: { condition: { test: "datum.right", value: runColour(0) }, value: runColour(1) },
-          fillOpacity: {
-            field: "share",
-            type: "quantitative",
-            scale: { domain: [0, 1], range: [0.04, 0.6] },
-            legend: null,
-          },
-        },
-      },
+      cellLayer(cells, {
+        strength: "share",
+        opacity: [0.04, 0.6],
+        test: "!datum.right",
+        colours: [runColour(0), runColour(1)],
+      }),
       {
         data: { values: numbers },
         mark: { type: "text", baseline: "middle", align: "center", fontSize: font, color: "currentColor" },

@@ -3,7 +3,7 @@ import type { FigureSpec } from "../drawing/figure-spec.js";
 import { runColour, WRONG_COLOUR } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
-import { pixels, textLayer } from "./hand-laid.js";
+import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
 /** How a layer used its experts, epoch by epoch. */
 export interface LayerUse {
@@ -77,20 +77,10 @@ export function expertUseSpec(
     config: FIGURE_STYLE,
     encoding: { x: pixels("x", [0, width]), y: pixels("y", [height, 0]) },
     layer: [
-      {
-        data: { values: blocks.flatMap((block) => cellsOf(block, width)) },
-        mark: { type: "rect", color: runColour(0) },
-        encoding: {
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-          fillOpacity: {
-            field: "strength",
-            type: "quantitative",
-            scale: { domain: [0, 1], range: [0.03, 1] },
-            legend: null,
-          },
-        },
-      },
+      cellLayer(
+        blocks.flatMap((block) => cellsOf(block, width)),
+        { strength: "strength", opacity: [0.03, 1], colours: [runColour(0)] },
+      ),
       textLayer(
         rows.map(({ y, expert }) => ({ x: -8, y, text: String(expert + 1) })),
         { align: "right" },

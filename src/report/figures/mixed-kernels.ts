@@ -3,7 +3,7 @@ import type { FigureSpec } from "../drawing/figure-spec.js";
 import { runColour } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
-import { pixels, textLayer } from "./hand-laid.js";
+import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
 /** Some slices of the kernels that a layer mixed for images. */
 export interface MixedKernels {
@@ -64,21 +64,12 @@ export function mixedKernelsSpec(kernels: MixedKernels, labels: readonly string[
     config: FIGURE_STYLE,
     encoding: { x: pixels("x", [0, width]), y: pixels("y", [height, 0]) },
     layer: [
-      {
-        data: { values: cells },
-        mark: { type: "rect" },
-        encoding: {
-          x2: { field: "x2" },
-          y2: { field: "y2" },
-          fill: { condition: { test: "datum.value < 0", value: runColour(1) }, value: runColour(0) },
-          fillOpacity: {
-            field: "strength",
-            type: "quantitative",
-            scale: { domain: [0, 1], range: [0.03, 1] },
-            legend: null,
-          },
-        },
-      },
+      cellLayer(cells, {
+        strength: "strength",
+        opacity: [0.03, 1],
+        test: "datum.value < 0",
+        colours: [runColour(0), runColour(1)],
+      }),
       textLayer(
         ["mean", ...labels].map((label, row) => ({
           x: -10,
