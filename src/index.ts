@@ -119,7 +119,6 @@ export {
   type ImportedNode,
   type ImportedOptions,
   type InputShape,
-  type MakeConvolution,
   MODELS,
   type MobileNetOptions,
   MobileNetV2,

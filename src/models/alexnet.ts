@@ -2,7 +2,6 @@ import { z } from "zod";
 import type { Tensor } from "../ir/index.js";
 import {
   BatchNorm2d,
-  Conv2d,
   Dropout,
   DynamicConv2d,
   Flatten,
@@ -13,55 +12,92 @@ import {
   ReLU,
   Sequential,
 } from "../nn/index.js";
+import { type Convolutions, makeConvolutions, type NetworkKind } from "./convolutions.js";
+import type { DynamicChoice } from "./dynamic-choice.js";
 import { type DynamicOptions, dynamicOptions } from "./dynamic-options.js";
 import { defineModel } from "./entry.js";
+import { dynamicChoice, networkOptions } from "./network-options.js";
+import type { ConvolutionSite, SitePredicate } from "./site.js";
+import type { Warehouses } from "./warehouses.js";
 
 /** Options of both AlexNets. */
-export interface AlexNetOptions {
-  /** Number of classes; 10 by default. */
+interface ClassifierOptions {
+  /** Number of classes. Defaults to 10. */
   readonly classes?: number;
-  /** Dropout probability in the classifier; 0.5 by default. */
+  /** Dropout probability in the classifier. Defaults to 0.5. */
   readonly dropout?: number;
 }
 
-/** Options of AlexNet-DY: those of its dynamic convolutions besides, by default as {@link dynamicOptions} says. */
-export interface AlexNetDyOptions extends AlexNetOptions, DynamicOptions {}
+/** Options of {@link alexnet}. */
+export interface AlexNetOptions extends ClassifierOptions {
+  /**
+   * Which convolutions are dynamic, and how: the last three unless `where` chooses others. Defaults to none. Layers of
+   * ODConv, DCD and KernelWarehouse have no bias.
+   */
+  readonly dynamic?: DynamicChoice | undefined;
+}
+
+/** Options of {@link alexnetDy}: those of its dynamic convolutions default to {@link dynamicOptions}. */
+export interface AlexNetDyOptions extends ClassifierOptions, DynamicOptions {}
 
 const classifierOptions = {
   dropout: z.number().min(0).lt(1).default(0.5).describe("probability of dropout in the classifier"),
 };
 const dynamicSchema = z.strictObject(dynamicOptions);
 
-/** Makes a 3×3 convolution with padding 1. */
-export type MakeConvolution = (inChannels: number, outChannels: number) => Module;
+function site(stage: number, inChannels: number, outChannels: number, kernelSize: number): ConvolutionSite {
+  const stem = stage === 0;
+  const sizes = { inChannels, outChannels, kernelSize, stride: stem ? 4 : 1, groups: 1 };
+  return { role: stem ? "stem" : "convolution", stage, block: 0, ...sizes };
+}
+
+const SITES = [
+  site(0, 3, 48, 11),
+  site(1, 48, 128, 5),
+  site(2, 128, 192, 3),
+  site(2, 192, 192, 3),
+  site(2, 192, 128, 3),
+] as const;
+
+const isPublished: SitePredicate = ({ stage }) => stage === 2;
+
+const KIND: NetworkKind = {
+  policies: {
+    dyconv: isPublished,
+    condconv: isPublished,
+    odconv: isPublished,
+    dcd: isPublished,
+    fdconv: isPublished,
+    "kernel-warehouse": isPublished,
+  },
+  dcd: "basic",
+  classifier: () => false,
+  warehouses: { warehouseOf: ({ stage }) => `stage${stage}` },
+  bias: true,
+};
 
 /** The AlexNet of the published CIFAR-10 experiment, for images [B, 3, 128, 128]. */
 export class AlexNet extends Module {
+  readonly warehouses: Warehouses | undefined;
   readonly features: Sequential;
   readonly classifier: Sequential;
 
-  /** @param convolution makes the last three convolutions, 3×3 with padding 1 */
-  constructor(convolution: MakeConvolution, { classes = 10, dropout = 0.5 }: AlexNetOptions) {
+  constructor(
+    { at, warehouses }: Pick<Convolutions, "at" | "warehouses">,
+    { classes = 10, dropout = 0.5 }: ClassifierOptions,
+  ) {
     super();
+    const layers = (place: ConvolutionSite) => [at(place), new BatchNorm2d(place.outChannels), new ReLU()];
+    const pool = () => new MaxPool2d(3, { stride: 2 });
+    const [stem, second, ...last] = SITES;
+    this.warehouses = warehouses;
     this.features = new Sequential(
-      new Conv2d(3, 48, 11, { stride: 4, padding: 5 }),
-      new BatchNorm2d(48),
-      new ReLU(),
-      new MaxPool2d(3, { stride: 2 }),
-      new Conv2d(48, 128, 5, { padding: 2 }),
-      new BatchNorm2d(128),
-      new ReLU(),
-      new MaxPool2d(3, { stride: 2 }),
-      convolution(128, 192),
-      new BatchNorm2d(192),
-      new ReLU(),
-      convolution(192, 192),
-      new BatchNorm2d(192),
-      new ReLU(),
-      convolution(192, 128),
-      new BatchNorm2d(128),
-      new ReLU(),
-      new MaxPool2d(3, { stride: 2 }),
+      ...layers(stem),
+      pool(),
+      ...layers(second),
+      pool(),
+      ...last.flatMap(layers),
+      pool(),
     );
     this.classifier = new Sequential(
       new Linear(128 * 3 * 3, 2048),
@@ -80,36 +116,35 @@ export class AlexNet extends Module {
   }
 }
 
-/** AlexNet with plain convolutions: 7,526,794 parameters, 7,525,418 of them trainable. */
+/** AlexNet with plain convolutions: 7,526,794 parameters, 7,525,418 of them trainable. Any of them can be dynamic. */
 export function alexnet(options: AlexNetOptions = {}): AlexNet {
-  return new AlexNet(
-    (inChannels, outChannels) => new Conv2d(inChannels, outChannels, 3, { padding: 1 }),
-    options,
-  );
+  return new AlexNet(makeConvolutions(SITES, KIND, options.dynamic), options);
 }
 
-/** AlexNet whose last three convolutions are dynamic: 8,324,368 parameters, 8,322,992 of them trainable. */
+/** AlexNet-DY as published, its last three convolutions dynamic: 8,324,368 parameters, 8,322,992 of them trainable. */
 export function alexnetDy(options: AlexNetDyOptions = {}): AlexNet {
-  const dynamic = { ...dynamicSchema.parse({}), ...options, padding: 1 };
-  return new AlexNet(
-    (inChannels, outChannels) => new DynamicConv2d(inChannels, outChannels, 3, dynamic),
-    options,
-  );
+  const dynamic = { ...dynamicSchema.parse({}), ...options };
+  const plain = makeConvolutions(SITES, KIND, undefined);
+  const at = (place: ConvolutionSite) =>
+    isPublished(place)
+      ? new DynamicConv2d(place.inChannels, place.outChannels, place.kernelSize, { ...dynamic, padding: 1 })
+      : plain.at(place);
+  return new AlexNet({ at, warehouses: undefined }, options);
 }
 
 /** {@link alexnet} by name. */
 export const alexnetEntry = defineModel({
   name: "alexnet",
-  summary: "AlexNet with plain convolutions",
+  summary: "AlexNet, any convolution of which can be dynamic",
   imageSize: 128,
-  options: z.strictObject(classifierOptions),
-  create: alexnet,
+  options: z.strictObject({ ...networkOptions, ...classifierOptions }),
+  create: ({ classes, dropout, ...others }) => alexnet({ classes, dropout, dynamic: dynamicChoice(others) }),
 });
 
 /** {@link alexnetDy} by name. */
 export const alexnetDyEntry = defineModel({
   name: "alexnet-dy",
-  summary: "AlexNet whose last three convolutions are dynamic",
+  summary: "AlexNet-DY of the published experiment, its last three convolutions dynamic",
   imageSize: 128,
   options: z.strictObject({ ...dynamicOptions, ...classifierOptions }),
   create: alexnetDy,

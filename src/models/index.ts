@@ -18,7 +18,6 @@ export {
   type AlexNetOptions,
   alexnet,
   alexnetDy,
-  type MakeConvolution,
 } from "./alexnet.js";
 export { DyMN, type DyMNOptions } from "./dymn.js";
 export { DYNAMIC_LAYERS, type DynamicChoice, type DynamicLayer } from "./dynamic-choice.js";

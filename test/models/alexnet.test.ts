@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { alexnet, alexnetDy, modelEntry } from "../../src/models/index.js";
+import { alexnet, alexnetDy, DYNAMIC_LAYERS, modelEntry } from "../../src/models/index.js";
 import type { Module } from "../../src/nn/index.js";
 import { count } from "../contract/gradient-check.js";
 
@@ -49,6 +49,31 @@ describe("state names", () => {
     expect(shapes.get("features.8.bias")).toEqual([2, 192]);
     expect(shapes.get("features.8.routing.net.0.weight")).toEqual([32, 128, 1, 1]);
     expect(shapes.get("classifier.0.weight")).toEqual([2048, 1152]);
+  });
+});
+
+describe("other dynamic layers", () => {
+  it.each(DYNAMIC_LAYERS)("take the place of the last three convolutions: %s", (layer) => {
+    const plain = new Set(
+      alexnet()
+        .namedParameters()
+        .map(([name]) => name),
+    );
+    const added = alexnet({ dynamic: { layer } })
+      .namedParameters()
+      .filter(([name, { trainable }]) => trainable && !plain.has(name))
+      .map(([name]) => name.split(".").slice(0, 2).join("."));
+    const places = ["features.8", "features.11", "features.14"];
+    const cells = layer === "kernel-warehouse" ? ["warehouses.stage2"] : [];
+    expect([...new Set(added)].sort()).toEqual([...places, ...cells].sort());
+  });
+
+  it("leave the classifier static, which has hidden layers", () => {
+    const names = alexnet({ dynamic: { layer: "dcd" } })
+      .namedParameters()
+      .map(([name]) => name)
+      .filter((name) => name.startsWith("classifier"));
+    expect(names).toEqual(["0", "3", "6"].flatMap((i) => [`classifier.${i}.weight`, `classifier.${i}.bias`]));
   });
 });
 

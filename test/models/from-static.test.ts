@@ -92,7 +92,7 @@ describe("fromStatic", () => {
     expect(from("resnet10", { width: undefined, layer: "odconv" })).toThrow(
       /expected "conv1\.weight" of the static network/,
     );
-    expect(from("alexnet", {})).toThrow(/alexnet has no dynamic layers/);
+    expect(from("fdy-crnn", {})).toThrow(/fdy-crnn has no dynamic layers/);
   });
 });
 
