@@ -1,7 +1,7 @@
 import { UsageError } from "./index.js";
 
 /**
- * Checks an option that counts something.
+ * Checks an option that is a count.
  *
  * @param what the option, such as `Conv2d: groups`
  * @throws UsageError unless `value` is a whole number of at least `minimum`
@@ -12,17 +12,17 @@ export function expectWhole(what: string, value: number, minimum = 1): void {
   }
 }
 
-/** A range of numbers: `from` belongs to it, `below` does not. */
+/** A half-open range: `from` is included, `below` is not. */
 interface HalfOpenRange {
   readonly from: number;
-  /** Infinity by default. */
+  /** Defaults to Infinity. */
   readonly below?: number;
 }
 
 /**
- * Checks an option that measures something, such as a probability.
+ * Checks a continuous option, such as a probability.
  *
- * @throws UsageError unless `value` is a finite number of the range
+ * @throws UsageError unless `value` is a finite number within the range
  */
 export function expectWithin(what: string, value: number, { from, below = Infinity }: HalfOpenRange): void {
   if (!Number.isFinite(value) || value < from || value >= below) {
@@ -31,7 +31,7 @@ export function expectWithin(what: string, value: number, { from, below = Infini
   }
 }
 
-/** What was given, so that a text can be told from a number. */
+/** Quotes strings, so that "1" is not mistaken for 1. */
 function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -1,15 +1,15 @@
-/** Errors a user can act on: each says what was expected, what came, and what to do next. */
+/** Errors a user can act on: each states what was expected, what was received and what to do next. */
 
-/** What every error of dyconv carries besides its message. */
+/** Options of {@link DyconvError}. */
 export interface DyconvErrorOptions {
-  /** What to do next, one sentence; printed on a line of its own by the command line. */
+  /** What to do next, in one sentence. The command line prints it on its own line. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
-/** Base of all errors that dyconv throws on purpose. */
+/** Base class of all errors that dyconv throws deliberately. */
 export class DyconvError extends Error {
-  /** What to do next, if there is something to do. */
+  /** What to do next, if anything. */
   readonly hint: string | undefined;
 
   constructor(message: string, options: DyconvErrorOptions = {}) {
@@ -19,7 +19,7 @@ export class DyconvError extends Error {
   }
 }
 
-/** An operator received shapes or dtypes it cannot take; thrown where the model is traced. */
+/** An operator received shapes or dtypes it does not accept. Thrown while the model is traced. */
 export class ShapeError extends DyconvError {
   constructor(
     readonly operator: string,
@@ -31,19 +31,19 @@ export class ShapeError extends DyconvError {
   }
 }
 
-/** A graph breaks its own rules; a defect of a rewrite or of a gradient rule, never of user data. */
+/** A graph is inconsistent: a bug in a rewrite or a gradient rule, never a fault of user data. */
 export class GraphError extends DyconvError {}
 
-/** A data set, archive or image is damaged, missing or of another format. */
+/** A data set, archive or image is missing, damaged or in an unexpected format. */
 export class DataError extends DyconvError {}
 
-/** A run folder or checkpoint is missing, damaged or belongs to another model. */
+/** A run folder or checkpoint is missing, damaged, or belongs to another model. */
 export class CheckpointError extends DyconvError {}
 
-/** An option has a value that cannot be. */
+/** An option has an invalid value. */
 export class UsageError extends DyconvError {}
 
-/** ONNX Runtime, or the device asked for, is unavailable here. */
+/** ONNX Runtime, or the requested device, is unavailable. */
 export class RuntimeUnavailableError extends DyconvError {}
 
 /** The loss became NaN or infinite. */

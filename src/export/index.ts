@@ -15,26 +15,26 @@ export { machineOf } from "../rewrite/index.js";
 
 /** How a graph is written as ONNX. */
 export interface ExportOptions {
-  /** Where it is to run; `"cpu"` by default. */
+  /** Where it is to run. Defaults to `"cpu"`. */
   readonly target?: Target;
   /**
    * Channels in a block of ONNX Runtime's blocked layout, on the very machine that runs the model; 0 by
    * default, for a model that runs anywhere.
    */
   readonly block?: number;
-  /** Numbers by which rewrites decide what pays; by default those shipped for the size of the blocks. */
+  /** Numbers by which rewrites decide what pays. Defaults to those shipped for the size of the blocks. */
   readonly machineProfile?: MachineProfile;
-  /** Rewrites to leave out; none by default. */
+  /** Rewrites to leave out. Defaults to none. */
   readonly withoutRewrites?: readonly RewriteName[];
-  /** Name of the ONNX graph; `"dyconv"` by default. */
+  /** Name of the ONNX graph. Defaults to `"dyconv"`. */
   readonly name?: string;
   /** Key and value pairs stored in the model. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Version of the standard operators, 17 to 26; 21 by default. */
+  /** Version of the standard operators, 17 to 26. Defaults to 21. */
   readonly opset?: Opset;
   /** Version of the file format; by default the one that came with the opset: 8 with 17, 10 with 21, 13 with 26. */
   readonly irVersion?: number;
-  /** Size that an open batch is declared with; left open by default. */
+  /** Declares an open batch with this size. Left open if omitted. */
   readonly batch?: number;
   /**
    * `"constant"` refuses a model with a convolution whose weight is computed when it runs, as Core ML, TensorRT

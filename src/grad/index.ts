@@ -6,9 +6,9 @@ import { mapTree, type Tree } from "../util/tree.js";
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
 
 /**
- * Gradients of a scalar by every tensor of a tree, as further tensors of the same graph. The walk goes
- * from the scalar back to its inputs; contributions are summed, broadcasting is undone, and what the
- * scalar does not depend on gets zeros. Scopes are those of the tensors that are differentiated, with `.grad`.
+ * Gradients of a scalar with respect to every tensor of a tree, as further tensors of the same graph. Walks from the
+ * scalar back to its inputs, sums contributions and undoes broadcasting. A tensor that the scalar does not depend on
+ * gets zeros. Scopes are those of the differentiated tensors plus `.grad`.
  *
  * @throws ShapeError if `value` has more than one element
  */
@@ -47,14 +47,14 @@ export function gradients<T extends Tree<Tensor>>(value: Tensor, by: T): T {
   return mapTree(by as Tree<Tensor>, isTensor, (tensor) => found.get(tensor) ?? zerosLike(tensor)) as T;
 }
 
-/** A function over tensors that gives a scalar, perhaps with more beside it. */
+/** A function over tensors that returns a scalar. */
 export type ScalarFunction<P extends Tree<Tensor>, R extends readonly Tensor[]> = (
   parameters: P,
   ...rest: R
 ) => Tensor;
 
 /**
- * The function that gives value and gradient with respect to the first argument, a tree of tensors.
+ * Wraps a function to return its value and its gradient with respect to the first argument, a tree of tensors.
  *
  * @example
  * const { value, gradient } = valueAndGrad(loss)({ weight, bias }, x);
@@ -66,7 +66,7 @@ export function valueAndGrad<P extends Tree<Tensor>, R extends readonly Tensor[]
   };
 }
 
-/** The function that gives the gradient with respect to the first argument, a tree of tensors. */
+/** Wraps a function to return its gradient with respect to the first argument, a tree of tensors. */
 export function grad<P extends Tree<Tensor>, R extends readonly Tensor[]>(fn: ScalarFunction<P, R>) {
   return (parameters: P, ...rest: R): P => valueAndGrad(fn)(parameters, ...rest).gradient;
 }

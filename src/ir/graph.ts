@@ -1,22 +1,22 @@
 import type { Tensor } from "./tensor.js";
 
-/** A traced computation: what it is fed, and what it gives, by name. */
+/** A traced computation: its inputs and outputs by name. */
 export interface Graph {
   readonly inputs: readonly NamedTensor[];
   readonly outputs: readonly NamedTensor[];
 }
 
-/** A tensor and the name it has at the graph's border, such as `state.features.0.weight`. */
+/** A tensor and its name as an input or output, such as `state.features.0.weight`. */
 export interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;
 }
 
-/** All tensors that `roots` depend on, each once, every one after its inputs. */
+/** All tensors that `roots` depend on, each once, after its inputs. */
 export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
   const order: Tensor[] = [];
   const visited = new Set<Tensor>();
-  // An explicit stack, since a deep network's graph is deeper than the call stack.
+  // An explicit stack: the graph of a deep network would overflow the call stack.
   const stack = roots.map((tensor) => ({ tensor, next: 0 })).reverse();
   while (stack.length > 0) {
     const top = stack[stack.length - 1]!;
@@ -36,13 +36,13 @@ export function topologicalOrder(roots: readonly Tensor[]): Tensor[] {
   return order;
 }
 
-/** How often two numbers are multiplied and added to a sum when a tensor is computed from its inputs. */
+/** Number of multiply-adds to compute a tensor from its inputs. */
 export function multiplyAdds(node: Tensor): number {
   const { operator, inputs, attributes } = node;
   return operator.multiplyAdds?.(inputs, node, attributes) ?? 0;
 }
 
-/** All tensors of a graph, its inputs first, every one after its own inputs. */
+/** All tensors of a graph in topological order, the graph's inputs first. */
 export function nodesOf(graph: Graph): Tensor[] {
   return topologicalOrder([...graph.inputs, ...graph.outputs].map(({ tensor }) => tensor));
 }

@@ -1,42 +1,45 @@
 import type { Target } from "./types.js";
 
-/** What rewrites know of the place where a graph is to run. */
+/** What rewrites know about the machine that a graph will run on. */
 export interface Machine {
   readonly target: Target;
-  /** Channels in a block of ONNX Runtime's blocked layout for CPUs; 0 where it has none. */
+  /** Channels per block of ONNX Runtime's blocked CPU layout; 0 if it has none on this machine. */
   readonly block: number;
   readonly profile: MachineProfile;
 }
 
-/** By what numbers rewrites decide what pays on a kind of machine. They were found by measuring. */
+/** Measured numbers by which rewrites decide what pays off on a kind of machine. */
 export interface MachineProfile {
   /** What the machines have in common, such as their instruction set. */
   readonly name: string;
-  /** By which the plans of mixtures are priced; absent where nothing was measured. */
+  /** Coefficients of the cost model for mixture plans; absent if nothing was measured. */
   readonly plans?: PlanCoefficients;
   readonly winograd: WinogradProfile;
   readonly mixedKernels: MixedKernelsProfile;
 }
 
-/** When 3×3 convolutions are filtered at Winograd's points. */
+/** When 3×3 convolutions are computed by Winograd's algorithm. */
 export interface WinogradProfile {
-  /** How many times fewer multiply-adds are worth it: products run at less than a blocked convolution's pace. */
+  /**
+   * Smallest reduction in multiply-adds, as a factor, that pays off: matrix products are slower per multiply-add than a
+   * blocked convolution.
+   */
   readonly leastSaving: number;
-  /** Rows of a product, tiles times images, below which it is the kernels' points that take the time. */
+  /** Fewest rows of a matrix product, tiles times images: below it, transforming the kernels dominates. */
   readonly leastRows: number;
-  /** Images whose points are taken together: more are no faster, and points take two to three times their memory. */
+  /** Images transformed together: more are no faster, and transformed images take two to three times the memory. */
   readonly imagesAtOnce: number;
 }
 
-/** How kernels are mixed for each sample. */
+/** How kernels are mixed per sample. */
 export interface MixedKernelsProfile {
-  /** Bytes of kernels that are mixed before they are used: as many as stay in the processor's cache meanwhile. */
+  /** Bytes of kernels to mix before they are used: as many as stay in the processor's cache. */
   readonly bytesAtOnce: number;
-  /** Parts of a batch that are mixed apart, at most: each takes a session longer to open. */
+  /** Most parts to split a batch into for mixing: each adds to the time a session takes to open. */
   readonly mostParts: number;
 }
 
-/** Kinds of work that take time of their own: what a node has to do is counted by kind. */
+/** Kinds of work in the cost model: each node's work is counted by kind. */
 export const WORK_KINDS = [
   "blockedMultiplyAdds",
   "convolutionMultiplyAdds",
@@ -56,5 +59,5 @@ export const WORK_KINDS = [
 /** One of {@link WORK_KINDS}. */
 export type WorkKind = (typeof WORK_KINDS)[number];
 
-/** Milliseconds of a unit of work of each kind. */
+/** Milliseconds per unit of work of each kind. */
 export type PlanCoefficients = Readonly<Record<WorkKind, number>>;

@@ -1,19 +1,19 @@
 import type { Attributes, Operator, Tensor, TensorOf } from "./tensor.js";
 
-/** A part of a graph to look for, from the tensor that it gives up to those it is made from; `B` is what it finds. */
+/** A subgraph to look for, from its output up to its inputs. `B` is the type of the bindings it finds. */
 export interface Pattern<B = unknown> {
-  /** What the names of the pattern stand for, or `undefined` where `tensor` is not made so. */
+  /** The tensors bound to the pattern's names, or `undefined` if `tensor` does not match. */
   match(tensor: Tensor): B | undefined;
 }
 
-/** What the patterns of several inputs find, together. */
+/** The combined bindings of the patterns of several inputs. */
 type Found<P extends readonly Pattern[]> = P extends readonly [Pattern<infer B>, ...infer Rest]
   ? Rest extends readonly Pattern[]
     ? B & Found<Rest>
     : never
   : unknown;
 
-/** Any tensor, or any for which a condition holds, by a name. */
+/** Matches any tensor, or any for which `holds` is true, and binds it to a name. */
 export function any<const N extends string>(
   name: N,
   holds: (tensor: Tensor) => boolean = () => true,
@@ -22,8 +22,8 @@ export function any<const N extends string>(
 }
 
 /**
- * An operator on as many inputs as there are patterns, each matching one; on any inputs where there is no pattern.
- * Inputs of a commutative operator are tried both ways.
+ * Matches an operator whose inputs match the given patterns one by one; without patterns, any inputs match. Inputs of a
+ * commutative operator are tried in both orders.
  *
  * @example
  * // relu(x · scale + shift)
@@ -48,7 +48,7 @@ export function pattern<A extends Attributes, const P extends readonly Pattern[]
   };
 }
 
-/** The pattern of an operator, whose tensor is found by a name too, its attributes typed. */
+/** Like {@link pattern}, and also binds the operator's own tensor, with typed attributes, to a name. */
 export function named<const N extends string, A extends Attributes, const P extends readonly Pattern[]>(
   name: N,
   operator: Operator<A>,
@@ -64,7 +64,7 @@ export function named<const N extends string, A extends Attributes, const P exte
   };
 }
 
-/** What a pattern finds, directly or behind one use of an operator with a single input, such as a reshape. */
+/** Matches a pattern directly, or through one single-input operator such as a reshape. */
 export function behind<A extends Attributes, B>(operator: Operator<A>, inner: Pattern<B>): Pattern<B> {
   return { match: (tensor) => inner.match(tensor.is(operator) ? tensor.inputs[0]! : tensor) };
 }

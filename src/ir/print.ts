@@ -18,7 +18,7 @@ function formatAttribute(value: AttributeValue): string {
 }
 
 /**
- * A graph as readable text, one tensor a line.
+ * A graph as readable text, one tensor per line.
  *
  * @example
  * // %0 = input "x" : float32[2, 3]

@@ -2,7 +2,7 @@ import { Ambient } from "../util/ambient.js";
 
 const scope = new Ambient("");
 
-/** The path of the module that is being called, `""` outside all modules. */
+/** The path of the module being called, `""` outside all modules. */
 export function currentScope(): string {
   return scope.current;
 }
@@ -12,7 +12,7 @@ export function withScope<R>(name: string, body: () => R): R {
   return scope.run(scope.current === "" ? name : `${scope.current}.${name}`, body);
 }
 
-/** Runs `body` at a path, wherever it is called from: what stands for a tensor goes under that tensor's scope. */
+/** Runs `body` at an absolute path: a tensor that replaces another keeps that one's scope. */
 export function atScope<R>(path: string, body: () => R): R {
   return scope.run(path, body);
 }

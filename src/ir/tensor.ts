@@ -10,14 +10,14 @@ export type Attributes = Readonly<Record<string, AttributeValue>>;
 /** A value an attribute can take. */
 export type AttributeValue = number | string | boolean | readonly number[] | Shape | TensorData | undefined;
 
-/** What an operator's gradient rule is given. */
+/** What an operator's gradient rule receives. */
 export interface GradientContext<A> {
   readonly inputs: readonly Tensor[];
   readonly output: Tensor;
   readonly attributes: A;
 }
 
-/** What an operator's emission rule is given. */
+/** What an operator's emission rule receives. */
 export interface EmitContext<A> {
   /** ONNX value names of the inputs. */
   readonly inputs: readonly string[];
@@ -28,54 +28,54 @@ export interface EmitContext<A> {
 }
 
 /**
- * What rewrites may rely on besides an operator's three rules. A fact that is left out does not hold; none of them
- * changes what the operator computes.
+ * Facts about an operator, besides its three rules, that rewrites may rely on. An omitted fact does not hold. None of
+ * them changes what the operator computes.
  */
 export interface OperatorFacts<A> {
-  /** Each element of the output is made from those of the inputs at its place; inputs broadcast. */
+  /** Each element of the output depends only on the inputs' elements at the same position; inputs broadcast. */
   readonly elementwise?: boolean;
-  /** Its two inputs may be exchanged. */
+  /** Its two inputs may be swapped. */
   readonly commutative?: boolean;
-  /** The output holds the elements of float inputs in other places, and nothing else. */
+  /** The output consists of the elements of its float inputs, rearranged, and nothing else. */
   readonly rearranges?: boolean;
-  /** Inputs in each of which it is linear while the others stay the same; not with more inputs than these. */
+  /** Inputs in each of which it is linear with the others fixed. Does not hold if it has further inputs. */
   readonly linearIn?: readonly number[];
-  /** It stands for a value that is fed when the graph runs. */
+  /** It stands for a value fed when the graph runs. */
   readonly isFed?: boolean;
-  /** The attributes with which ReLU, up to `most` where that is given, is applied to the output in the same pass. */
+  /** The attributes that apply ReLU, clipped at `most` if given, to the output in the same pass. */
   withRelu?(attributes: A, most?: number): A;
-  /** How often two numbers are multiplied and added to a sum; 0 where it is left out. */
+  /** Number of multiply-adds. Defaults to 0. */
   multiplyAdds?(inputs: readonly TensorType[], output: TensorType, attributes: A): number;
   /**
-   * The same where images lie in blocks, [B, C/b, H, W, b] in place of [B, C, H, W]; `undefined` where it cannot be
-   * done. It may give images in blocks, or another result as it was. Elementwise operators need no such form.
+   * The same computation on blocked images, [B, C/b, H, W, b] instead of [B, C, H, W]; `undefined` if it is not
+   * possible. Images in the result are blocked, other results unchanged. Elementwise operators do not need this.
    *
-   * @param context images among the inputs are in blocks; `output` is the tensor that is to be replaced
+   * @param context images among the inputs are blocked; `output` is the tensor to be replaced
    */
   inBlocks?(context: GradientContext<A>): Tensor | undefined;
-  /** The values of a float32 output, from those of the inputs, for what depends on constants alone. */
+  /** The values of a float32 output computed from those of the inputs, for constant folding. */
   evaluate?(
     values: readonly Float32Array[],
     context: { readonly inputs: readonly TensorType[]; readonly output: TensorType; readonly attributes: A },
   ): Float32Array;
 }
 
-/** An operator: its shape rule, its gradient and its emission, and what rewrites may know of it, in one place. */
+/** An operator in one place: its shape rule, its gradient, its emission, and the facts that rewrites use. */
 export interface Operator<A extends Attributes = Attributes> extends OperatorFacts<A> {
-  /** Unique, camelCase; the name in prints and errors. */
+  /** Unique camelCase name, shown in printed graphs and errors. */
   readonly name: string;
-  /** Checks the inputs and gives the type of the output; throws {@link ShapeError}. */
+  /** Checks the inputs and returns the type of the output; throws {@link ShapeError}. */
   infer(inputs: readonly TensorType[], attributes: A): TensorType;
   /**
-   * The gradient of each input, given that of the output; `null` where there is none (integers,
-   * conditions). A gradient may have the output's broadcast shape: the walker sums it down.
+   * The gradient with respect to each input, given that of the output; `null` where there is none (integers,
+   * conditions). A gradient may have the output's broadcast shape: `gradients` sums it down.
    */
   gradient(outputGradient: Tensor, context: GradientContext<A>): readonly (Tensor | null)[];
   /** Writes ONNX nodes and returns the name of the value that holds the output. */
   emit(context: EmitContext<A>, onnx: OnnxBuilder): string;
 }
 
-/** What differs between two uses of an operator. */
+/** Changes that {@link Tensor.with} makes to a tensor. */
 export interface Changes<A> {
   readonly inputs?: readonly Tensor[];
   readonly attributes?: Partial<A>;
@@ -87,8 +87,8 @@ export interface TensorOf<A extends Attributes> extends Tensor {
 }
 
 /**
- * A node of a graph: an operator applied to other tensors. It holds no data; `trace` collects the
- * tensors that a function returns into a graph that can be run.
+ * A node of a graph: an operator applied to other tensors. It holds no data; `trace` collects the tensors that a
+ * function returns into a graph.
  */
 export class Tensor implements TensorType {
   /** The module path in which the tensor was made, such as `features.8.routing`. */
@@ -113,7 +113,7 @@ export class Tensor implements TensorType {
   /**
    * Applies an operator.
    *
-   * @throws ShapeError where the operator cannot take these inputs
+   * @throws ShapeError if the operator does not accept these inputs
    */
   static apply<A extends Attributes>(
     operator: Operator<A>,
@@ -133,12 +133,12 @@ export class Tensor implements TensorType {
     }
     return new Tensor(operator as unknown as Operator, inputs, attributes, dtype, shape, scope);
   }
-  /** Whether an operator made this tensor; its attributes then have the operator's type. */
+  /** Whether this tensor was made by `operator`; narrows the type of its attributes. */
   is<A extends Attributes>(operator: Operator<A>): this is TensorOf<A> {
     return this.operator === (operator as unknown as Operator);
   }
 
-  /** The same operator, on other inputs or with some attributes changed. All else is carried over. */
+  /** The same operator with other inputs or some attributes changed. Everything else is kept. */
   with({ inputs = this.inputs, attributes }: Changes<this["attributes"]>): Tensor {
     return Tensor.apply(this.operator, inputs, { ...this.attributes, ...attributes }, this.scope);
   }

@@ -4,13 +4,13 @@ export type DType = "float32" | "int64" | "uint8" | "bool";
 /** All of them. */
 export const DTYPES: readonly DType[] = ["float32", "int64", "uint8", "bool"];
 
-/** A size, or `"batch"` for a leading dimension that is left open in a graph to be shipped. */
+/** A size, or `"batch"` for a leading dimension left open in an exported graph. */
 export type Dim = number | "batch";
 
 /** Sizes from the outermost dimension inwards; `[]` is a scalar. */
 export type Shape = readonly Dim[];
 
-/** What is known of a tensor before anything runs. */
+/** What is known about a tensor before anything runs. */
 export interface TensorType<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: Shape;
@@ -27,7 +27,7 @@ export interface ArrayOf {
 /** Any typed array that can hold a tensor. */
 export type TensorData = ArrayOf[DType];
 
-/** Where a graph is to run; rewrites and emission know it. */
+/** Where a graph will run; rewrites and emission depend on it. */
 export type Target = "cpu" | "webgpu" | "cuda" | "wasm";
 
 /** An array of zeros for `length` elements of `dtype`. */

@@ -3,10 +3,10 @@ import { type Graph, nodesOf } from "./graph.js";
 import { formatType } from "./print.js";
 
 /**
- * Checks a graph against its own rules: every node's type is what its operator's shape rule says, every
- * input is declared, names are unique.
+ * Checks that a graph is consistent: every node has the type that its operator's shape rule gives, every input is
+ * declared, and names are unique.
  *
- * @throws GraphError naming the node, so that a bad rewrite is caught where it happened
+ * @throws GraphError naming the node, which shows a faulty rewrite at its source
  */
 export function verify(graph: Graph): void {
   for (const side of ["inputs", "outputs"] as const) {

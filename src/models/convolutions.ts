@@ -29,11 +29,11 @@ export interface NetworkKind {
   /** By whose rule the widths of DCD are chosen. */
   readonly dcd: "basic" | "bottleneck" | "mobilenet";
   readonly warehouses: WarehousePolicy;
-  /** Whether the classifier is dynamic as published; with DCD alone by default. */
+  /** Whether the classifier is dynamic as published. Defaults to `true` for DCD alone. */
   readonly classifier?: (choice: DynamicChoice) => boolean;
-  /** Whether CondConv's routers have a bias; `true` by default. */
+  /** Whether CondConv's routers have a bias. Defaults to `true`. */
   readonly routerBias?: boolean;
-  /** Whether its convolutions have a bias, where the layer can have one; `false` by default. */
+  /** Whether its convolutions have a bias, where the layer can have one. Defaults to `false`. */
   readonly bias?: boolean;
 }
 

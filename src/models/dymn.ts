@@ -23,13 +23,13 @@ import { dropoutOption } from "./network-options.js";
 
 /** Options of DyMN. */
 export interface DyMNOptions {
-  /** Number of classes; 527 by default, those of AudioSet. */
+  /** Number of classes. Defaults to 527, those of AudioSet. */
   readonly classes?: number;
-  /** Channels in parts of MobileNetV3-Large's; 1 by default. */
+  /** Channels in parts of MobileNetV3-Large's. Defaults to 1. */
   readonly width?: number;
-  /** Kernels that are mixed; 4 by default. */
+  /** Number of kernels to mix. Defaults to 4. */
   readonly experts?: number;
-  /** Probability of dropout before the classifier; 0.2 by default. */
+  /** Probability of dropout before the classifier. Defaults to 0.2. */
   readonly dropout?: number;
 }
 

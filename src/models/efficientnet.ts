@@ -32,7 +32,7 @@ import type { Warehouses } from "./warehouses.js";
 
 /** Options of EfficientNet. */
 export interface EfficientNetOptions extends MobileNetOptions {
-  /** Probability with which the last block is left out of a sample in training; 0.2 by default. */
+  /** Probability with which the last block is left out of a sample in training. Defaults to 0.2. */
   readonly stochasticDepth?: number;
 }
 

@@ -22,7 +22,7 @@ export interface ModelDefinition<Schema extends OptionsSchema> {
   readonly inputShape?: InputShape;
   /** Its options; each needs a default, and a description, which is its help on the command line. */
   readonly options: Schema;
-  /** Names of the tasks that its output suits; those of a vector, `classification` and `regression`, by default. */
+  /** Tasks that its output suits. Defaults to those of a vector, `classification` and `regression`. */
   readonly tasks?: readonly string[];
   /** Makes it, with an output for each class. */
   readonly create: (options: z.output<Schema> & { readonly classes: number }) => Module;
@@ -48,7 +48,7 @@ export interface ModelEntry {
   /**
    * Makes the network.
    *
-   * @param options its options, and the number of classes; 10 by default
+   * @param options its options, and the number of classes; defaults to 10
    * @throws UsageError if there is no such option, or a value cannot be
    */
   create(options?: ModelOptions & { readonly classes?: number }): Module;

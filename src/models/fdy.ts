@@ -18,13 +18,13 @@ import { defineModel } from "./entry.js";
 
 /** Options of the FDY network. */
 export interface FDYNetworkOptions {
-  /** Number of classes; 10 by default. */
+  /** Number of classes. Defaults to 10. */
   readonly classes?: number;
-  /** Whether all convolutions but the first are frequency dynamic; `true` by default. */
+  /** Whether all convolutions but the first are frequency dynamic. Defaults to `true`. */
   readonly dynamic?: boolean;
-  /** Kernels that are mixed; 4 by default. */
+  /** Number of kernels to mix. Defaults to 4. */
   readonly experts?: number;
-  /** Probability of dropout after each block; 0.5 by default. */
+  /** Probability of dropout after each block. Defaults to 0.5. */
   readonly dropout?: number;
 }
 

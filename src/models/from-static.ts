@@ -13,7 +13,7 @@ export interface BegunNetwork {
 export interface FromStaticChoice extends FromStaticOptions {
   /** The layer that takes the place of convolutions. */
   readonly layer: DynamicLayer;
-  /** Number of classes, as of the static network; 10 by default. */
+  /** Number of classes, as of the static network. Defaults to 10. */
   readonly classes?: number;
   /** Other options of the network, such as `experts`, `where` and `ratio`. */
   readonly [option: string]: unknown;

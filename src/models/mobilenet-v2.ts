@@ -32,22 +32,22 @@ import type { WarehousePolicy, Warehouses } from "./warehouses.js";
 
 /** What the mobile networks have in common. */
 export interface MobileNetOptions {
-  /** Number of classes; 1000 by default. */
+  /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
   /**
    * `"imagenet"` by default. `"cifar"`: the stem and the first block that would halve the image keep its size, for
    * images of 32 pixels.
    */
   readonly stem?: "imagenet" | "cifar";
-  /** Probability of dropout before the classifier; 0.2 by default. */
+  /** Probability of dropout before the classifier. Defaults to 0.2. */
   readonly dropout?: number;
-  /** Which convolutions are dynamic, and how; none by default. */
+  /** Which convolutions are dynamic, and how. Defaults to none. */
   readonly dynamic?: DynamicChoice | undefined;
 }
 
 /** Options of MobileNetV2. */
 export interface MobileNetV2Options extends MobileNetOptions {
-  /** Channels in parts of the usual; 1 by default. */
+  /** Channels in parts of the usual. Defaults to 1. */
   readonly width?: number;
 }
 

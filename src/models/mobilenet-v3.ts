@@ -35,7 +35,7 @@ import type { Warehouses } from "./warehouses.js";
 
 /** Options of MobileNetV3. */
 export interface MobileNetV3Options extends MobileNetOptions {
-  /** Features before the classifier; 1280 by default, in Small 1024 as torchvision has it. */
+  /** Features before the classifier. Defaults to 1280, or 1024 for Small, as in torchvision. */
   readonly head?: number;
 }
 

@@ -21,11 +21,11 @@ import type { Warehouses } from "./warehouses.js";
 
 /** Options of a {@link PoseNet}. */
 export interface PoseNetOptions {
-  /** Heatmaps; COCO's 17 by default. */
+  /** Heatmaps. Defaults to COCO's 17. */
   readonly keypoints?: number;
-  /** Channels of each of the three transposed convolutions; 256 by default, as published. */
+  /** Channels of each of the three transposed convolutions. Defaults to 256, as published. */
   readonly channels?: number;
-  /** Kernels that each transposed convolution mixes; 0, for static ones, by default. */
+  /** Kernels that each transposed convolution mixes. Defaults to 0: static convolutions. */
   readonly experts?: number;
 }
 

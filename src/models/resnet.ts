@@ -23,14 +23,14 @@ import type { Warehouses } from "./warehouses.js";
 
 /** Options of a ResNet. */
 export interface ResNetOptions {
-  /** Number of classes; 1000 by default. */
+  /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
   /**
    * `"imagenet"` by default: 7×7 with stride 2, and pooling. `"cifar"`: 3×3 with stride 1 and no pooling, for images of
    * 32 pixels.
    */
   readonly stem?: "imagenet" | "cifar";
-  /** Which convolutions are dynamic, and how; none by default. */
+  /** Which convolutions are dynamic, and how. Defaults to none. */
   readonly dynamic?: DynamicChoice | undefined;
 }
 

@@ -26,7 +26,7 @@ export class RoutedSequential extends Module<[] | [routing: Tensor]> {
 
 /** What follows a convolution. */
 export interface NormalizedOptions {
-  /** PyTorch's values by default. */
+  /** Defaults to PyTorch's values. */
   readonly norm?: BatchNormOptions | undefined;
   readonly activation?: Module | undefined;
 }

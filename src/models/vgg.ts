@@ -22,18 +22,18 @@ import type { Warehouses } from "./warehouses.js";
 
 /** Options of VGG-11. */
 export interface VGGOptions {
-  /** Number of classes; 1000 by default. */
+  /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
-  /** Puts a batch normalisation after each convolution, torchvision's `vgg11_bn`; `false` by default. */
+  /** Puts a batch normalisation after each convolution, torchvision's `vgg11_bn`. Defaults to `false`. */
   readonly norm?: boolean;
   /**
    * `"imagenet"` by default: two hidden layers of 4096 read a map of 7×7. `"cifar"`: the classifier reads the mean of the
    * features, for images of 32 pixels.
    */
   readonly stem?: "imagenet" | "cifar";
-  /** Probability of dropout in the classifier; 0.5 by default. */
+  /** Probability of dropout in the classifier. Defaults to 0.5. */
   readonly dropout?: number;
-  /** Which convolutions are dynamic, and how; none by default. Layers of ODConv and DCD have no bias. */
+  /** Which convolutions are dynamic, and how. Defaults to none. Layers of ODConv and DCD have no bias. */
   readonly dynamic?: DynamicChoice | undefined;
 }
 

@@ -4,7 +4,7 @@ export interface Annealing {
   readonly rest: number;
   /** Its value at each place of a training run, in epochs from 0; a fraction is a place within an epoch. */
   readonly schedule: (epoch: number) => number;
-  /** Values must be greater than this; any finite number will do by default. */
+  /** Values must be greater than this. Defaults to −∞: any finite number. */
   readonly above?: number;
 }
 

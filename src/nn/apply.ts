@@ -19,7 +19,7 @@ export interface ModuleCall {
 
 /** How a model is applied. */
 export interface ApplyOptions {
-  /** `false` by default. */
+  /** Defaults to `false`. */
   readonly training?: boolean;
   /** Values of the model's annealed scalars by name; those that are left out are at rest, as at inference. */
   readonly annealed?: Readonly<Record<string, Tensor | number>>;

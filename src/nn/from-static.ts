@@ -21,7 +21,7 @@ export interface FromStaticOptions {
    * mixtures get equal gradients for ever.
    */
   readonly noise?: number;
-  /** Of what is not taken from the static network, and of the noise; 42 by default. */
+  /** Of what is not taken from the static network, and of the noise. Defaults to 42. */
   readonly seed?: number;
 }
 

@@ -64,7 +64,7 @@ function pick(values: Tensor, isOwn: Tensor): Tensor {
  *
  * @param logits [B, classes]
  * @param target int64 [B]
- * @param options `labelSmoothing` ε, 0 ≤ ε < 1; 0 by default
+ * @param options `labelSmoothing` ε, 0 ≤ ε < 1; defaults to 0
  * @returns [B]
  * @throws ShapeError for targets that are known when the model is traced and are no class
  */

@@ -11,7 +11,7 @@ export class Parameter {
   /**
    * @param shape sizes
    * @param initializer first values
-   * @param trainable `false` for a buffer, such as running statistics; `true` by default
+   * @param trainable `false` for a buffer, such as running statistics; defaults to `true`
    */
   constructor(
     readonly shape: readonly number[],

@@ -21,16 +21,16 @@ import {
 } from "onnx-buf";
 import manifest from "../../package.json" with { type: "json" };
 
-/** Versions of the standard operators that a model can be written for. */
+/** Versions of ONNX's standard operator set that a model can target. */
 export type Opset = 17 | 18 | 19 | 20 | 21 | 22 | 23 | 24 | 25 | 26;
 
-/** The versions that a model declares unless told otherwise. */
+/** The operator set versions that a model declares by default. */
 export const ONNX_VERSIONS = { opset: 21, microsoft: 1 } as const satisfies {
   opset: Opset;
   microsoft: number;
 };
 
-/** The version of the file format that came with each opset: whoever knows the one reads the other. */
+/** The file format (IR) version released with each opset: a runtime that supports the opset can read it. */
 const IR_VERSIONS: Readonly<Record<Opset, number>> = {
   17: 8,
   18: 8,
@@ -44,10 +44,10 @@ const IR_VERSIONS: Readonly<Record<Opset, number>> = {
   26: 13,
 };
 
-/** The oldest version of the file format that holds what we write. */
+/** The oldest IR version that can hold the models written here. */
 export const OLDEST_IR = 8;
 
-/** The opsets that a model can be written for. */
+/** The opsets that a model can target. */
 export const OPSETS: readonly number[] = Object.keys(IR_VERSIONS).map(Number);
 
 /** The element types a model can hold. */
@@ -68,11 +68,11 @@ export type OnnxAttribute =
   | { readonly float: number }
   | { readonly floats: readonly number[] };
 
-/** A value at the model's border. */
+/** An input or output of the model. */
 export interface OnnxValue {
   readonly name: string;
   readonly dtype: ElementName;
-  /** A string names an open dimension. */
+  /** A string names a dynamic dimension. */
   readonly shape: readonly (number | string)[];
 }
 
@@ -120,7 +120,7 @@ function valueInfo({ name, dtype, shape }: OnnxValue): ValueInfoProto {
 
 const POOLINGS: readonly string[] = ["MaxPool", "AveragePool"];
 
-/** Collects nodes and initializers, and writes an ONNX model. It knows ONNX and nothing of our graph. */
+/** Collects nodes and initializers and writes an ONNX model. Knows nothing of dyconv's graph. */
 export class OnnxBuilder {
   readonly #nodes: NodeProto[] = [];
   readonly #initializers: TensorProto[] = [];
@@ -131,13 +131,13 @@ export class OnnxBuilder {
   readonly #opset: Opset;
   #scope = "";
 
-  /** @param border names of inputs and outputs, which nothing else may have */
+  /** @param border names of the model's inputs and outputs, reserved for them */
   constructor(border: readonly string[] = [], opset: Opset = ONNX_VERSIONS.opset) {
     for (const name of border) this.#counts.set(name, 1);
     this.#opset = opset;
   }
 
-  /** Nodes and values made from here on are named under this module path. */
+  /** Names nodes and values added from now on under this module path. */
   setScope(scope: string): void {
     this.#scope = scope;
   }
@@ -145,8 +145,8 @@ export class OnnxBuilder {
   /**
    * Adds a node with one output.
    *
-   * @param type ONNX operator, such as `Conv`; for `Pad` there is {@link pad}, for `Reduce…` {@link reduce}
-   * @param inputs value names; `""` leaves an optional input out
+   * @param type ONNX operator, such as `Conv`; use {@link pad} for `Pad` and {@link reduce} for `Reduce…`
+   * @param inputs value names; `""` omits an optional input
    * @returns the name of the output
    */
   node<Type extends string>(
@@ -160,8 +160,8 @@ export class OnnxBuilder {
   }
 
   /**
-   * ONNX Runtime makes a `Pad` before a pooling part of it, and then pads a `MaxPool` by −∞ instead of zeros, and
-   * refuses any padding as wide as the window. A node between the two prevents that.
+   * ONNX Runtime fuses a `Pad` into the pooling after it. A `MaxPool` is then padded with −∞ instead of zeros, and
+   * padding as wide as the window is rejected. A node between the two prevents the fusion.
    */
   #unfused(x: string): string {
     return this.#pads.has(x) ? this.#node("Max", [x], {}, "") : x;
@@ -188,7 +188,7 @@ export class OnnxBuilder {
     return output;
   }
 
-  /** Adds a constant tensor and returns its name; small equal ones without a name of their own are shared. */
+  /** Adds a constant tensor and returns its name. Small, equal, unnamed constants are shared. */
   constant(dtype: ElementName, shape: readonly number[], data: InitializerData, given?: string): string {
     const rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
     const shared = given === undefined && data.length <= 64;
@@ -203,7 +203,7 @@ export class OnnxBuilder {
     return name;
   }
 
-  /** A one-dimensional int64 constant, as axes, shapes and pads are given. */
+  /** A one-dimensional int64 constant, as ONNX takes axes, shapes and pads. */
   integers(values: readonly number[]): string {
     return this.constant("int64", [values.length], BigInt64Array.from(values, BigInt));
   }
@@ -213,14 +213,14 @@ export class OnnxBuilder {
     return this.constant("float32", [], Float32Array.of(value));
   }
 
-  /** Reshapes to `shape`; one entry may be −1, and 0 keeps the input's size at its place. */
+  /** Reshapes to `shape`. One entry may be −1 (inferred), and 0 keeps the input's size on that axis. */
   reshape(input: string, shape: readonly number[]): string {
     return this.node("Reshape", [input, this.integers(shape)]);
   }
 
   /**
-   * Puts cells around a tensor, or takes some away where an amount is negative. Amounts are given for every axis:
-   * ONNX Runtime mistakes the axes of a `Pad` that names some when it moves a transposition past it.
+   * Pads a tensor with a constant, or crops it where an amount is negative. Takes amounts for every axis: ONNX Runtime
+   * confuses the axes of a `Pad` with an `axes` input when it moves a transpose past it.
    *
    * @param before cells before each axis
    * @param after cells after each axis
@@ -232,7 +232,7 @@ export class OnnxBuilder {
     return padded;
   }
 
-  /** Reduces over axes, which older opsets take as an attribute (save for sums). */
+  /** Reduces over axes. Opsets before 18 take the axes as an attribute, except for sums. */
   reduce(type: `Reduce${string}`, input: string, axes: readonly number[], keepDims: boolean): string {
     const keepdims = keepDims ? 1 : 0;
     if (this.#opset < 18 && type !== "ReduceSum") return this.#node(type, [input], { axes, keepdims }, "");
@@ -244,7 +244,7 @@ export class OnnxBuilder {
     return this.node("Cast", [input], { to: ELEMENT_TYPES[dtype] });
   }
 
-  /** Names of the convolutions whose weight is no initializer. */
+  /** Names of the convolutions whose weight is computed rather than an initializer. */
   computedConvolutions(): readonly string[] {
     const constant = new Set(this.#initializers.map(({ name }) => name));
     return this.#nodes
@@ -252,7 +252,7 @@ export class OnnxBuilder {
       .map(({ name }) => name);
   }
 
-  /** Writes the model. `outputs` maps each declared output to the value that holds it. */
+  /** Serializes the model. Each output names the `value` that holds it. */
   build(
     name: string,
     inputs: readonly OnnxValue[],

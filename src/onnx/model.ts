@@ -11,7 +11,7 @@ export type OnnxNode = NodeProto;
 /**
  * Reads the bytes of an ONNX model.
  *
- * @throws CheckpointError where they are none
+ * @throws CheckpointError if the bytes are not a complete ONNX model
  */
 export function decodeModel(bytes: Uint8Array, source: string): ModelProto {
   try {

@@ -17,7 +17,7 @@ export const clampOperator: Operator<ClampAttributes> = {
     expectDType("clamp", [x!], "float32");
     return x!;
   },
-  // y lies strictly between the bounds where neither of the differences is 0.
+  // Neither difference is 0 where y lies strictly between the bounds.
   gradient: (dy, { output: y, attributes: { min, max } }) => [
     mul(dy, nonzero(mul(sub(y, min), sub(max, y)))),
   ],
@@ -39,7 +39,7 @@ export const hardSigmoidOperator: Operator<Record<string, never>> = {
 };
 
 /**
- * min(max(x, min), max). The gradient is 0 at the bounds, as that of PyTorch's `relu6` and `hardtanh`.
+ * min(max(x, min), max). The gradient is 0 at the bounds, as in PyTorch's `relu6` and `hardtanh`.
  *
  * @throws UsageError unless both bounds are finite and `min` is below `max`
  */
@@ -57,7 +57,7 @@ export function relu6(x: Tensor): Tensor {
   return clamp(x, { min: 0, max: 6 });
 }
 
-/** min(max(x + 3, 0), 6) / 6, from 0 to 1; its gradient at −3 and 3 is 0, as in PyTorch. */
+/** min(max(x + 3, 0), 6) / 6. The gradient is 0 at −3 and 3, as in PyTorch. */
 export function hardSigmoid(x: Tensor): Tensor {
   return Tensor.apply(hardSigmoidOperator, [x], {});
 }

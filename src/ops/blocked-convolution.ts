@@ -1,7 +1,7 @@
 /**
- * Convolution in the blocked layout of `blocked-layout.ts`. Weights there are [O/b, C/b, kh, kw, b, b], inputs
- * before outputs; [O/b, C, kh, kw, b] where the convolution reads fewer than b channels, which it does from
- * a plain image. With several groups, C is the channels of one. A depthwise convolution has weights [C/b, 1, kh, kw, b].
+ * Convolution in the blocked layout of `blocked-layout.ts`. Its weights are [O/b, C/b, kh, kw, b, b], inputs before
+ * outputs, or [O/b, C, kh, kw, b] if the convolution reads fewer than b channels, then from a plain image. With several
+ * groups, C is the channels per group. Depthwise weights are [C/b, 1, kh, kw, b].
  */
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
@@ -42,7 +42,7 @@ interface BlockedConvolutionAttributes extends Attributes {
   readonly relu: FusedRelu;
 }
 
-/** Whether every channel of a blocked image has a filter of its own. */
+/** Whether each channel of a blocked image has its own filter. */
 function isDepthwise(x: TensorType, weight: TensorType, groups: number): boolean {
   const [out, perGroup] = weight.shape as readonly number[];
   const block = weight.shape.at(-1) as number;
@@ -112,25 +112,25 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
   },
 };
 
-/** Options of a blocked convolution. */
+/** Options of {@link blockedConv2d}. */
 export interface BlockedConvolutionOptions {
-  /** [1, 1] by default. */
+  /** Defaults to [1, 1]. */
   readonly stride?: Pair;
-  /** [0, 0] by default. Padding the width costs more than widening the image with `pad` beforehand. */
+  /** Defaults to [0, 0]. Padding the width is slower than widening the image with `pad` beforehand. */
   readonly padding?: Pair;
-  /** [1, 1] by default. */
+  /** Defaults to [1, 1]. */
   readonly dilation?: Pair;
-  /** Independent convolutions, of whole blocks of channels each, or of one channel each; 1 by default. */
+  /** Number of independent convolutions, each over whole blocks of channels or over a single channel. Defaults to 1. */
   readonly groups?: number;
-  /** Whether the result goes through ReLU, or up to which bound, in the same pass; `false` by default. */
+  /** Applies ReLU in the same pass, clipped at a number if given. Defaults to `false`. */
   readonly relu?: FusedRelu;
 }
 
 /**
- * The convolution in the blocked layout.
+ * Convolution in the blocked layout.
  *
- * @param x [N, C/b, H, W, b]; [N, C, H, W] for C < b, which then is one group
- * @param weight as {@link blockWeights} gives it
+ * @param x [N, C/b, H, W, b]; [N, C, H, W] for C < b with one group
+ * @param weight in the layout of {@link blockWeights}
  * @param bias [O]
  * @returns [N, O/b, H′, W′, b]
  */

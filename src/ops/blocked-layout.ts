@@ -1,9 +1,9 @@
 /**
- * ONNX Runtime's blocked layout for CPUs (domain `com.microsoft.nchwc`): b neighbouring channels lie
- * together, so that one vector register holds the same pixel of b channels. b is what the processor's
- * vectors hold; 16 with AVX-512.
+ * ONNX Runtime's blocked layout for CPUs (domain `com.microsoft.nchwc`): b neighbouring channels are interleaved, so
+ * one vector register holds the same pixel of b channels. b is the width of the processor's vectors in float32, 16 with
+ * AVX-512.
  *
- * A blocked tensor has the shape [N, C/b, H, W, b]; elementwise operators work on it as on any other.
+ * A blocked tensor has the shape [N, C/b, H, W, b]. Elementwise operators work on it unchanged.
  */
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
@@ -68,7 +68,7 @@ export const fromBlockedOperator: Operator<Record<string, never>> = {
   },
 };
 
-/** The sizes that ONNX Runtime believes a blocked tensor to have: those of the plain one. */
+/** The shape that ONNX Runtime assumes for a blocked tensor: that of the plain one. */
 export function plainShape([batch, blocks, height, width, block]: readonly number[]): readonly number[] {
   return [batch!, blocks! * block!, height!, width!];
 }
@@ -83,12 +83,12 @@ export function fromBlocked(x: Tensor): Tensor {
   return Tensor.apply(fromBlockedOperator, [x], {});
 }
 
-/** What {@link emitBlockedAffine} computes from. */
+/** Inputs of {@link emitBlockedAffine}. */
 interface BlockedAffine {
   /** [N, C/b, H, W, b] */
   readonly x: string;
   readonly shape: readonly number[];
-  /** One value a channel, in any shape. */
+  /** One value per channel, in any shape. */
   readonly scale: string;
   /** [C] */
   readonly shift: string;

@@ -59,7 +59,7 @@ export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
   },
 };
 
-/** Values of channels in a shape that broadcasts against `x`. */
+/** Per-channel values in a shape that broadcasts against `x`. */
 function broadcastChannels(values: Tensor, x: Tensor, blocked: boolean): Tensor {
   const { shape } = x;
   return reshape(
@@ -69,7 +69,7 @@ function broadcastChannels(values: Tensor, x: Tensor, blocked: boolean): Tensor 
 }
 
 /**
- * x · scale + shift, per channel, and an addend: what batch normalisation and its gradient come down to.
+ * x · scale + shift + addend, with scale and shift per channel: what batch normalisation and its gradient reduce to.
  *
  * @param x [B, C, …]; [B, C/b, H, W, b] if blocked
  * @param scale [C]
@@ -83,7 +83,7 @@ export function channelAffine(
   addend?: Tensor,
   options: {
     readonly blocked?: boolean;
-    /** Whether the result goes through ReLU, or up to which bound, in the same pass; `false` by default. */
+    /** Applies ReLU in the same pass, clipped at a number if given. Defaults to `false`. */
     readonly relu?: FusedRelu;
   } = {},
 ): Tensor {

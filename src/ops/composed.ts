@@ -1,7 +1,7 @@
 import { type Attributes, type Operator, type Tensor, topologicalOrder } from "../ir/index.js";
 import { input } from "./input.js";
 
-/** The emission rule of an operator that can be said with others: those are emitted in its place. */
+/** An emission rule for an operator composed of others: emits those in its place. */
 export function emitAs<A extends Attributes>(
   compose: (inputs: readonly Tensor[], attributes: A) => Tensor,
 ): Operator<A>["emit"] {

@@ -1,8 +1,8 @@
 /**
  * Three operators closed under differentiation. With y = x ∗ w:
- * - by x, the gradient is the transposed convolution of dy with w;
- * - by w, it is the correlation of x with dy, `conv2dWeightGradient`;
- * and since each is linear in both of its inputs, their own gradients are again one of the three.
+ * - the gradient with respect to x is the transposed convolution of dy with w;
+ * - the gradient with respect to w is the correlation of x with dy, `conv2dWeightGradient`.
+ * Each is linear in both of its inputs, so their own gradients are again among the three.
  *
  * Axis order: x [B, C, H, W]; w [O, C/groups, kh, kw]; y [B, O, H′, W′].
  */
@@ -17,17 +17,17 @@ import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windo
 
 /** Options of a convolution, as PyTorch names them. */
 export interface ConvolutionOptions {
-  /** Step of the window; 1 by default. */
+  /** Stride of the window. Defaults to 1. */
   readonly stride?: PairOption;
-  /** Zeros on each side; 0 by default. */
+  /** Zero padding on each side. Defaults to 0. */
   readonly padding?: PairOption;
-  /** Distance between taps; 1 by default. */
+  /** Spacing between kernel taps. Defaults to 1. */
   readonly dilation?: PairOption;
-  /** Channels are split into this many independent convolutions; 1 by default. */
+  /** Splits the channels into this many independent convolutions. Defaults to 1. */
   readonly groups?: number;
 }
 
-/** Attributes of a convolution, complete. */
+/** Attributes of a convolution, defaults filled in. */
 export interface ConvolutionAttributes extends Attributes {
   readonly stride: Pair;
   readonly padding: Pair;
@@ -35,7 +35,7 @@ export interface ConvolutionAttributes extends Attributes {
   readonly groups: number;
 }
 
-/** The options with their defaults, checked. */
+/** Validates the options and fills in their defaults. */
 export function convolutionAttributes(options: ConvolutionOptions): ConvolutionAttributes {
   const { groups = 1 } = options;
   expectWhole("groups", groups);
@@ -93,7 +93,7 @@ export const conv2dOperator: Operator<ConvolutionAttributes> = {
   emit: ({ inputs, attributes }, onnx) => onnx.node("Conv", inputs, onnxAttributes(attributes)),
 };
 
-/** Attributes of a transposed convolution, complete. */
+/** Attributes of a transposed convolution, defaults filled in. */
 export interface TransposeAttributes extends ConvolutionAttributes {
   readonly outputPadding: Pair;
 }
@@ -140,12 +140,12 @@ export const convTranspose2dOperator: Operator<TransposeAttributes> = {
     }),
 };
 
-/** Attributes of the gradient of a convolution by its weight. */
+/** Attributes of the gradient of a convolution with respect to its weight. */
 export interface WeightGradientAttributes extends ConvolutionAttributes {
   readonly kernel: Pair;
 }
 
-/** The gradient of {@link conv2d} by its weight, from x and the gradient of its output. */
+/** The gradient of {@link conv2d} with respect to its weight, from x and dy. */
 export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
   name: "conv2dWeightGradient",
   linearIn: [0, 1],
@@ -158,9 +158,9 @@ export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = 
     conv2dInputGradient(dy!, dw, spatial(x!), attributes),
     Tensor.apply(conv2dOperator, [x!, dw], attributes),
   ],
-  // The images are stacked along the height of one, zero rows between, so that im2col, a depthwise
-  // convolution with one-hot kernels, gives the column matrix in the order in which the product wants it.
-  // Only the small dy is transposed. Rows of the stack that belong to no output meet zeros in dy.
+  // Stacks the images along the height of one, with zero rows between, so that im2col, a depthwise convolution with
+  // one-hot kernels, yields the column matrix in the order that the product needs. Only the small dy is transposed.
+  // Rows of the stack that belong to no output meet zeros in dy.
   emit: ({ inputs: [x, dy], types, attributes }, onnx) => {
     const { stride, padding, dilation, groups, kernel } = attributes;
     const [batch, channels, height, width] = staticShape(types[0]!.shape, "conv2dWeightGradient");
@@ -208,7 +208,7 @@ export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = 
   },
 };
 
-/** Gradient of a convolution by its input of spatial size `size`. */
+/** Gradient of a convolution with respect to its input, which has spatial size `size`. */
 export function conv2dInputGradient(
   dy: Tensor,
   w: Tensor,
@@ -224,7 +224,7 @@ export function conv2dInputGradient(
   return Tensor.apply(convTranspose2dOperator, [dy, w], { ...attributes, outputPadding });
 }
 
-/** Gradient of a convolution by its weight of kernel size `kernel`. */
+/** Gradient of a convolution with respect to its weight, which has kernel size `kernel`. */
 export function conv2dWeightGradient(
   x: Tensor,
   dy: Tensor,
@@ -241,20 +241,20 @@ export function conv2dWeightGradient(
  * @param weight [O, C/groups, kh, kw]
  * @param bias [O]
  * @returns [B, O, H′, W′] with H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1
- * @throws ShapeError where channels, groups or sizes do not fit
+ * @throws ShapeError if channels, groups or sizes do not match
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvolutionOptions = {}): Tensor {
   return Tensor.apply(conv2dOperator, bias ? [x, weight, bias] : [x, weight], convolutionAttributes(options));
 }
 
 /**
- * Transposed convolution, the gradient of {@link conv2d} by its input.
+ * Transposed convolution, the gradient of {@link conv2d} with respect to its input.
  *
  * @param x [B, C, H, W]
  * @param weight [C, O/groups, kh, kw]
- * @param options `outputPadding`, less than the stride or the dilation, is added to one side of the result; 0 by default
+ * @param options `outputPadding`, less than the stride or the dilation, enlarges one side of the result; defaults to 0
  * @returns [B, O, H′, W′] with H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1
- * @throws ShapeError where channels, groups or sizes do not fit; UsageError for options that cannot be
+ * @throws ShapeError if channels, groups or sizes do not match; UsageError for invalid options
  */
 export function convTranspose2d(
   x: Tensor,
@@ -267,11 +267,11 @@ export function convTranspose2d(
 
 /** Options of a transposed convolution, as PyTorch names them. */
 export interface TransposedConvolutionOptions extends ConvolutionOptions {
-  /** Added to one side of the result, less than the stride or the dilation; 0 by default. */
+  /** Added to one side of the result; less than the stride or the dilation. Defaults to 0. */
   readonly outputPadding?: PairOption;
 }
 
-/** The options of a transposed convolution, checked, and the image that it is applied to. */
+/** Validates the options of a transposed convolution and pads its image accordingly. */
 export function transposeGeometry(operator: string, x: Tensor, options: TransposedConvolutionOptions) {
   expectLayout(operator, x, "[B, C, H, W]");
   const geometry = convolutionAttributes(options);
@@ -282,7 +282,7 @@ export function transposeGeometry(operator: string, x: Tensor, options: Transpos
       `outputPadding must be less than the stride or the dilation, not ${wanted} with stride ${stride} and dilation ${dilation}`,
     );
   }
-  // Whole strides of it are rows of zeros after the image: the runtime takes no more than the rest.
+  // Whole strides of output padding become zero rows after the image: the runtime accepts only less than a stride.
   const image = wanted.reduce(
     (padded, amount, i) => pad(padded, { axis: i + 2, before: 0, after: Math.floor(amount / stride[i]!) }),
     x,

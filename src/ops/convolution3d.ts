@@ -1,7 +1,7 @@
 /**
- * Convolution over volumes by two-dimensional ones. What a window sees along the depth becomes channels, and the slices
- * of the depth are stacked along the height of one image, each with the rows of padding that belong to it. So the batch
- * stays the batch: it may be open, and each sample may have kernels of its own.
+ * Convolution over volumes, made of two-dimensional ones. What a window sees along the depth becomes channels, and
+ * depth slices are stacked along the height of one image, each with its rows of padding. The batch axis is untouched,
+ * so it may be open and each sample may have its own kernels.
  *
  * Axis order: x [B, C, D, H, W]; w [O, C/groups, kd, kh, kw]; y [B, O, D′, H′, W′].
  */
@@ -19,19 +19,19 @@ export type Triple = readonly [depth: number, height: number, width: number];
 /** One number for all three, or depth, height and width. */
 export type TripleOption = number | Triple;
 
-/** Options of a convolution over volumes, as PyTorch names them. */
+/** Options of {@link conv3d}, named as in PyTorch. */
 export interface Convolution3dOptions {
-  /** Step of the window; 1 by default. */
+  /** Stride of the window. Defaults to 1. */
   readonly stride?: TripleOption;
-  /** Zeros on each side; 0 by default. */
+  /** Zero padding on each side. Defaults to 0. */
   readonly padding?: TripleOption;
-  /** Distance between taps; 1 by default. */
+  /** Spacing between kernel taps. Defaults to 1. */
   readonly dilation?: TripleOption;
-  /** Channels are split into this many independent convolutions; 1 by default. */
+  /** Splits the channels into this many independent convolutions. Defaults to 1. */
   readonly groups?: number;
 }
 
-/** All three numbers of an option. */
+/** Expands an option to three numbers. */
 export function toTriple(name: string, value: TripleOption, minimum: number): Triple {
   const triple: Triple = typeof value === "number" ? [value, value, value] : value;
   if (triple.length !== 3 || !triple.every((n) => Number.isInteger(n) && n >= minimum)) {
@@ -40,15 +40,15 @@ export function toTriple(name: string, value: TripleOption, minimum: number): Tr
   return triple;
 }
 
-/** Where windows lie in a volume, and the image that it is laid out as. */
+/** Geometry of the windows in a volume and of the image it is laid out as. */
 interface Layout {
   readonly kernel: Triple;
   readonly stride: Triple;
   readonly padding: Triple;
   readonly dilation: Triple;
-  /** Size of the result. */
+  /** Size of the output. */
   readonly size: Triple;
-  /** Rows of results that a slice has in the image; those beyond `size` are not used. */
+  /** Output rows per depth slice in the image; those beyond `size` are unused. */
   readonly rows: number;
 }
 
@@ -73,7 +73,7 @@ function layoutOf(
       `${formatType(x)}, kernel ${kernel}`,
     );
   }
-  // The zeros below a slice are those above the next.
+  // Adjacent slices share the zeros between them.
   const reach = dilation[1] * (kernel[1] - 1) + 1;
   const rows = Math.max(
     size[1],
@@ -83,7 +83,7 @@ function layoutOf(
   return { kernel, stride, padding, dilation, size, rows };
 }
 
-/** [B, C, D, H, W] → [B, C·kd, D′·rows·stride, W], and below it the rows that the last windows reach over. */
+/** [B, C, D, H, W] → [B, C·kd, D′·rows·stride, W], plus the rows below that the last windows reach. */
 function toImage(x: Tensor, { kernel, stride, padding, dilation, size, rows }: Layout): Tensor {
   const [batch, channels, , height, width] = x.shape as readonly number[];
   const after = rows * stride[1] - height! - padding[1];
@@ -126,13 +126,13 @@ function flatDepth(weight: Tensor): Tensor {
 }
 
 /**
- * Three-dimensional convolution (cross-correlation), made of two-dimensional ones.
+ * Three-dimensional convolution (cross-correlation), computed by two-dimensional ones.
  *
  * @param x [B, C, D, H, W]; B may be open
  * @param weight [O, C/groups, kd, kh, kw]
  * @param bias [O]
  * @returns [B, O, D′, H′, W′], each size ⌊(size + 2·padding − dilation·(k − 1) − 1) / stride⌋ + 1
- * @throws ShapeError where channels, groups or sizes do not fit; UsageError for options that cannot be
+ * @throws ShapeError if channels, groups or sizes do not match; UsageError for invalid options
  */
 export function conv3d(x: Tensor, weight: Tensor, bias?: Tensor, options: Convolution3dOptions = {}): Tensor {
   expectLayout("conv3d: weight", weight, "[O, C/groups, kd, kh, kw]");
@@ -142,14 +142,14 @@ export function conv3d(x: Tensor, weight: Tensor, bias?: Tensor, options: Convol
 }
 
 /**
- * Each sample's volume convolved with its own mixture of experts, Σₖ πₖ Wₖ: {@link mixedConv2d} over volumes.
+ * Convolves each sample's volume with its own mixture of experts, Σₖ πₖ Wₖ: {@link mixedConv2d} over volumes.
  *
  * @param x [B, C, D, H, W]; B may be open
  * @param attention π [B, K]
  * @param experts W [K, O, C/groups, kd, kh, kw]
- * @param bias [B, O], mixed already
- * @returns [B, O, D′, H′, W′], sized as {@link conv3d} says
- * @throws ShapeError where channels, groups or sizes do not fit; UsageError for options that cannot be
+ * @param bias [B, O], already mixed
+ * @returns [B, O, D′, H′, W′], sized like {@link conv3d}
+ * @throws ShapeError if channels, groups or sizes do not match; UsageError for invalid options
  */
 export function mixedConv3d(
   x: Tensor,

@@ -6,7 +6,7 @@ import { broadcast } from "../util/strides.js";
 import { expectDType } from "./expect.js";
 import { scalar } from "./input.js";
 
-/** A tensor, or a number that is taken as a scalar of the other operand's dtype. */
+/** A tensor, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Tensor | number;
 
 type NoAttributes = Record<string, never>;
@@ -100,7 +100,7 @@ const sqrtOperator = unary("sqrt", "Sqrt", (dy, _, y) => div(mul(dy, 0.5), y), M
 const absOperator = unary("abs", "Abs", (dy, x) => mul(dy, sign(x)));
 const signOperator: Operator<NoAttributes> = {
   ...unary("sign", "Sign", (dy) => mul(dy, 0)),
-  // WebGPU has no Sign: a tensor would travel to the CPU and back.
+  // WebGPU has no Sign: the tensor would be copied to the CPU and back.
   emit: ({ inputs: [x], target }, onnx) => {
     if (target !== "webgpu") return onnx.node("Sign", [x!]);
     const indicator = (comparison: string) =>
@@ -110,7 +110,7 @@ const signOperator: Operator<NoAttributes> = {
 };
 const nonzeroOperator: Operator<NoAttributes> = {
   ...unary("nonzero", "Cast", (dy) => mul(dy, 0)),
-  // Two casts take the native CPU a third of the time of a comparison or of Sign; WebGPU compares.
+  // On the native CPU, two casts take a third of the time of a comparison or of Sign. WebGPU compares.
   emit: ({ inputs: [x], target }, onnx) => {
     const isNonzero =
       target === "webgpu"
@@ -123,7 +123,7 @@ const nonzeroOperator: Operator<NoAttributes> = {
 export const reluOperator = unary("relu", "Relu", (dy, _, y) => mul(dy, nonzero(y)));
 /** The operator of {@link sigmoid}. */
 export const sigmoidOperator = unary("sigmoid", "Sigmoid", (dy, _, y) => mul(dy, mul(y, sub(1, y))));
-/** log(1 + u) for u from 0 to 1; the rounding of 1 + u cancels out (Kahan). */
+/** log(1 + u) for 0 ≤ u ≤ 1. The rounding error of 1 + u cancels out (Kahan). */
 function emitLog1p(u: string, onnx: OnnxBuilder): string {
   const one = onnx.float(1);
   const sum = onnx.node("Add", [u, one]);
@@ -132,7 +132,7 @@ function emitLog1p(u: string, onnx: OnnxBuilder): string {
   return onnx.node("Where", [onnx.node("Equal", [sum, one]), u, corrected]);
 }
 
-// The derivative is σ(−x), which as the exponential of this operator keeps its digits too.
+// The derivative is σ(−x); as exp(logSigmoid(−x)) it stays accurate.
 const logSigmoidOperator: Operator<NoAttributes> = {
   ...unary("logSigmoid", "", (dy, x) => mul(dy, exp(logSigmoid(neg(x))))),
   emit: ({ inputs: [x] }, onnx) => {
@@ -174,7 +174,7 @@ const divOperator = binary(
   (dy, _, b, y) => [div(dy, b), neg(mul(dy, div(y, b)))],
   (a, b) => a / b,
 );
-// 0⁰ is 1 whichever way a goes, and 0ᵇ is 0 for every b > 0: at a = 0 both derivatives would be 0 · ∞.
+// At a = 0 both derivatives would be 0 · ∞: 0⁰ is 1 however a changes, and 0ᵇ is 0 for every b > 0.
 const powOperator = binary("pow", "Pow", (dy, a, b, y) => {
   const isZero = equal(a, 0);
   const exponent = where(isZero, where(equal(b, 0), 1, b), b);
@@ -227,20 +227,20 @@ export const exp = applyUnary(expOperator);
 export const log = applyUnary(logOperator);
 /** Square root. */
 export const sqrt = applyUnary(sqrtOperator);
-/** |x|; its gradient at 0 is 0. */
+/** |x|. The gradient at 0 is 0. */
 export const abs = applyUnary(absOperator);
-/** −1, 0 or 1; its gradient is 0. */
+/** −1, 0 or 1. The gradient is 0. */
 export const sign = applyUnary(signOperator);
-/** 1 where x is not 0, else 0; its gradient is 0. */
+/** 1 where x is nonzero, else 0. The gradient is 0. */
 export const nonzero = applyUnary(nonzeroOperator);
-/** max(x, 0); its gradient at 0 is 0, as in PyTorch. */
+/** max(x, 0). The gradient at 0 is 0, as in PyTorch. */
 export const relu = applyUnary(reluOperator);
 /**
- * 1 / (1 + e⁻ˣ), to about 6e-8. On CPUs the runtime gives exactly 0 from −18 down, and exactly 1 from 18 up; for its
- * logarithm take {@link logSigmoid}.
+ * 1 / (1 + e⁻ˣ), to about 6e-8. On CPUs the runtime returns exactly 0 for x ≤ −18 and exactly 1 for x ≥ 18. For its
+ * logarithm, use {@link logSigmoid}.
  */
 export const sigmoid = applyUnary(sigmoidOperator);
-/** log(1 / (1 + e⁻ˣ)), exact for every x: about x where x is low, about −e⁻ˣ where it is high. */
+/** log(1 / (1 + e⁻ˣ)), accurate for every x: about x for very negative x, about −e⁻ˣ for large x. */
 export const logSigmoid = applyUnary(logSigmoidOperator);
 /** Hyperbolic tangent. */
 export const tanh = applyUnary(tanhOperator);
@@ -251,13 +251,13 @@ export const add = applyBinary(addOperator);
 export const sub = applyBinary(subOperator);
 /** a · b, broadcast. */
 export const mul = applyBinary(mulOperator);
-/** a / b, broadcast; int64 rounds towards zero. */
+/** a / b, broadcast. int64 division rounds towards zero. */
 export const div = applyBinary(divOperator);
-/** aᵇ, broadcast; the gradient by b needs a ≥ 0. 0⁰ is 1, its gradient by a is 0. */
+/** aᵇ, broadcast. The gradient with respect to b needs a ≥ 0. 0⁰ is 1, with gradient 0 with respect to a. */
 export const pow = applyBinary(powOperator);
-/** The larger of a and b, broadcast; on a tie the gradient goes to a. */
+/** The larger of a and b, broadcast. On a tie, the gradient goes to a. */
 export const maximum = applyBinary(maximumOperator);
-/** The smaller of a and b, broadcast; on a tie the gradient goes to a. */
+/** The smaller of a and b, broadcast. On a tie, the gradient goes to a. */
 export const minimum = applyBinary(minimumOperator);
 
 /** a = b, as bool. */
@@ -276,7 +276,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   return Tensor.apply(whereOperator, [condition, lift(a), lift(b)], {});
 }
 
-/** The same values as another dtype. */
+/** Converts to another dtype. */
 export function cast(x: Tensor, to: DType): Tensor {
   return x.dtype === to ? x : Tensor.apply(castOperator, [x], { to });
 }

@@ -1,8 +1,8 @@
-/** Checks that shape rules share; each throws a {@link ShapeError}. */
+/** Checks shared by shape rules; each throws a {@link ShapeError}. */
 import { ShapeError } from "../errors/index.js";
 import { type DType, formatType, type TensorType } from "../ir/index.js";
 
-/** All inputs must have one of the dtypes. */
+/** Every input must have one of the allowed dtypes. */
 export function expectDType(
   operator: string,
   inputs: readonly TensorType[],
@@ -14,13 +14,13 @@ export function expectDType(
   });
 }
 
-/** The input must be float32 and have as many axes as `layout` names, such as `[B, C, H, W]`. */
+/** The input must be float32 with the number of axes in `layout`, such as `[B, C, H, W]`. */
 export function expectLayout(operator: string, x: TensorType, layout: string): void {
   if (x.dtype === "float32" && x.shape.length === layout.split(",").length) return;
   throw new ShapeError(operator, `float32 ${layout}`, formatType(x));
 }
 
-/** Numbers that count cells must be whole. */
+/** Numbers of elements must be integers. */
 export function expectWholes(operator: string, values: Readonly<Record<string, number>>): void {
   if (Object.values(values).every(Number.isSafeInteger)) return;
   const received = Object.entries(values).map(([name, value]) => `${name} ${value}`);

@@ -11,7 +11,7 @@ import {
 } from "../ir/index.js";
 import { elementCount, formatShape } from "../util/shape.js";
 
-/** A value fed at the graph's border. */
+/** An input of the graph. */
 export const inputOperator: Operator<{ dtype: DType; shape: Shape }> = {
   name: "input",
   isFed: true,
@@ -55,17 +55,17 @@ export const constantOperator: Operator<ConstantAttributes> = {
   emit: ({ attributes: { dtype, shape, data, name } }, onnx) => onnx.constant(dtype, shape, data, name),
 };
 
-/** A tensor that is fed when the graph runs; `trace` makes these from its specs. */
+/** A tensor fed when the graph runs. `trace` creates these from its specs. */
 export function input(dtype: DType, shape: Shape): Tensor {
   return Tensor.apply(inputOperator, [], { dtype, shape });
 }
 
 /**
- * A tensor with fixed values; the array is not copied.
+ * A tensor with fixed values. The array is not copied.
  *
- * @param shape one dimension by default
- * @param dtype by default what the array holds; uint8 for bytes
- * @param name in an exported model; by default one that tells where the constant was made
+ * @param shape defaults to one dimension
+ * @param dtype defaults to that of the array, uint8 for bytes
+ * @param name in an exported model; defaults to one derived from the scope
  */
 export function constant(
   data: TensorData,
@@ -77,7 +77,7 @@ export function constant(
   return Tensor.apply(constantOperator, [], { dtype: dtype ?? natural, shape, data, name });
 }
 
-/** The values of a constant; `undefined` for any other tensor. */
+/** The values of a constant, `undefined` for any other tensor. */
 export function constantData(x: Tensor): TensorData | undefined {
   return x.is(constantOperator) ? x.attributes.data : undefined;
 }
@@ -93,7 +93,7 @@ export function scalar(value: number, dtype: DType = "float32"): Tensor {
   return constant(data, [], dtype);
 }
 
-/** Whether an integer dtype holds a number exactly. */
+/** Whether an integer dtype can represent a number exactly. */
 function isHeldBy(dtype: DType, value: number): boolean {
   if (dtype === "int64") return Number.isSafeInteger(value);
   return Number.isInteger(value) && value >= 0 && value <= (dtype === "bool" ? 1 : 255);

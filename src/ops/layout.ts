@@ -14,7 +14,7 @@ import { expectDType, expectWholes } from "./expect.js";
 import { constantData, zeros } from "./input.js";
 import { sum } from "./reduce.js";
 
-/** Sizes for ONNX's Reshape, where 0 keeps the size that the input has there: how an open batch passes through. */
+/** Sizes for ONNX's Reshape, where 0 keeps the input's size on that axis: this preserves an open batch. */
 function keepingBatch(shape: Shape): readonly number[] {
   return shape.map((size) => (size === "batch" ? 0 : size));
 }
@@ -24,7 +24,7 @@ export const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
   name: "reshape",
   rearranges: true,
   evaluate: ([x]) => x!,
-  // Samples become channels, or channels samples, by whole blocks.
+  // Whole blocks move between samples and channels.
   inBlocks: ({ inputs: [x], output: { shape } }) => {
     const [, , height, width, block] = x!.shape as readonly number[];
     const sameImages = shape.length === 4 && shape[2] === height && shape[3] === width;
@@ -83,7 +83,7 @@ interface SliceAttributes extends Attributes {
   readonly end: number;
 }
 
-/** Where height and width are axes 2 and 3, in blocks or not, what moves along them is the same operator. */
+/** Height and width are axes 2 and 3 in both layouts, so an operator along them stays the same in blocks. */
 function alongImage<A extends Attributes & { readonly axis: number }>({
   inputs,
   output,
@@ -112,7 +112,7 @@ export const sliceOperator: Operator<SliceAttributes> = {
 };
 
 interface PadAttributes extends Attributes {
-  /** Cells before and after, axis by axis. */
+  /** Padding before and after each axis. */
   readonly before: readonly number[];
   readonly after: readonly number[];
   readonly value: number;
@@ -273,7 +273,7 @@ export const gatherOperator: Operator<{ axis: number }> = {
     };
   },
   gradient: (dy, { inputs: [x, indices], attributes: { axis } }) => {
-    // Bring the gathered axis to the front, add rows up, and bring it back.
+    // Moves the gathered axis to the front, adds up rows and moves it back.
     const rank = x!.shape.length;
     const count = indices!.shape.length;
     const shape = staticShape(x!.shape, "gather");
@@ -298,12 +298,12 @@ const scatterRowsOperator: Operator<{ shape: readonly number[] } & Attributes> =
   },
 };
 
-/** Adds `updates` [...indices, ...rest] to rows of zeros of `shape`, repeated indices adding up. */
+/** Adds `updates` [...indices, ...rest] to the rows of a zero tensor of `shape`. Repeated indices accumulate. */
 function scatterRows(updates: Tensor, indices: Tensor, shape: readonly number[]): Tensor {
   return Tensor.apply(scatterRowsOperator, [updates, indices], { shape });
 }
 
-/** The same elements in another shape; one size may be −1 and is worked out. Reshapes in a row become one. */
+/** The same elements in another shape. One size may be −1 and is inferred. Consecutive reshapes become one. */
 export function reshape(tensor: Tensor, shape: Shape): Tensor {
   const x = tensor.is(reshapeOperator) ? tensor.inputs[0]! : tensor;
   const known = shape.reduce<number>((n, size) => (size === -1 || size === "batch" ? n : n * size), 1);
@@ -321,7 +321,10 @@ export function reshape(tensor: Tensor, shape: Shape): Tensor {
   return Tensor.apply(reshapeOperator, [x], { shape: resolved });
 }
 
-/** Axes in another order; `permutation[i]` is the input axis that becomes axis i. Reversed by default. Moving axes of size 1 only is a reshape. */
+/**
+ * Permutes the axes: `permutation[i]` is the input axis that becomes axis i. `permutation` defaults to the reverse
+ * order. If only axes of size 1 move, this is a reshape.
+ */
 export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
   const rank = x.shape.length;
   const given = permutation ?? x.shape.map((_, axis) => rank - 1 - axis);
@@ -371,7 +374,7 @@ export function slice(x: Tensor, options: { axis: number; start: number; end: nu
   return Tensor.apply(sliceOperator, [x], { axis: axis!, start, end });
 }
 
-/** Cells before and after one axis, zeros by default; padding upon padding becomes one. */
+/** Pads one axis before and after with `value`, which defaults to 0. Consecutive paddings become one. */
 export function pad(
   x: Tensor,
   options: { axis: number; before: number; after: number; value?: number },
@@ -392,7 +395,7 @@ export function pad(
   });
 }
 
-/** Every `step`-th element of an axis, `count` of them from `start` on: what one tap of a window sees. */
+/** Every `step`-th element of an axis, `count` of them, from `start` on: what one kernel tap sees. */
 export function takeTap(
   x: Tensor,
   options: { axis: number; start: number; step: number; count: number },
@@ -404,7 +407,7 @@ export function takeTap(
   return Tensor.apply(takeTapOperator, [x], { axis, start, step, count });
 }
 
-/** Elements of tensors in turn along one axis: the first of each, the second of each, and so on. */
+/** Interleaves tensors along one axis: the first element of each, then the second of each, and so on. */
 export function interleave(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 0) throw new ShapeError("interleave", "at least one tensor", "none");
   const [normalized] = normalizeAxes("interleave", [axis], tensors[0]!.shape.length);
@@ -413,14 +416,14 @@ export function interleave(tensors: readonly Tensor[], axis: number): Tensor {
     : Tensor.apply(interleaveOperator, tensors, { axis: normalized! });
 }
 
-/** Joins tensors along one axis. */
+/** Concatenates tensors along one axis. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 0) throw new ShapeError("concat", "at least one tensor", "none");
   const [normalized] = normalizeAxes("concat", [axis], tensors[0]!.shape.length);
   return tensors.length === 1 ? tensors[0]! : Tensor.apply(concatOperator, tensors, { axis: normalized! });
 }
 
-/** Picks entries of `axis` (0 by default) by int64 `indices`, whose shape takes that axis' place. */
+/** Selects entries of an axis by int64 `indices`, whose shape replaces that axis. `axis` defaults to 0. */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const [normalized] = normalizeAxes("gather", [axis], x.shape.length);
   const size = x.shape[normalized!]!;

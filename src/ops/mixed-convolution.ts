@@ -1,14 +1,14 @@
 /**
- * Convolution with kernels mixed for each sample, y_b = (Σₖ π_bk Wₖ) ∗ x_b: linear in each of x, π and W. With dy it is
- * a form in four arguments, ⟨dy, (Σₖ πₖ Wₖ) ∗ x⟩, and there is an operator for its gradient by each of them:
- * - by dy, the mixed convolution of x;
- * - by x, the mixed transposed convolution of dy;
- * - by W, the correlations of x with dy, weighted by π and summed over the batch;
- * - by π, the products of those correlations with each of the W.
- * The gradient of each by each of its inputs is another of the four.
+ * Convolution with kernels mixed per sample, y_b = (Σₖ π_bk Wₖ) ∗ x_b, linear in each of x, π and W. ⟨dy, (Σₖ πₖ Wₖ) ∗
+ * x⟩ is a form in four arguments, and there is an operator for its gradient with respect to each:
+ * - dy: the mixed convolution of x;
+ * - x: the mixed transposed convolution of dy;
+ * - W: the correlations of x with dy, weighted by π and summed over the batch;
+ * - π: the inner products of those correlations with each Wₖ.
+ * The gradients of each operator are again among the four.
  *
- * Axis order: x [B, C, H, W]; π [B, K]; W [K, O, C/groups, kh, kw]; y [B, O, H′, W′]. How each is computed is left to
- * the rewrite `mixture-plans`; without it, kernels are mixed and images unfolded.
+ * Axis order: x [B, C, H, W]; π [B, K]; W [K, O, C/groups, kh, kw]; y [B, O, H′, W′]. The rewrite `mixture-plans`
+ * chooses how each is computed; without it, kernels are mixed and images unfolded.
  */
 import { ShapeError } from "../errors/index.js";
 import { formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
@@ -37,20 +37,20 @@ export const MIXING_PLANS = ["aggregate", "mix-outputs", "mix-inputs", "unfold"]
 
 /**
  * One of {@link MIXING_PLANS}.
- * - `aggregate`: kernels are mixed, and one convolution has a group for each sample; for a known batch.
- * - `mix-outputs`: a convolution with the kernels of all experts, whose outputs are mixed.
- * - `mix-inputs`: the input times each weight of the attention, and a convolution that sums over experts too.
- * - `unfold`: kernels are mixed, and multiplied by the columns of each sample's image.
+ * - `aggregate`: mixes kernels, then runs one convolution with a group per sample. Needs a fixed batch size.
+ * - `mix-outputs`: one convolution with the kernels of all experts, then mixes their outputs.
+ * - `mix-inputs`: scales the input by each attention weight, then runs one convolution that also sums over experts.
+ * - `unfold`: mixes kernels, then multiplies them by the im2col columns of each sample.
  */
 export type MixingPlan = (typeof MIXING_PLANS)[number];
 
-/** Options of a convolution with mixed kernels. */
+/** Options of {@link mixedConv2d}. */
 export interface MixedConvolutionOptions extends ConvolutionOptions {
-  /** How it and its gradients are computed; `"auto"` by default: each by what is predicted to be quickest. */
+  /** How the convolution and its gradients are computed. Defaults to `"auto"`: the fastest for each, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
-/** Attributes of the four operators; `plan` passes on to the gradients. */
+/** Attributes of the four operators. Gradients inherit `plan`. */
 export interface MixedAttributes extends ConvolutionAttributes {
   readonly plan: string;
 }
@@ -59,7 +59,7 @@ function spatial({ shape }: TensorType): Pair {
   return shape.slice(-2) as unknown as Pair;
 }
 
-/** Each sample's kernels, or biases: π [B, K] and [K, …] → [B, …]. */
+/** Mixes kernels, or biases, per sample: π [B, K] and [K, …] → [B, …]. */
 export function mixKernels(attention: Tensor, experts: Tensor): Tensor {
   const [count, ...inner] = experts.shape as readonly number[];
   return reshape(matmul(attention, reshape(experts, [count!, -1])), [attention.shape[0]!, ...inner]);
@@ -78,12 +78,12 @@ export function gradientByAttention(byKernels: Tensor, experts: Tensor): Tensor 
   return matmul(reshape(byKernels, [byKernels.shape[0]!, -1]), transposeLast(weights));
 }
 
-/** Multiply-adds of mixing kernels, or of undoing it. */
+/** Multiply-adds of mixing kernels, or of its gradient. */
 function mixing({ shape }: TensorType, experts: TensorType): number {
   return (shape[0] as number) * elementCount(experts.shape);
 }
 
-/** Multiply-adds of a convolution whose outputs have the shape of `y`, with one kernel a sample. */
+/** Multiply-adds of a convolution whose outputs have the shape of `y`, with one kernel per sample. */
 function windows({ shape }: TensorType, experts: TensorType): number {
   return elementCount(shape) * elementCount(experts.shape.slice(2));
 }
@@ -121,7 +121,7 @@ export const mixedConv2dOperator: Operator<MixedAttributes> = {
   }),
 };
 
-/** gradient with respect to the input: (dy, π, W) → dx. */
+/** Gradient with respect to the input: (dy, π, W) → dx. */
 export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = {
   name: "mixedInputGradient",
   linearIn: [0, 1, 2],
@@ -159,7 +159,7 @@ export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel>
   ),
 };
 
-/** gradient with respect to the attention: (x, W, dy) → dπ. */
+/** Gradient with respect to the attention: (x, W, dy) → dπ. */
 export const mixedAttentionGradientOperator: Operator<MixedAttributes> = {
   name: "mixedAttentionGradient",
   linearIn: [0, 1, 2],
@@ -194,14 +194,14 @@ function attentionGradient(inputs: Three, attributes: MixedAttributes): Tensor {
 }
 
 /**
- * Each sample convolved with its own mixture of experts, Σₖ πₖ Wₖ (Chen et al., CVPR 2020, equation 2).
+ * Convolves each sample with its own mixture of experts, Σₖ πₖ Wₖ (Chen et al., CVPR 2020, equation 2).
  *
  * @param x [B, C, H, W]; B may be open
  * @param attention π [B, K]
  * @param experts W [K, O, C/groups, kh, kw]
- * @param bias [B, O], mixed already
- * @returns [B, O, H′, W′], sized as {@link conv2d} says
- * @throws ShapeError where channels, groups or sizes do not fit, or an open batch is to be computed by `aggregate`
+ * @param bias [B, O], already mixed
+ * @returns [B, O, H′, W′], sized like {@link conv2d}
+ * @throws ShapeError if channels, groups or sizes do not match, or the batch is open and `plan` is `"aggregate"`
  */
 export function mixedConv2d(
   x: Tensor,
@@ -216,14 +216,15 @@ export function mixedConv2d(
 }
 
 /**
- * Each sample's transposed convolution with its own mixture of experts, the gradient of {@link mixedConv2d} by its input.
+ * Transposed convolution of each sample with its own mixture of experts, the gradient of {@link mixedConv2d} with
+ * respect to its input.
  *
  * @param x [B, C, H, W]; B may be open
  * @param attention π [B, K]
  * @param experts W [K, C, O/groups, kh, kw]
- * @param bias [B, O], mixed already
- * @returns [B, O, H′, W′], sized as {@link convTranspose2d} says
- * @throws ShapeError where channels, groups or sizes do not fit, or an open batch is to be computed by `aggregate`
+ * @param bias [B, O], already mixed
+ * @returns [B, O, H′, W′], sized like {@link convTranspose2d}
+ * @throws ShapeError if channels, groups or sizes do not match, or the batch is open and `plan` is `"aggregate"`
  */
 export function mixedConvTranspose2d(
   x: Tensor,

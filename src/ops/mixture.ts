@@ -1,8 +1,7 @@
 /**
- * Mixing what K experts give for each sample, Y = Σₖ πₖ Yₖ. Three operators closed under differentiation:
- * each is linear in both of its inputs, and its gradients are the other two. The experts lie side by side
- * along axis 1, within each group where there are several: [B, G·K·O/G, …]. What follows axis 1 does not
- * matter, so blocked tensors mix as plain ones do.
+ * Mixing the outputs of K experts per sample, Y = Σₖ πₖ Yₖ. Three operators closed under differentiation: each is
+ * linear in both of its inputs, and its gradients are the other two. Experts are concatenated along axis 1, within each
+ * group if there are several: [B, G·K·O/G, …]. Axes after 1 do not matter, so blocked tensors mix like plain ones.
  */
 import { expectWhole } from "../errors/expect.js";
 import { ShapeError } from "../errors/index.js";
@@ -17,7 +16,7 @@ import {
 import { elementCount, formatShape } from "../util/shape.js";
 import { expectDType } from "./expect.js";
 
-/** Groups of channels that are mixed apart; 1 by default. */
+/** Groups of channels that are mixed separately. Defaults to 1. */
 export interface Grouping {
   readonly groups: number;
 }
@@ -42,18 +41,18 @@ function expectExperts(name: string, many: TensorType, attention: TensorType): n
   return experts;
 }
 
-/** The channels must be those of whole experts in whole groups. */
+/** The channels must divide into `parts`. */
 function expectChannels(name: string, type: TensorType, parts: number): void {
   if (Number.isInteger(parts) && (type.shape[1] as number) % parts === 0) return;
   throw new ShapeError(name, `channels that ${parts} groups of experts divide`, formatType(type));
 }
 
-/** Elements of one expert in one group of a sample. */
+/** Elements per sample in one part. */
 function share(shape: Shape, parts: number): number {
   return elementCount(shape.slice(1)) / parts;
 }
 
-/** Blocks of channels are mixed as channels are, where each expert has whole ones. */
+/** Blocks of channels mix like channels if each expert has whole blocks. */
 function byChannelBlocks({
   inputs,
   output,
@@ -155,7 +154,7 @@ export function spreadExperts(y: Tensor, attention: Tensor, { groups }: Grouping
   return Tensor.apply(spreadExpertsOperator, [y, attention], { groups });
 }
 
-/** Σ Yₖ · Y over all but sample and expert: [B, G·K·O/G, …] and [B, O, …] → [B, K]. */
+/** Σ Yₖ · Y over all axes except sample and expert: [B, G·K·O/G, …] and [B, O, …] → [B, K]. */
 export function expertProducts(many: Tensor, y: Tensor, { groups }: Grouping = { groups: 1 }): Tensor {
   expectWhole("expertProducts: groups", groups);
   return Tensor.apply(expertProductsOperator, [many, y], { groups });

@@ -10,7 +10,7 @@ import { constant } from "./input.js";
 import { reshape, slice, zerosLike } from "./layout.js";
 import { sum } from "./reduce.js";
 
-/** Sum over all axes but the channels'. */
+/** Sum over all axes except the channels. */
 function channelSum(x: Tensor): Tensor {
   return sum(x, { axes: x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])) });
 }
@@ -32,7 +32,7 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     const [, second, , , block] = staticShape(x!.shape, "channelStatistics");
     return { dtype: "float32", shape: [2, blocked ? second! * block! : second!] };
   },
-  // Both statistics as one scale and shift of x: dm/N + 2·dv/N·(x − m).
+  // Both parts combine into one scale and shift of x: dm/N + 2·dv/N·(x − m).
   gradient: (dy, { inputs: [x], output, attributes: { blocked } }) => {
     const [mean, byMean, byVariance] = [row(output, 0), row(dy, 0), row(dy, 1)];
     const count = elementCount(x!.shape) / (output.shape[1] as number);
@@ -45,15 +45,15 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     const channels = output.shape[1] as number;
     const count = elementCount(shape) / channels;
     const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
-    // Within images first: the runtime does that fastest, and short sums round little.
+    // Sums within images first: this is fastest in the runtime, and short sums round less.
     const average = (value: string) => {
       const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
       const images = within.length === 0 ? value : onnx.reduce("ReduceSum", value, within, true);
       const total = onnx.reduce("ReduceSum", images, [0], true);
       return onnx.node("Mul", [total, onnx.float(1 / count)]);
     };
-    // Two passes, since E[x²] − m² cancels where the mean is large beside the deviation; the second also
-    // corrects the mean. Squares by Mul: ReduceSumSquare is slower and rounds more.
+    // Two passes: E[x²] − m² cancels if the mean is large compared to the deviation. The second pass also corrects the
+    // mean. Squares by Mul, since ReduceSumSquare is slower and rounds more.
     const first = average(x!);
     const centred = blocked
       ? emitBlockedAffine(onnx, {
@@ -78,7 +78,7 @@ function row(x: Tensor, index: number): Tensor {
  * Mean and biased variance of each channel.
  *
  * @param x [B, C, …]; [B, C/b, H, W, b] if blocked
- * @returns both as [C], and the tensor [2, C] that they are rows of
+ * @returns `mean` and `variance` [C], and `both` [2, C], whose rows they are
  */
 export function channelStatistics(x: Tensor, { blocked = false }: { readonly blocked?: boolean } = {}) {
   const both = Tensor.apply(channelStatisticsOperator, [x], { blocked });
@@ -120,7 +120,7 @@ export const batchNormOperator: Operator<{ epsilon: number }> = {
     const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
     const affine = batchNormAffine(parameters, epsilon);
     const byBias = channelSum(dy);
-    // Σ dy·x − m·Σ dy would cancel where the mean is large beside the deviation.
+    // Σ dy·x − m·Σ dy would cancel if the mean is large compared to the deviation.
     const ones = constant(new Float32Array(mean!.shape[0] as number).fill(1));
     const centred = channelAffine(x!, ones, neg(mean!));
     const byScale = div(channelSum(mul(dy, centred)), affine.deviation);
@@ -132,7 +132,7 @@ export const batchNormOperator: Operator<{ epsilon: number }> = {
     onnx.node("BatchNormalization", inputs, { epsilon: { float: attributes.epsilon } }),
 };
 
-/** Batch normalisation as a scale and a shift of each channel; `deviation` is √(variance + epsilon). */
+/** Batch normalisation as a scale and a shift per channel. `deviation` is √(variance + epsilon). */
 export function batchNormAffine({ scale, bias, mean, variance }: ChannelParameters, epsilon: number) {
   const deviation = sqrt(add(variance, epsilon));
   const factor = div(scale, deviation);
@@ -140,12 +140,12 @@ export function batchNormAffine({ scale, bias, mean, variance }: ChannelParamete
 }
 
 /**
- * (x − mean) / √(variance + epsilon) · scale + bias, per channel (axis 1). The statistics are inputs like
- * any other: gradients flow through them where they were computed from the batch.
+ * (x − mean) / √(variance + epsilon) · scale + bias, per channel (axis 1). The statistics are ordinary inputs:
+ * gradients flow through them if they were computed from the batch.
  *
  * @param x [B, C, …]
  * @param parameters each [C]
- * @param epsilon at least 0
+ * @param epsilon at least 0; defaults to 1e-5
  */
 export function batchNorm(x: Tensor, parameters: ChannelParameters, epsilon = 1e-5): Tensor {
   expectWithin("batchNorm: epsilon", epsilon, { from: 0 });

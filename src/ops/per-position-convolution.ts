@@ -1,12 +1,13 @@
 /**
- * Depthwise convolution with kernels that differ from position to position, of involution, decoupled dynamic filters and
- * their kin: y[b, c, p] = Σ_t w[b, g(c), t, p]·x[b, c, s·p + d·t − padding]. Images are unfolded, weighed and summed over
- * taps. Three operators closed under differentiation, each bilinear:
- * - by x, the gradient puts w ⊙ dy back where each tap looked;
- * - by w, it is the product of what each tap sees with dy, summed over the channels that share a kernel.
+ * Depthwise convolution with a kernel per position, as in involution and decoupled dynamic filters: y[b, c, p] = Σ_t
+ * w[b, g(c), t, p]·x[b, c, s·p + d·t − padding]. Images are unfolded, weighted and summed over taps. Three operators
+ * closed under differentiation, each bilinear:
+ * - the gradient with respect to x adds w ⊙ dy back to the positions that each tap read;
+ * - the gradient with respect to w is the product of what each tap sees with dy, summed over the channels that share a
+ * kernel.
  *
- * Axis order: x [B, C, H, W]; w [B, G, kh, kw, H′, W′], G a divisor of C; y [B, C, H′, W′]. Channels that share a kernel
- * lie side by side, g(c) = ⌊c·G/C⌋, or in turn, g(c) = c mod G. No columns are stored: taps are slices of x.
+ * Axis order: x [B, C, H, W]; w [B, G, kh, kw, H′, W′], G a divisor of C; y [B, C, H′, W′]. Channels that share a
+ * kernel are adjacent, g(c) = ⌊c·G/C⌋, or interleaved, g(c) = c mod G. No columns are stored: taps are slices of x.
  */
 import { ShapeError } from "../errors/index.js";
 import {
@@ -26,15 +27,15 @@ import { concat, interleave, pad, reshape, slice, takeTap, zerosLike } from "./l
 import { sum } from "./reduce.js";
 import { type Pair, type PairOption, windowOutput } from "./window.js";
 
-/** Where windows are, and which channels share kernels. */
+/** Options of {@link perPositionConv2d}. */
 export interface PerPositionOptions {
-  /** Step of the window; 1 by default. */
+  /** Stride of the window. Defaults to 1. */
   readonly stride?: PairOption;
-  /** Zeros on each side; 0 by default. */
+  /** Zero padding on each side. Defaults to 0. */
   readonly padding?: PairOption;
-  /** Distance between taps; 1 by default. */
+  /** Spacing between kernel taps. Defaults to 1. */
   readonly dilation?: PairOption;
-  /** Whether kernel g is that of channels g, g + G, …, rather than of C/G channels side by side; `false` by default. */
+  /** Whether kernel g serves channels g, g + G, … instead of C/G adjacent channels. Defaults to `false`. */
   readonly interleaved?: boolean;
 }
 
@@ -45,18 +46,21 @@ interface PerPositionAttributes extends Attributes {
   readonly interleaved: boolean;
 }
 
-/** Attributes of the gradient by x, which has this height and width. */
+/** Attributes of the gradient with respect to x, which has this height and width. */
 interface WithSize {
   readonly size: Pair;
 }
 
-/** Attributes of the gradient by kernels: how many there are, and their height and width. */
+/** Attributes of the gradient with respect to the kernels: their number, and their height and width. */
 interface WithKernels {
   readonly kernels: number;
   readonly kernel: Pair;
 }
 
-/** How channels are split, [B, G, C/G, …] or [B, C/G, G, …], so that kernels broadcast over those that share them. */
+/**
+ * How channels are split, [B, G, C/G, …] or [B, C/G, G, …], so that kernels broadcast over the channels that share
+ * them.
+ */
 function split(channels: number, kernels: number, { interleaved }: PerPositionAttributes): Pair {
   return interleaved ? [channels / kernels, kernels] : [kernels, channels / kernels];
 }
@@ -66,7 +70,7 @@ function sharedAxis({ interleaved }: PerPositionAttributes): number {
   return interleaved ? 1 : 2;
 }
 
-/** The size of an image of windows of this kernel. */
+/** Output size for this kernel. */
 function windowsOf(
   size: Shape,
   kernel: Pair,
@@ -77,12 +81,12 @@ function windowsOf(
   );
 }
 
-/** All taps of a kernel, row by row. */
+/** All taps of a kernel in row-major order. */
 function tapsOf([height, width]: Pair): readonly Pair[] {
   return Array.from({ length: height * width }, (_, tap) => [Math.floor(tap / width), tap % width] as const);
 }
 
-/** What one tap of every window sees of a padded image [B, a, b, H, W]: [B, a, b, H′, W′]. */
+/** What one tap of every window sees in a padded image: [B, a, b, H, W] → [B, a, b, H′, W′]. */
 function seen(
   padded: Tensor,
   tap: Pair,
@@ -95,7 +99,7 @@ function seen(
   }, padded);
 }
 
-/** Puts what one tap saw, [B, a, b, H′, W′], back into a padded image of zeros. */
+/** Scatters what one tap saw, [B, a, b, H′, W′], into a padded image of zeros. */
 function unseen(part: Tensor, tap: Pair, size: readonly number[], attributes: PerPositionAttributes): Tensor {
   return [0, 1].reduce((image, i) => {
     const axis = i + 3;
@@ -111,7 +115,7 @@ function padded(x: Tensor, [height, width]: Pair): Tensor {
   return pad(pad(x, { axis: 3, before: height, after: height }), { axis: 4, before: width, after: width });
 }
 
-/** w [B, G, kh, kw, H′, W′] at one tap, to be multiplied with split channels. */
+/** One tap of w [B, G, kh, kw, H′, W′], ready to multiply with split channels. */
 function kernelAt(kernels: Tensor, tap: number, { interleaved }: PerPositionAttributes): Tensor {
   const [batch, count, height, width, ...windows] = kernels.shape as readonly number[];
   const byTap = reshape(kernels, [batch!, count!, height! * width!, ...windows]);
@@ -235,12 +239,12 @@ function kernelGradient(x: Tensor, dy: Tensor, attributes: PerPositionAttributes
 }
 
 /**
- * Depthwise convolution with a kernel for each position: each window is weighed by its own kernel, and summed.
+ * Depthwise convolution with a kernel per position: each window is weighted by its own kernel and summed.
  *
  * @param x [B, C, H, W]; B may be open
  * @param kernels [B, G, kh, kw, H′, W′]; G divides C, and each kernel serves C/G channels
- * @returns [B, C, H′, W′] with H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and W′ alike
- * @throws ShapeError where there is not a kernel for each window, or G does not divide C
+ * @returns [B, C, H′, W′] with H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and likewise W′
+ * @throws ShapeError unless there is one kernel per window and G divides C
  */
 export function perPositionConv2d(x: Tensor, kernels: Tensor, options: PerPositionOptions = {}): Tensor {
   const { interleaved = false, ...windows } = options;

@@ -1,11 +1,11 @@
 /**
- * Convolution with kernels that differ from sample to sample, whatever made them: y_b = V_b ∗ x_b. Three operators
- * closed under differentiation, as those of `convolution.ts` are:
- * - by x, the gradient is the transposed convolution of dy with the same kernels;
- * - by the kernels, it is each sample's correlation of x with dy.
+ * Convolution with given kernels per sample, y_b = V_b ∗ x_b. Three operators closed under differentiation, like those
+ * of `convolution.ts`:
+ * - the gradient with respect to x is the transposed convolution of dy with the same kernels;
+ * - the gradient with respect to the kernels is each sample's correlation of x with dy.
  *
- * Axis order: x [B, C, H, W]; kernels [B, O, C/groups, kh, kw]; y [B, O, H′, W′]. How they are computed is left to the
- * rewrite `mixture-plans`; without it, by unfolding.
+ * Axis order: x [B, C, H, W]; kernels [B, O, C/groups, kh, kw]; y [B, O, H′, W′]. The rewrite `mixture-plans` chooses
+ * how they are computed; without it, images are unfolded.
  */
 import { ShapeError, UsageError } from "../errors/index.js";
 import { formatType, type Operator, type Shape, Tensor, type TensorType } from "../ir/index.js";
@@ -23,23 +23,23 @@ import { sum } from "./reduce.js";
 import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "./unfold.js";
 import type { Pair } from "./window.js";
 
-/** How a convolution with kernels for each sample can be computed. */
+/** The exact ways to compute a convolution with kernels per sample. */
 export const PER_SAMPLE_PLANS = ["aggregate", "unfold"] as const;
 
 /** One of {@link PER_SAMPLE_PLANS}. */
 export type PerSamplePlan = (typeof PER_SAMPLE_PLANS)[number];
 
-/** Options of a convolution with kernels for each sample. */
+/** Options of {@link perSampleConv2d}. */
 export interface PerSampleConvolutionOptions extends ConvolutionOptions {
   /**
-   * How it and its gradients are computed. `"aggregate"`: one convolution with a group for each sample, for a known
-   * batch. `"unfold"`: columns, then a matrix product for each sample. `"auto"` by default: what is predicted to be
-   * quickest where the graph is to run.
+   * How the convolution and its gradients are computed. `"aggregate"`: one convolution with a group per sample, for a
+   * fixed batch size. `"unfold"`: im2col, then a matrix product per sample. Defaults to `"auto"`: the fastest on the
+   * target, as predicted.
    */
   readonly plan?: PerSamplePlan | "auto";
 }
 
-/** Attributes of the three operators; `plan` passes on to the gradients. */
+/** Attributes of the three operators. Gradients inherit `plan`. */
 export interface PerSampleAttributes extends ConvolutionAttributes {
   readonly plan: string;
 }
@@ -49,7 +49,7 @@ export interface WithSize {
   readonly size: Pair;
 }
 
-/** Attributes of a gradient by kernels of this height and width. */
+/** Attributes of a gradient with respect to kernels of this height and width. */
 export interface WithKernel {
   readonly kernel: Pair;
 }
@@ -58,12 +58,12 @@ function spatial({ shape }: TensorType): Pair {
   return shape.slice(-2) as unknown as Pair;
 }
 
-/** Shape of the output for one sample's kernels [O, C/groups, kh, kw]; checks them as `conv2d` does. */
+/** Output shape for one sample's kernels [O, C/groups, kh, kw], checked as in `conv2d`. */
 export function outputShape(x: TensorType, kernels: Shape, attributes: ConvolutionAttributes): Shape {
   return conv2d(input("float32", x.shape), input("float32", kernels), undefined, attributes).shape;
 }
 
-/** The plan must be one of those there are, or `"auto"`. */
+/** Throws unless the plan is one of `plans` or `"auto"`. */
 export function expectPlan(plan: string, plans: readonly string[]): void {
   if (plan === "auto" || plans.includes(plan)) return;
   throw new UsageError(`plan must be auto, ${plans.join(", ")}, not ${plan}`);
@@ -105,7 +105,7 @@ export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
   }),
 };
 
-/** gradient with respect to the input: (dy, kernels) → dx. */
+/** Gradient with respect to the input: (dy, kernels) → dx. */
 export const perSampleInputGradientOperator: Operator<PerSampleAttributes & WithSize> = {
   name: "perSampleInputGradient",
   linearIn: [0, 1],
@@ -146,13 +146,13 @@ function kernelGradient(x: Tensor, dy: Tensor, attributes: PerSampleAttributes &
 }
 
 /**
- * Each sample convolved with kernels of its own, as ODConv, KernelWarehouse, FDConv and hypernetworks make them.
+ * Convolves each sample with its own kernels, such as those of ODConv, KernelWarehouse, FDConv and hypernetworks.
  *
  * @param x [B, C, H, W]; B may be open
  * @param kernels [B, O, C/groups, kh, kw]
  * @param bias [B, O]
- * @returns [B, O, H′, W′], sized as {@link conv2d} says
- * @throws ShapeError where channels, groups or sizes do not fit
+ * @returns [B, O, H′, W′], sized like {@link conv2d}
+ * @throws ShapeError if channels, groups or sizes do not match
  * @example
  * const kernels = reshape(matmul(code, generator), [batch, 32, 16, 3, 3]);
  * const y = perSampleConv2d(x, kernels, undefined, { padding: 1 });

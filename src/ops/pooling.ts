@@ -10,13 +10,13 @@ import { concat, interleave, pad, reshape, slice, takeTap, zerosLike } from "./l
 import { mean } from "./reduce.js";
 import { type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
 
-/** Options of a pooling window. */
+/** Options of {@link maxPool2d} and {@link avgPool2d}. */
 export interface PoolingOptions {
   /** Height and width of the window. */
   readonly kernelSize: PairOption;
-  /** Step of the window; the kernel size by default, as in PyTorch. */
+  /** Stride of the window. Defaults to the kernel size, as in PyTorch. */
   readonly stride?: PairOption;
-  /** Cells outside the image on each side, less than half the window; 0 by default. */
+  /** Padding on each side, at most half the window. Defaults to 0. */
   readonly padding?: PairOption;
 }
 
@@ -30,7 +30,7 @@ interface MaxPoolAttributes extends PoolingAttributes {
   readonly blocked: boolean;
 }
 
-/** The options with their defaults, checked. */
+/** Validates the options and fills in their defaults. */
 export function poolingAttributes(options: PoolingOptions): PoolingAttributes {
   const { kernelSize, stride = kernelSize, padding = 0 } = options;
   const kernel = toPair("kernelSize", kernelSize, 1);
@@ -67,8 +67,8 @@ export const maxPool2dOperator: Operator<MaxPoolAttributes> = {
   name: "maxPool2d",
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x], attributes) => pooledType("maxPool2d", x!, attributes, attributes.blocked ? 5 : 4),
-  // Without indices, which WebGPU lacks and the CPU computes slowly: first the row of the maximum is found,
-  // then its column, each by comparing what the taps see with the maximum.
+  // Avoids indices, which WebGPU lacks and the CPU computes slowly: finds the row of the maximum, then its column, each
+  // by comparing what the taps see with the maximum.
   gradient: (dy, { inputs: [x], output, attributes: { kernel, stride, padding, blocked } }) => {
     const columns = { kernelSize: [1, kernel[1]], stride: [1, stride[1]], padding: [0, padding[1]] } as const;
     const rowMaxima = maxPool2d(x!, { ...columns, blocked });
@@ -109,7 +109,7 @@ interface AxisWindow {
   readonly padding: number;
 }
 
-/** Hands what arrives at windows along one axis to the first element of each that is its maximum. */
+/** Routes the gradient of windows along one axis to the first element of each that equals its maximum. */
 function routeToTaps(dy: Tensor, x: Tensor, maxima: Tensor, window: AxisWindow): Tensor {
   const { axis, kernel, stride, padding } = window;
   const [size, count] = [x.shape[axis] as number, maxima.shape[axis] as number];
@@ -128,9 +128,9 @@ function routeToTaps(dy: Tensor, x: Tensor, maxima: Tensor, window: AxisWindow):
   return pad(inside, { axis, before: 0, after: padding + size - reached });
 }
 
-/** Adds up what each tap of the windows holds for the elements it sees. */
+/** Sums, for each element, the contributions of the taps that see it. */
 function gatherTaps(taps: readonly Tensor[], { axis, kernel, stride }: AxisWindow): Tensor {
-  // Taps that lie a whole number of strides apart see the same elements, windows apart.
+  // Taps a multiple of the stride apart see the same elements, in different windows.
   const overlap = Math.ceil(kernel / stride) - 1;
   const phases = Array.from({ length: stride }, (_, phase) => {
     const shifted = taps.flatMap((part, tap) => {
@@ -147,8 +147,8 @@ function gatherTaps(taps: readonly Tensor[], { axis, kernel, stride }: AxisWindo
 }
 
 /**
- * Maximum over windows; on a tie the gradient goes to the first, as in PyTorch. On the native CPU the runtime may
- * pass over a NaN beside numbers.
+ * Maximum over windows. On a tie, the gradient goes to the first element, as in PyTorch. On the native CPU, the runtime
+ * may ignore a NaN next to numbers.
  *
  * @param x [B, C, H, W]
  * @returns [B, C, H′, W′] with H′ = ⌊(H + 2·padding − kernel) / stride⌋ + 1
@@ -156,7 +156,7 @@ function gatherTaps(taps: readonly Tensor[], { axis, kernel, stride }: AxisWindo
 export function maxPool2d(
   x: Tensor,
   options: PoolingOptions & {
-    /** Whether x is in the blocked layout, [B, C/b, H, W, b]; `false` by default. */
+    /** Whether x is in the blocked layout, [B, C/b, H, W, b]. Defaults to `false`. */
     readonly blocked?: boolean;
   },
 ): Tensor {
@@ -186,7 +186,7 @@ const avgPool2dOperator: Operator<PoolingAttributes> = {
 };
 
 /**
- * Mean over windows; cells outside the image count as zeros, as in PyTorch.
+ * Mean over windows. Padding counts as zeros, as in PyTorch.
  *
  * @param x [B, C, H, W]
  * @returns [B, C, H′, W′]
@@ -195,12 +195,12 @@ export function avgPool2d(x: Tensor, options: PoolingOptions): Tensor {
   return Tensor.apply(avgPool2dOperator, [x], poolingAttributes(options));
 }
 
-/** Mean over each channel's whole image: [B, C, H, W] → [B, C, 1, 1]. */
+/** Mean over each channel: [B, C, H, W] → [B, C, 1, 1]. */
 export function globalAvgPool2d(x: Tensor): Tensor {
   return mean(x, { axes: [2, 3], keepDims: true });
 }
 
-/** Means over windows ⌊i·size/count⌋ … ⌈(i+1)·size/count⌉ of one axis, side by side. */
+/** Means over windows ⌊i·size/count⌋ … ⌈(i+1)·size/count⌉ of one axis, concatenated. */
 function adaptiveMeans(x: Tensor, axis: number, count: number): Tensor {
   const size = x.shape[axis] as number;
   if (count === size) return x;
@@ -212,8 +212,8 @@ function adaptiveMeans(x: Tensor, axis: number, count: number): Tensor {
 }
 
 /**
- * Mean over windows that divide the image evenly, or overlap where they cannot: rows ⌊i·H/H′⌋ … ⌈(i+1)·H/H′⌉, and
- * columns alike, as PyTorch's `adaptive_avg_pool2d`.
+ * Mean over windows that divide the image evenly, or overlap if they cannot: rows ⌊i·H/H′⌋ … ⌈(i+1)·H/H′⌉, likewise
+ * columns. PyTorch's `adaptive_avg_pool2d`.
  *
  * @param x [B, C, H, W]
  * @param outputSize H′ and W′, or one number for both

@@ -15,11 +15,11 @@ interface ReduceAttributes extends Attributes {
   readonly keepDims: boolean;
 }
 
-/** What to reduce over. */
+/** Options of reductions. */
 export interface ReduceOptions {
-  /** Axes, negative ones from the end; all of them by default. */
+  /** Axes to reduce; negative ones count from the end. Defaults to all axes. */
   readonly axes?: readonly number[];
-  /** Keep the reduced axes with size 1; `false` by default. */
+  /** Keep the reduced axes with size 1. Defaults to `false`. */
   readonly keepDims?: boolean;
 }
 
@@ -28,7 +28,7 @@ function reducedType(x: TensorType, { axes, keepDims }: ReduceAttributes): Tenso
   return { dtype: x.dtype, shape: keepDims ? kept : kept.filter((_, axis) => !axes.includes(axis)) };
 }
 
-/** The reduced tensor with its reduced axes back as size 1, so that it broadcasts against the input. */
+/** Restores the reduced axes with size 1, so that the result broadcasts against the input. */
 function keepDims(reduced: Tensor, x: Tensor, attributes: ReduceAttributes): Tensor {
   return reshape(reduced, reducedType(x, { ...attributes, keepDims: true }).shape);
 }
@@ -52,7 +52,7 @@ function reduction(
   };
 }
 
-/** Sums over whole images: first within each, which the runtime does fastest, then over the batch. */
+/** Sums over whole images: first within each image, which is fastest in the runtime, then over the batch. */
 function overImages({ inputs, output, attributes: { axes } }: GradientContext<ReduceAttributes>) {
   if (!axes.includes(2) || !axes.includes(3)) return undefined;
   const images = output.with({ inputs, attributes: { axes: [2, 3], keepDims: false } });
@@ -77,7 +77,7 @@ const largestOperator = reduction("max", "ReduceMax", (dy, x, y) => {
 });
 const maxOperator: typeof largestOperator = {
   ...largestOperator,
-  // ReduceMax passes over NaN, the one value that is not equal to itself.
+  // ReduceMax ignores NaN, the only value not equal to itself.
   emit: (context, onnx) => {
     const largest = largestOperator.emit(context, onnx);
     const { inputs, attributes, output } = context;
@@ -100,10 +100,10 @@ function applyReduction(operator: Operator<ReduceAttributes>) {
 export const sum = applyReduction(sumOperator);
 /** Sum of squares over axes, in one pass. */
 export const sumSquares = applyReduction(sumSquaresOperator);
-/** Maximum over axes; NaN where there is one among the elements. */
+/** Maximum over axes; NaN if any element is NaN. */
 export const max = applyReduction(maxOperator);
 
-/** Mean over axes; their sizes must be known. */
+/** Mean over axes of known size. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDType("mean", [x], "float32");
   const axes = normalizeAxes("mean", options.axes ?? x.shape.map((_, axis) => axis), x.shape.length);
@@ -135,7 +135,7 @@ const logSoftmaxOperator: Operator<{ axis: number }> = {
   gradient: (dy, { output: y, attributes: { axis } }) => [
     sub(dy, mul(exp(y), sum(dy, { axes: [axis], keepDims: true }))),
   ],
-  // WebGPU has no LogSoftmax: a tensor would travel to the CPU and back.
+  // WebGPU has no LogSoftmax: the tensor would be copied to the CPU and back.
   emit: ({ inputs: [x], attributes: { axis }, target }, onnx) => {
     if (target !== "webgpu") return onnx.node("LogSoftmax", [x!], { axis });
     const shifted = onnx.node("Sub", [x!, onnx.reduce("ReduceMax", x!, [axis], true)]);
@@ -144,13 +144,13 @@ const logSoftmaxOperator: Operator<{ axis: number }> = {
   },
 };
 
-/** exp(x) / Σ exp(x) along `axis`, the last by default. */
+/** exp(x) / Σ exp(x) along `axis`. `axis` defaults to −1. */
 export function softmax(x: Tensor, axis = -1): Tensor {
   const [normalized] = normalizeAxes("softmax", [axis], x.shape.length);
   return Tensor.apply(softmaxOperator, [x], { axis: normalized! });
 }
 
-/** x − log Σ exp(x) along `axis`, the last by default. */
+/** x − log Σ exp(x) along `axis`. `axis` defaults to −1. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   const [normalized] = normalizeAxes("logSoftmax", [axis], x.shape.length);
   return Tensor.apply(logSoftmaxOperator, [x], { axis: normalized! });

@@ -1,7 +1,7 @@
 /**
- * Convolutions by kernels that differ from sample to sample, as matrix products: the image is unfolded to columns,
- * what each window sees, and each sample's columns are multiplied by its kernels. With P = H′·W′ windows and
- * T = C/G·kh·kw products a window, columns are [B, G, T, P] and kernels [B, G, O/G, T]. Nothing here needs to know B.
+ * Convolutions with kernels per sample, as matrix products: im2col unfolds the image to columns, what each window sees,
+ * and each sample's columns are multiplied by its kernels. With P = H′·W′ windows and T = C/G·kh·kw products per
+ * window, columns are [B, G, T, P] and kernels [B, G, O/G, T]. B may be open.
  */
 import type { Tensor } from "../ir/index.js";
 import { type ConvolutionAttributes, conv2d, conv2dInputGradient } from "./convolution.js";
@@ -11,13 +11,13 @@ import { reshape } from "./layout.js";
 import { matmul, transposeLast } from "./matmul.js";
 import { oneHotKernels, type Pair } from "./window.js";
 
-/** Where windows are: the sizes of kernel and image, and a convolution's options. */
+/** Geometry of the windows: the kernel size and a convolution's options. */
 interface Windows {
   readonly kernel: Pair;
   readonly geometry: ConvolutionAttributes;
 }
 
-/** Whether every window is one pixel, and every pixel a window. */
+/** Whether every window is exactly one pixel, in order. */
 function isPointwise({ kernel, geometry: { stride, padding } }: Windows): boolean {
   return [...kernel, ...stride].every((size) => size === 1) && padding.every((size) => size === 0);
 }
@@ -38,7 +38,7 @@ function toColumns(x: Tensor, windows: Windows): Tensor {
   return reshape(seen, [batch!, geometry.groups, rows! / geometry.groups, height! * width!]);
 }
 
-/** [B, G, T, P] → [B, C, H, W], what several windows see added up. */
+/** [B, G, T, P] → [B, C, H, W], adding up overlapping windows. */
 function fromColumns(columns: Tensor, image: Pair, windowCount: Pair, windows: Windows): Tensor {
   const { kernel, geometry } = windows;
   const [batch, groups, summed] = columns.shape as readonly number[];

@@ -5,16 +5,16 @@ import { expectLayout } from "./expect.js";
 import { concat, pad, reshape, takeTap } from "./layout.js";
 import { type PairOption, toPair, windowOutput } from "./window.js";
 
-/** Where windows lie: a convolution's options but for its groups. */
+/** Options of {@link unfold2d}: those of a convolution except `groups`. */
 export type WindowOptions = Omit<ConvolutionOptions, "groups">;
 
 /**
- * What each window of an image sees, as channels: PyTorch's `unfold`, with the positions left as an image.
+ * Unfolds an image: what each window sees becomes channels. PyTorch's `unfold`, with positions kept as an image.
  *
  * @param x [B, C, H, W]; B may be open
  * @param kernelSize kh and kw, or one number for both
- * @returns [B, C·kh·kw, H′, W′], channel by channel, taps row by row
- * @throws ShapeError for an image smaller than the window; UsageError for options that cannot be
+ * @returns [B, C·kh·kw, H′, W′], ordered by channel, then by tap in row-major order
+ * @throws ShapeError for an image smaller than the window; UsageError for invalid options
  */
 export function unfold2d(x: Tensor, kernelSize: PairOption, options: WindowOptions = {}): Tensor {
   expectLayout("unfold2d", x, "[B, C, H, W]");

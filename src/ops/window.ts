@@ -6,7 +6,7 @@ export type Pair = readonly [height: number, width: number];
 /** One number for both, or height and width. */
 export type PairOption = number | Pair;
 
-/** Both numbers of an option. */
+/** Expands an option to two numbers. */
 export function toPair(name: string, value: PairOption, minimum: number): Pair {
   const pair: Pair = typeof value === "number" ? [value, value] : value;
   if (pair.length !== 2 || !pair.every((n) => Number.isInteger(n) && n >= minimum)) {
@@ -15,7 +15,7 @@ export function toPair(name: string, value: PairOption, minimum: number): Pair {
   return pair;
 }
 
-/** Size that a window of `kernel` taps leaves: ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
+/** Output size of a window of `kernel` taps: ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
 export function windowOutput(
   size: number,
   kernel: number,
@@ -32,8 +32,8 @@ export function symmetricPads([height, width]: Pair): readonly number[] {
 }
 
 /**
- * Depthwise kernels that copy a window: [channels·kh·kw, 1, kh, kw], one-hot. A convolution with them is
- * im2col, exactly, at the speed of the runtime's own convolution.
+ * One-hot depthwise kernels [channels·kh·kw, 1, kh, kw] that copy a window. A convolution with them is exactly im2col,
+ * at the speed of the runtime's convolution.
  */
 export function oneHotKernels(channels: number, [height, width]: Pair): Float32Array {
   const taps = height * width;

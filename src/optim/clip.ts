@@ -2,13 +2,13 @@ import { UsageError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
 import { add, div, minimum, mul, sqrt, sumSquares } from "../ops/index.js";
 
-/** Keeps the quotient finite where all gradients are zero, as PyTorch does. */
+/** Keeps the quotient finite if all gradients are zero, as in PyTorch. */
 const EPSILON = 1e-6;
 
-/** Gradients that were scaled down together, and how large they were before. */
+/** Clipped gradients and their norm before clipping. */
 export interface ClippedGradients {
   readonly gradients: Readonly<Record<string, Tensor>>;
-  /** √Σ g², over all elements of all gradients, before clipping: a scalar. */
+  /** √Σ g² over all elements of all gradients before clipping, a scalar. */
   readonly norm: Tensor;
 }
 

@@ -2,13 +2,13 @@ import { UsageError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
 import { add, div, mul, neg, pow, sqrt, sub } from "../ops/index.js";
 
-/** What an update may use beside parameter and gradient. */
+/** What an update rule receives besides parameter and gradient. */
 export interface UpdateContext<Slot extends string> {
-  /** What the optimiser keeps of the parameter, shaped like it. */
+  /** The optimiser's state for the parameter, shaped like it. */
   readonly slots: Readonly<Record<Slot, Tensor>>;
   /** Scalar. */
   readonly learningRate: Tensor;
-  /** Number of this step, from 1, a scalar. */
+  /** Step number, counted from 1, a scalar. */
   readonly step: Tensor;
 }
 
@@ -18,7 +18,7 @@ export interface Update<Slot extends string> {
   readonly slots: Readonly<Record<Slot, Tensor>>;
 }
 
-/** An update rule. Slots begin with zeros. */
+/** An update rule. Slots are initialized with zeros. */
 export interface Optimizer<Slot extends string = string> {
   readonly name: string;
   readonly slots: readonly Slot[];
@@ -32,11 +32,11 @@ function decayed(parameter: Tensor, gradient: Tensor, weightDecay: number): Tens
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {
-  /** μ; 0 by default. */
+  /** μ. Defaults to 0. */
   readonly momentum?: number;
-  /** Looks ahead along the momentum; `false` by default. */
+  /** Uses Nesterov momentum. Defaults to `false`. */
   readonly nesterov?: boolean;
-  /** λ, added to the gradient as λ·parameter; 0 by default. */
+  /** λ, added to the gradient as λ·parameter. Defaults to 0. */
   readonly weightDecay?: number;
 }
 
@@ -52,7 +52,7 @@ export function sgd(options: SgdOptions = {}): Optimizer<"momentum"> {
     slots: momentum === 0 ? [] : ["momentum"],
     update: (parameter, rawGradient, { slots, learningRate }) => {
       if (momentum === 0) {
-        // p − η·(g + λ·p), arranged so that the gradient is passed over once.
+        // p − η·(g + λ·p), arranged to read the gradient only once.
         const kept = weightDecay === 0 ? parameter : mul(parameter, sub(1, mul(learningRate, weightDecay)));
         return { parameter: add(kept, mul(rawGradient, neg(learningRate))), slots };
       }
@@ -66,11 +66,11 @@ export function sgd(options: SgdOptions = {}): Optimizer<"momentum"> {
 
 /** Options of {@link adam} and {@link adamW}. */
 export interface AdamOptions {
-  /** β₁, β₂; 0.9 and 0.999 by default. */
+  /** β₁, β₂. Defaults to 0.9 and 0.999. */
   readonly betas?: readonly [number, number];
-  /** ε; 1e-8 by default. */
+  /** ε. Defaults to 1e-8. */
   readonly epsilon?: number;
-  /** λ; 0 by default, 0.01 for {@link adamW}. */
+  /** λ. Defaults to 0 for {@link adam} and to 0.01 for {@link adamW}. */
   readonly weightDecay?: number;
 }
 

@@ -1,19 +1,19 @@
-/** A value for each epoch, counted from 0; a fraction is a place within an epoch, for stepping every step. */
+/** A value as a function of the epoch, counted from 0. Fractional epochs allow updates at every step. */
 export type Schedule = (epoch: number) => number;
 
-/** `value` × `gamma` for every milestone that has been reached. */
+/** `value` multiplied by `gamma` at every milestone reached. */
 export function multiStep(options: {
   readonly value: number;
   /** Epochs at which the value drops. */
   readonly milestones: readonly number[];
-  /** Factor at each; 0.1 by default. */
+  /** Factor at each milestone. Defaults to 0.1. */
   readonly gamma?: number;
 }): Schedule {
   const { value, milestones, gamma = 0.1 } = options;
   return (epoch) => value * gamma ** milestones.filter((milestone) => epoch >= milestone).length;
 }
 
-/** Half a cosine from `value` to `minimum` (0 by default) over `epochs`. */
+/** Half a cosine from `value` to `minimum` over `epochs`. `minimum` defaults to 0. */
 export function cosine(options: {
   readonly value: number;
   readonly epochs: number;
@@ -36,7 +36,7 @@ export function linearAnneal(options: {
   readonly from: number;
   readonly to: number;
   readonly epochs: number;
-  /** What is taken off each epoch; (from − to) / epochs by default. */
+  /** Decrease per epoch. Defaults to (from − to) / epochs. */
   readonly decrement?: number;
 }): Schedule {
   const { from, to, epochs, decrement = (from - to) / epochs } = options;

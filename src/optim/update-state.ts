@@ -3,12 +3,12 @@ import { type Tensor, withScope } from "../ir/index.js";
 import { scalar } from "../ops/index.js";
 import type { Optimizer } from "./optimizers.js";
 
-/** Under which name the state of a step holds an optimiser's slot of a parameter. */
+/** The name of an optimiser slot of a parameter in the state. */
 function slotKey(slot: string, parameter: string): string {
   return `${slot}/${parameter}`;
 }
 
-/** One entry for each slot that an optimiser keeps of each parameter, as `<slot>/<state name>`: that of the parameter. */
+/** One entry for each slot of each parameter, named `<slot>/<state name>`, with the parameter's value. */
 export function slotsFor<T>(
   { slots }: Pick<Optimizer, "slots">,
   parameters: Readonly<Record<string, T>>,
@@ -19,20 +19,20 @@ export function slotsFor<T>(
   );
 }
 
-/** At what an optimiser updates. */
+/** Options of {@link updateState}. */
 export interface UpdateSettings {
   readonly learningRate: Tensor | number;
-  /** Number of the step, from 1; Adam's rules need it, `sgd` does not. */
+  /** Step number, counted from 1. Required by Adam and AdamW, unused by `sgd`. */
   readonly step?: Tensor | number;
 }
 
 /**
- * Updates parameters by their gradients: the last part of a training step.
+ * Updates parameters from their gradients: the last part of a training step.
  *
- * @param state parameters, and the optimiser's slots as {@link slotsFor} names them; what has no gradient stays
- * @param gradient by state name
- * @returns the whole next state
- * @throws UsageError if the optimiser needs the number of the step, and it is left out
+ * @param state parameters, and optimiser slots named by {@link slotsFor}; entries without a gradient are kept
+ * @param gradient gradients by state name
+ * @returns the complete next state
+ * @throws UsageError if the optimiser needs `step` and it is omitted
  * @example
  * const next = updateState(sgd(), state, gradients(loss, state), { learningRate: 0.1 });
  */

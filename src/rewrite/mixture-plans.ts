@@ -9,7 +9,7 @@ import { transformGraph } from "./transform.js";
 
 /**
  * Says each convolution with kernels for each sample, and each of its gradients, with plain convolutions and products:
- * by the plan that is asked for, or the combination of plans that is predicted to be quickest on the machine.
+ * by the plan that is asked for, or the combination of plans that is predicted to be fastest on the machine.
  */
 export const mixturePlans = {
   name: "mixture-plans",

@@ -20,7 +20,7 @@ export interface BackendSettings {
    * has more than one only if it is cross-origin isolated, and by default only if `wasmPaths` is given besides.
    */
   readonly threads?: number;
-  /** Files of the WebAssembly build; where the bundler or ONNX Runtime finds them, by default. */
+  /** URLs of the WebAssembly files. Defaults to where the bundler or ONNX Runtime finds them. */
   readonly wasmPaths?: WasmPaths;
 }
 

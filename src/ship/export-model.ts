@@ -8,13 +8,13 @@ import { spec, trace } from "../trace/index.js";
 export interface ExportModelOptions extends Omit<ExportOptions, "target" | "block" | "batch"> {
   /** Sizes of one input without the batch, such as [3, 128, 128]. */
   readonly inputShape: readonly number[];
-  /** Inputs at once; `"batch"`, any number, by default. */
+  /** Batch size. Defaults to `"batch"`, any size. */
   readonly batch?: number | "batch";
-  /** `"images"` by default. */
+  /** Defaults to `"images"`. */
   readonly inputName?: string;
-  /** `"logits"` by default. */
+  /** Defaults to `"logits"`. */
   readonly outputName?: string;
-  /** Whether the attention that layers record is output as well, as `attention.<layer>.<kind>`; not by default. */
+  /** Whether the attention that layers record is output as well, as `attention.<layer>.<kind>`. Defaults to `false`. */
   readonly attention?: boolean;
   /** Values of annealed scalars by name; those that are left out are at rest, where a finished training ends. */
   readonly annealed?: Readonly<Record<string, number>>;

@@ -9,9 +9,9 @@ export interface PixelInputOptions {
   readonly size: number;
   /** What becomes of an image that is not square: its proportions change, or its middle is kept. */
   readonly fit?: "stretch" | "crop";
-  /** Of the pixels from 0 to 1; 0.5 by default. */
+  /** Of the pixels from 0 to 1. Defaults to 0.5. */
   readonly mean?: number;
-  /** 0.5 by default. */
+  /** Defaults to 0.5. */
   readonly std?: number;
 }
 

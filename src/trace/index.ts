@@ -19,14 +19,14 @@ export class TensorSpec<D extends DType = DType> implements TensorType<D> {
   ) {}
 }
 
-/** A spec; float32 unless said. The leading size may be `"batch"`. */
+/** A spec. `dtype` defaults to float32. The leading size may be `"batch"`. */
 export function spec(shape: Shape): TensorSpec<"float32">;
 export function spec<D extends DType>(shape: Shape, dtype: D): TensorSpec<D>;
 export function spec(shape: Shape, dtype: DType = "float32"): TensorSpec {
   return new TensorSpec(shape, dtype);
 }
 
-/** A graph, and the tree its outputs came in, each leaf replaced by the output's name. */
+/** A graph, and the tree that the traced function returned with each tensor replaced by its output name. */
 export interface Traced<O> {
   readonly graph: Graph;
   readonly outputNames: MapTree<O, Tensor, string>;
@@ -44,8 +44,8 @@ export type Arguments<S extends readonly unknown[]> = {
  * Turns a function over tensors into a graph by calling it once with symbolic tensors.
  *
  * @param fn takes and returns trees (arrays, records) of tensors
- * @param specs one tree of specs an argument; `"x"`-like names come from records, others from positions
- * @throws ShapeError at the line of `fn` that made a wrong shape
+ * @param specs one tree of specs per argument; inputs are named after record keys (`x`) or positions (`arg0`)
+ * @throws ShapeError at the line of `fn` where shapes do not match
  * @example
  * const { graph } = trace((x, y) => ({ product: matmul(x, y) }), [spec([2, 3]), spec([3, 4])]);
  * console.log(printGraph(graph));

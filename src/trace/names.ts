@@ -1,7 +1,7 @@
-/** How the tensors at a graph's border are named after the trees that a function takes and gives. */
+/** Names for a graph's inputs and outputs, from the trees that a function takes and returns. */
 import { mapTree, type Tree } from "../util/tree.js";
 
-/** Calls `visit` for each leaf of each argument, with the name that it has as an input of the graph. */
+/** Calls `visit` for each leaf of each argument, with its name as an input of the graph. */
 export function mapArguments<T, R>(
   args: readonly unknown[],
   isLeaf: (value: unknown) => value is T,

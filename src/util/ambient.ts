@@ -1,8 +1,10 @@
-/** A value that holds for all that is called from one place, such as the scope of the module being called. */
+/**
+ * A dynamically scoped value, such as the scope of the module being called: it holds during a call and in all it calls.
+ */
 export class Ambient<T> {
   #current: T;
 
-  /** @param initial holds outside every `run` */
+  /** @param initial the value outside every `run` */
   constructor(initial: T) {
     this.#current = initial;
   }
@@ -11,7 +13,7 @@ export class Ambient<T> {
     return this.#current;
   }
 
-  /** Calls `body`, which must not be asynchronous, with another value. */
+  /** Calls `body` with another value in place. `body` must be synchronous. */
   run<R>(value: T, body: () => R): R {
     const outer = this.#current;
     this.#current = value;

@@ -4,14 +4,14 @@ export interface Complex {
   readonly im: Float64Array;
 }
 
-/** Smallest divisor above 1. */
+/** Smallest divisor greater than 1. */
 function smallestFactor(n: number): number {
   for (let factor = 2; factor * factor <= n; factor++) if (n % factor === 0) return factor;
   return n;
 }
 
 /**
- * Discrete Fourier transform of any length, X_f = Σ_t x_t·e^(−2πi·ft/n), by Cooley and Tukey's division into the prime
+ * Discrete Fourier transform of any length, X_f = Σ_t x_t·e^(−2πi·ft/n), by the Cooley–Tukey algorithm over the prime
  * factors of the length.
  */
 export function fourier({ re, im }: Complex): Complex {

@@ -1,4 +1,4 @@
-/** Items by a key, keys and items in the order in which they come. */
+/** Groups items by key. Keys and the items of each group keep the order of the input. */
 export function groupBy<T>(
   items: Iterable<T>,
   keyOf: (item: T) => string,

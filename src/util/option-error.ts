@@ -1,16 +1,16 @@
 import type { z } from "zod";
 import { UsageError } from "../errors/index.js";
 
-/** Names a value of a configuration to the user, by its path: `["learningRate"]`. */
+/** Turns the path of a configuration value, such as `["learningRate"]`, into the name that errors show. */
 export type NameOption = (path: readonly PropertyKey[]) => string;
 
-/** Names values as the library does: `modelOptions.experts`. */
+/** The library's names: `modelOptions.experts`. */
 export const libraryName: NameOption = (path) => path.map(String).join(".");
 
 /**
- * Checks and completes values by a schema.
+ * Validates values against a schema and fills in its defaults.
  *
- * @throws UsageError with a line for each value that cannot be
+ * @throws UsageError with one line per invalid value
  */
 export function parseOptions<Schema extends z.ZodType>(
   schema: Schema,

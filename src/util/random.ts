@@ -1,7 +1,7 @@
 /**
- * Philox 4×32-10, the counter-based generator of Salmon et al., "Parallel Random Numbers: As Easy as
- * 1, 2, 3" (SC 2011). A number depends on its key and counter alone, so that a run gives the same
- * numbers whatever the order they are asked for in.
+ * Philox 4×32-10, the counter-based generator of Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (SC
+ * 2011). A number depends only on its key and counter, so a run draws the same numbers in whatever order they are
+ * requested.
  */
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
@@ -9,8 +9,8 @@ const WEYL_0 = 0x9e3779b9;
 const WEYL_1 = 0xbb67ae85;
 
 /**
- * High 32 bits of a 32×32-bit product; signed words in and out, which the compiler can keep as integers. No sum
- * of halves here reaches 2³².
+ * High 32 bits of a 32×32-bit product. Takes and returns signed words, which the compiler can keep as integers. No
+ * partial sum reaches 2³².
  */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
@@ -44,7 +44,7 @@ export function philox4x32(words: Uint32Array, key0: number, key1: number): void
   words[3] = c3;
 }
 
-/** FNV-1a, to give named streams a word of their own. */
+/** FNV-1a hash, which turns the name of a stream into one word of its key. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
@@ -52,7 +52,7 @@ function hash(text: string): number {
 }
 
 /**
- * A stream of random numbers fixed by a seed and by what the numbers are for.
+ * A stream of random numbers determined by a seed and a purpose.
  *
  * @example
  * const stream = new RandomStream(42, "augment", epoch, index);
@@ -68,7 +68,7 @@ export class RandomStream {
   #position = 4;
 
   /**
-   * @param seed non-negative integer, the run's one seed
+   * @param seed non-negative integer, the seed of the run
    * @param purpose names the stream; streams of different purposes are independent
    * @param coordinates up to two integers, such as epoch and sample
    */
@@ -93,13 +93,13 @@ export class RandomStream {
     return this.#words[this.#position++]!;
   }
 
-  /** Uniform in [0, 1), 24 bits, so that it is exact in float32 too. */
+  /** Uniform in [0, 1), with 24 bits, so the value is exact in float32 as well. */
   uniform(): number {
     return (this.uint32() >>> 8) / 2 ** 24;
   }
 
   /**
-   * Fills an array with 1, with the given probability, and 0. A number takes as few bits as tell its
+   * Fills an array with ones, with the given probability, and zeros. Each draw uses as few random bits as represent the
    * probability exactly: one for ½.
    */
   fillBernoulli(target: Uint8Array, probability: number): void {

@@ -8,15 +8,15 @@ export function formatShape(shape: readonly Dim[]): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** Number of elements; `operator` is named in the error where the batch is open. */
+/** Number of elements. The error for an open batch names `operator`. */
 export function elementCount(shape: readonly Dim[], operator = "size"): number {
   return staticShape(shape, operator).reduce((product, size) => product * size, 1);
 }
 
 /**
- * The shape with every size known.
+ * The shape as numbers.
  *
- * @throws ShapeError where the batch is open
+ * @throws ShapeError if the batch size is open
  */
 export function staticShape(shape: readonly Dim[], operator: string): readonly number[] {
   if (shape.includes("batch")) {

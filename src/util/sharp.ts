@@ -1,7 +1,7 @@
 import { RuntimeUnavailableError } from "../errors/index.js";
 
 /**
- * Loads sharp, which reads and draws pictures. An installation without optional packages lacks its binaries.
+ * Loads sharp, which decodes and renders images. Its binaries are optional dependencies and may not be installed.
  *
  * @throws RuntimeUnavailableError if it cannot be loaded
  */
@@ -19,7 +19,7 @@ export async function loadSharp() {
   }
 }
 
-/** Whether {@link loadSharp} can load it. */
+/** Whether {@link loadSharp} succeeds here. */
 export function hasSharp(): Promise<boolean> {
   return loadSharp().then(
     () => true,

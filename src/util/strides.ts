@@ -1,7 +1,7 @@
-/** Where the elements of a row-major array lie that is broadcast or has its axes exchanged. */
+/** Index arithmetic for row-major arrays that are broadcast or transposed. */
 import { elementCount } from "./shape.js";
 
-/** Computes an element of each pair of two arrays that broadcast to `shape`. */
+/** Applies a function to the pairs of elements of two arrays that broadcast to `shape`. */
 export function broadcast(
   apply: (a: number, b: number) => number,
   [a, b]: readonly Float32Array[],
@@ -12,7 +12,7 @@ export function broadcast(
   return Float32Array.from({ length: elementCount(shape) }, (_, i) => apply(a![inLeft(i)]!, b![inRight(i)]!));
 }
 
-/** An array of a shape with its axes in another order. */
+/** A copy of an array with its axes permuted. */
 export function permuted(
   data: Float32Array,
   shape: readonly number[],
@@ -26,7 +26,7 @@ export function permuted(
   return data.map((_, i) => data[source(i)]!);
 }
 
-/** For each element of a shape, the element of a smaller one that broadcasts to it. */
+/** Maps an index in `to` to the index in `from`, which broadcasts to it. */
 function broadcastIndices(from: readonly number[], to: readonly number[]): (index: number) => number {
   if (from.length === to.length && from.every((size, axis) => size === to[axis])) return (index) => index;
   const strides = rowMajorStrides(from);
@@ -35,7 +35,7 @@ function broadcastIndices(from: readonly number[], to: readonly number[]): (inde
   return strided(to, steps);
 }
 
-/** Where the n-th element of a shape lies, for given steps along its axes. */
+/** Maps the n-th element of a shape to its offset, for the given strides. */
 function strided(shape: readonly number[], steps: readonly number[]): (index: number) => number {
   return (index) => {
     let offset = 0;

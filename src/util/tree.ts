@@ -1,4 +1,4 @@
-/** Nested arrays and records whose leaves are of one class: how functions take and give many tensors. */
+/** Nested arrays and records with leaves of one class: how functions take and return many tensors. */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
 
 /** The tree `S` with every leaf of type `From` replaced by `To`. */

@@ -177,9 +177,9 @@ export class Imported extends Module {
 
 /** Options of an imported network. */
 export interface ImportedOptions {
-  /** Number of classes; as imported by default. */
+  /** Number of classes. Defaults to that of the imported model. */
   readonly classes?: number;
-  /** Which convolutions are dynamic, and how; none by default. */
+  /** Which convolutions are dynamic, and how. Defaults to none. */
   readonly dynamic?: DynamicChoice | undefined;
 }
 

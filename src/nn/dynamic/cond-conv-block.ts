@@ -11,19 +11,19 @@ import { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./cond-conv2
 export interface CondConvBlockOptions extends Pick<CondConv2dOptions, "experts" | "plan"> {
   /** Width between expansion and projection. */
   readonly expandedChannels: number;
-  /** Has an expansion; not where `expandedChannels` are the channels of the input, by default. */
+  /** Has an expansion. Defaults to whether `expandedChannels` differs from the input's channels. */
   readonly expand?: boolean;
-  /** Of the depthwise convolution, odd; 3 by default. */
+  /** Of the depthwise convolution, odd. Defaults to 3. */
   readonly kernelSize?: number;
-  /** Of the depthwise convolution; 1 by default. */
+  /** Of the depthwise convolution. Defaults to 1. */
   readonly stride?: number;
-  /** Of the depthwise convolution; half of the kernel by default, so that stride 1 keeps the size. */
+  /** Of the depthwise convolution. Defaults to half of the kernel, so that stride 1 keeps the size. */
   readonly padding?: number;
-  /** Adds the input to the output; where their sizes are the same, by default. */
+  /** Adds the input to the output. Defaults to whether their sizes are the same. */
   readonly residual?: boolean;
-  /** Adds a bias to the router; `true` by default. */
+  /** Adds a bias to the router. Defaults to `true`. */
   readonly routerBias?: boolean;
-  /** What follows expansion and depthwise convolution; `SiLU` by default. */
+  /** What follows expansion and depthwise convolution. Defaults to `SiLU`. */
   readonly activation?: () => Module;
   /** Batch normalisation: momentum 0.1 and epsilon 1e-5 by default. */
   readonly norm?: BatchNormOptions;

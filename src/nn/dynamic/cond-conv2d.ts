@@ -39,7 +39,7 @@ export class CondConvRouter extends Module {
   readonly bias: Parameter | undefined;
 
   /**
-   * @param options `bias` true by default
+   * @param options `bias` defaults to true
    * @throws UsageError for sizes that are not whole numbers of at least 1
    */
   constructor(channels: number, experts: number, { bias = true }: { readonly bias?: boolean } = {}) {
@@ -63,14 +63,14 @@ export class CondConvRouter extends Module {
 
 /** Options of a conditionally parameterised convolution. */
 export interface CondConv2dOptions extends Conv2dOptions {
-  /** Number of kernels that are mixed, K; 4 by default. */
+  /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
   /**
    * `"own"` by default: the layer has a router that reads its input. `"given"`: the layer has none, and takes routing
    * weights [B, experts] as a second tensor, from a router that the layers of a block share.
    */
   readonly router?: "own" | "given";
-  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
@@ -102,7 +102,8 @@ export class CondConv2d extends Module<[] | [routing: Tensor]> implements Starts
    * @param inChannels channels of the input, a multiple of `groups`
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize kernel height and width, or one number for both
-   * @param options `experts` 4, `router` own, `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @param options `experts` defaults to 4, `router` to own, `stride` to 1, `padding` to 0, `dilation` to 1, `groups`
+   * to 1 and `bias` to true
    * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
    */
   constructor(

@@ -38,7 +38,7 @@ export interface DCDConv2dOptions extends Omit<Conv2dOptions, "bias">, Partial<D
    * pointwise convolutions.
    */
   readonly where?: "basic" | "bottleneck" | "mobilenet";
-  /** f: what the width of the branch is divided by; 16 by default. */
+  /** f: what the width of the branch is divided by. Defaults to 16. */
   readonly squeeze?: number;
   /** The two batch normalisations of the low-rank path: momentum 0.1 and epsilon 1e-5 by default. */
   readonly norm?: BatchNormOptions;

@@ -12,9 +12,9 @@ import { type PlainStart, type PlainWeights, type StartsPlain, setBias, zeroed }
 
 /** Options of a dynamic classifier. */
 export interface DCDLinearOptions {
-  /** L: width of the low-rank path; 32 by default. */
+  /** L: width of the low-rank path. Defaults to 32. */
   readonly latent?: number;
-  /** S: width of the branch; 32 by default. */
+  /** S: width of the branch. Defaults to 32. */
   readonly squeezed?: number;
   /** The two batch normalisations of the low-rank path: momentum 0.1 and epsilon 1e-5 by default. */
   readonly norm?: BatchNormOptions;

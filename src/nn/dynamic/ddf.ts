@@ -16,13 +16,13 @@ const EPSILON = 1e-10;
 
 /** Options of a decoupled dynamic filter. */
 export interface DDFOptions {
-  /** Step of the window; 1 by default. */
+  /** Stride of the window. Defaults to 1. */
   readonly stride?: number;
-  /** Distance between taps; 1 by default. */
+  /** Spacing between kernel taps. Defaults to 1. */
   readonly dilation?: number;
-  /** Hidden width of the channel branch is ⌊channels·ratio⌋; 0.2 by default. */
+  /** Hidden width of the channel branch is ⌊channels·ratio⌋. Defaults to 0.2. */
   readonly ratio?: number;
-  /** How the filters of positions and of channels are joined; `"mul"` by default. */
+  /** How the filters of positions and of channels are joined. Defaults to `"mul"`. */
   readonly combine?: "mul" | "add";
 }
 

@@ -89,7 +89,7 @@ export class DyReLU extends Module {
   readonly theta: Linear;
 
   /**
-   * @param options `ratio` 8 by default; the hidden width is at least 1
+   * @param options `ratio` defaults to 8; the hidden width is at least 1
    * @throws UsageError for channels below 1
    */
   constructor(channels: number, options: { readonly ratio?: number } = {}) {

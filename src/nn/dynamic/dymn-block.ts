@@ -50,11 +50,11 @@ export const DYMN_TEMPERATURE = new AnnealedScalar("temperature", {
 
 /** Options of a dynamic convolution whose attention comes from a context. */
 export interface ContextDynamicConv2dOptions extends Omit<Conv2dOptions, "bias"> {
-  /** Number of kernels that are mixed, K; 4 by default. */
+  /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
-  /** T; {@link DYMN_TEMPERATURE} by default. */
+  /** T. Defaults to {@link DYMN_TEMPERATURE}. */
   readonly temperature?: AnnealedScalar;
-  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
@@ -110,19 +110,19 @@ export interface DyMNBlockOptions {
   readonly outChannels: number;
   /** Of the depthwise convolution, odd. */
   readonly kernelSize: number;
-  /** 1 by default. */
+  /** Defaults to 1. */
   readonly stride?: number;
-  /** After the expansion; `"relu"` by default. */
+  /** After the expansion. Defaults to `"relu"`. */
   readonly activation?: "relu" | "hardswish";
-  /** Width of the context, H; {@link dymnContextSize} of a network of width 1 by default. */
+  /** Width of the context, H. Defaults to {@link dymnContextSize} of a network of width 1. */
   readonly context?: number;
-  /** Number of kernels that are mixed, K; 4 by default. */
+  /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
-  /** T; {@link DYMN_TEMPERATURE} by default. */
+  /** T. Defaults to {@link DYMN_TEMPERATURE}. */
   readonly temperature?: AnnealedScalar;
   /** Of all batch normalisations: momentum 0.01 and epsilon 1e-3 by default. */
   readonly norm?: BatchNormOptions;
-  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 

@@ -9,7 +9,7 @@ export interface DynamicConvTranspose2dOptions extends ConvTranspose2dOptions, D
 
 /**
  * Dynamic transposed convolution, a drop-in for `ConvTranspose2d`: [B, inChannels, H, W] → [B, outChannels, H′, W′] with
- * H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and W′ alike; otherwise as
+ * H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and likewise W′; otherwise as
  * {@link DynamicConv2d}. Experts are stored as transposed convolutions are, [K, inChannels, outChannels / groups, kh, kw].
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.

@@ -10,16 +10,16 @@ import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
 
 /** Options of a layer whose kernels are mixed, besides those of the plain layer. */
 export interface DynamicLayerOptions extends RoutingOptions {
-  /** Number of kernels that are mixed, K; 4 by default. */
+  /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
-  /** Adds a bias a channel, mixed as kernels are; `true` by default. */
+  /** Adds a bias per channel, mixed as kernels are. Defaults to `true`. */
   readonly bias?: boolean;
   /**
    * `"per-expert"` by default: each expert as a convolution of its own. `"notebook"`: the published way,
    * all experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases N(0, √(2 / K)).
    */
   readonly init?: "per-expert" | "notebook";
-  /** How samples are convolved with their mixtures, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 

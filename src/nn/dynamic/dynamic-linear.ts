@@ -16,7 +16,7 @@ export class DynamicLinear extends DynamicConvolution {
   readonly #options: DynamicLayerOptions;
 
   /**
-   * @param options `experts` 4, `ratio` 4, `routing` softmax and `bias` true by default
+   * @param options `experts` defaults to 4, `ratio` to 4, `routing` to softmax and `bias` to true
    * @throws UsageError for sizes or a number of experts that are not whole numbers of at least 1
    */
   constructor(inFeatures: number, outFeatures: number, options: DynamicLayerOptions = {}) {

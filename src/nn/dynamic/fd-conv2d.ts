@@ -47,17 +47,19 @@ const NEARLY_ZERO = 1e-6;
 
 /** Options of a frequency dynamic convolution. */
 export interface FDConv2dOptions extends Omit<Conv2dOptions, "groups">, SqueezeOptions {
-  /** Groups of the spectrum's entries, G; 64 by default. */
+  /** Groups of the spectrum's entries, G. Defaults to 64. */
   readonly frequencyGroups?: number;
-  /** The group of each entry of the spectrum, row by row, such as another library's; by distance by default. */
+  /**
+   * The group of each entry of the spectrum, row by row, such as another library's. Defaults to grouping by distance.
+   */
   readonly frequencyGroup?: ArrayLike<number>;
-  /** Width of the local branch's convolution along the channels, odd; 2·⌊round(log₂(C)/2 + ½)/2⌋ + 1 by default. */
+  /** Width of the local branch's convolution along the channels, odd. Defaults to 2·⌊round(log₂(C)/2 + ½)/2⌋ + 1. */
   readonly localWidth?: number;
-  /** Where masks of the band modulation are made; `"exact"` by default. */
+  /** Where masks of the band modulation are made. Defaults to `"exact"`. */
   readonly bandMasks?: BandMasks;
   /** Normalisation of the global branch: momentum 0.1 and epsilon 1e-5 by default. */
   readonly branchNorm?: BranchNormOptions;
-  /** How samples are convolved, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: PerSamplePlan | "auto";
 }
 

@@ -26,13 +26,13 @@ import { branchLinear, mapChannels } from "./squeezed-branch.js";
 
 /** Options of a frequency dynamic convolution for sound. */
 export interface FrequencyDynamicConv2dOptions extends Omit<Conv2dOptions, "bias"> {
-  /** Number of kernels that are mixed, K; 4 by default. */
+  /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
-  /** Hidden width of the routing is max(⌊inChannels / ratio⌋, minWidth); 4 by default. */
+  /** Hidden width of the routing is max(⌊inChannels / ratio⌋, minWidth). Defaults to 4. */
   readonly ratio?: number;
-  /** 4 by default. */
+  /** Defaults to 4. */
   readonly minWidth?: number;
-  /** T, which divides the routing's logits and never changes; 31 by default. */
+  /** T, which divides the routing's logits and never changes. Defaults to 31. */
   readonly temperature?: number;
   /** Batch normalisation of the routing: momentum 0.1 and epsilon 1e-5 by default. */
   readonly branchNorm?: BatchNormOptions;

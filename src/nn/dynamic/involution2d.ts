@@ -9,13 +9,13 @@ import { Module } from "../module.js";
 
 /** Options of an involution. */
 export interface Involution2dOptions {
-  /** Step of the window; 1 by default. */
+  /** Stride of the window. Defaults to 1. */
   readonly stride?: number;
-  /** Distance between taps; 1 by default. */
+  /** Spacing between kernel taps. Defaults to 1. */
   readonly dilation?: number;
-  /** Hidden width is ⌊channels / ratio⌋; 4 by default. */
+  /** Hidden width is ⌊channels / ratio⌋. Defaults to 4. */
   readonly ratio?: number;
-  /** Channels that share a kernel; 16 by default. */
+  /** Channels that share a kernel. Defaults to 16. */
   readonly groupChannels?: number;
 }
 

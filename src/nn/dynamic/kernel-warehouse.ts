@@ -72,9 +72,9 @@ export interface WarehouseLayerOptions extends Conv2dOptions {
 
 /** Options of a warehouse. */
 export interface KernelWarehouseOptions extends WarehouseRatios, WarehouseAttentionOptions {
-  /** τ; {@link WAREHOUSE_OWNERSHIP} by default. */
+  /** τ. Defaults to {@link WAREHOUSE_OWNERSHIP}. */
   readonly ownership?: AnnealedScalar;
-  /** How samples are convolved with their kernels, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: PerSamplePlan | "auto";
 }
 

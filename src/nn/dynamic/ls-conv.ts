@@ -10,11 +10,11 @@ import { expectOdd, recordTaps } from "./involution2d.js";
 
 /** Options of a large-small convolution. */
 export interface LSConvOptions {
-  /** Kernel size with which the surroundings are seen, odd; 7 by default. */
+  /** Kernel size with which the surroundings are seen, odd. Defaults to 7. */
   readonly largeKernel?: number;
-  /** Kernel size of what is aggregated, odd; 3 by default. */
+  /** Kernel size of what is aggregated, odd. Defaults to 3. */
   readonly smallKernel?: number;
-  /** Channels that share a kernel; 8 by default. */
+  /** Channels that share a kernel. Defaults to 8. */
   readonly groupChannels?: number;
 }
 

@@ -40,11 +40,11 @@ import { ROUTING_TEMPERATURE } from "./temperature.js";
 
 /** Options of an omni-dimensional dynamic convolution. */
 export interface ODConv2dOptions extends Omit<Conv2dOptions, "bias">, SqueezeOptions {
-  /** Number of kernels that are mixed, K; 4 by default. */
+  /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
   /** Batch normalisation of the attention branch: momentum 0.1 and epsilon 1e-5 by default. */
   readonly branchNorm?: BatchNormOptions;
-  /** How samples are convolved, and gradients computed; by default what is quickest. */
+  /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
@@ -99,7 +99,8 @@ export class ODConv2d extends Module implements StartsPlain {
    * @param inChannels channels of the input, a multiple of `groups`
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize kernel height and width, or one number for both
-   * @param options `experts` 4, `ratio` 16, `minWidth` 16, `stride` 1, `padding` 0, `dilation` 1 and `groups` 1 by default
+   * @param options `experts` defaults to 4, `ratio` to 16, `minWidth` to 16, `stride` to 1, `padding` to 0, `dilation`
+   * to 1 and `groups` to 1
    * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
    */
   constructor(

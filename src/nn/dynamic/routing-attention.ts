@@ -19,7 +19,7 @@ export type Routing = "softmax" | "sigmoid";
 
 /** Options of the attention branch. */
 export interface RoutingOptions {
-  /** Hidden width is made of ⌊channels / ratio⌋; 4 by default. */
+  /** Hidden width is made of ⌊channels / ratio⌋. Defaults to 4. */
   readonly ratio?: number;
   /** `"softmax"` with temperature (DyConv) by default; `"sigmoid"` (CondConv) has none. */
   readonly routing?: Routing;
@@ -30,9 +30,9 @@ export interface RoutingOptions {
   readonly branch?: "paper" | "port";
   /** Hidden width, where it is to be another than the branch's. */
   readonly hidden?: number;
-  /** Adds a bias to the hidden layer; what the branch has by default. */
+  /** Adds a bias to the hidden layer. Defaults to what the branch has. */
   readonly hiddenBias?: boolean;
-  /** Adds a bias to the logits; `true` by default. */
+  /** Adds a bias to the logits. Defaults to `true`. */
   readonly outputBias?: boolean;
 }
 
@@ -63,7 +63,7 @@ export class RoutingAttention extends Module {
   readonly #last: { readonly weight: Parameter; readonly bias?: Parameter | undefined };
 
   /**
-   * @param options `dimensions`, axes of the input that follow the channels, from 0 to 3; 2 by default
+   * @param options `dimensions`, axes of the input that follow the channels, from 0 to 3; defaults to 2
    * @throws UsageError if the hidden width would be 0
    */
   constructor(

@@ -13,9 +13,9 @@ import { BatchNorm1d, type BatchNormOptions, LayerNorm } from "../layers/normali
 
 /** Options of an attention branch that reduces the channels first. */
 export interface SqueezeOptions {
-  /** Width is max(⌊channels / ratio⌋, minWidth); 16 by default. */
+  /** Width is max(⌊channels / ratio⌋, minWidth). Defaults to 16. */
   readonly ratio?: number;
-  /** Least width; 16 by default. */
+  /** Least width. Defaults to 16. */
   readonly minWidth?: number;
 }
 
@@ -69,7 +69,7 @@ export function pooled(x: Tensor): Tensor {
 /**
  * h: [B, C, …] → [B, width].
  *
- * @param activation what follows the normalisation; ReLU by default
+ * @param activation what follows the normalisation; defaults to ReLU
  */
 export function squeeze(
   { reduce, norm }: SqueezedBranch,

@@ -3,11 +3,11 @@ import { AnnealedScalar } from "../annealed-scalar.js";
 
 /** How the routing temperature falls to 1. */
 export interface TemperatureOptions {
-  /** Where it starts; 30 by default. */
+  /** Where it starts. Defaults to 30. */
   readonly from?: number | undefined;
-  /** What an epoch takes off it; 3 by default. */
+  /** What an epoch takes off it. Defaults to 3. */
   readonly decrement?: number | undefined;
-  /** Whether it falls once an epoch, or a little every step; `"epoch"` by default. */
+  /** Whether it falls once an epoch, or a little every step. Defaults to `"epoch"`. */
   readonly every?: "epoch" | "step" | undefined;
 }
 

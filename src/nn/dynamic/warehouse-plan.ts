@@ -7,13 +7,13 @@ type KernelShape = readonly number[];
 
 /** How kernels are cut into cells, and how many cells there are. */
 export interface WarehouseRatios {
-  /** Cells for each mixture, b: a whole number, or 1 divided by one; 1 by default. */
+  /** Cells for each mixture, b: a whole number, or 1 divided by one. Defaults to 1. */
   readonly cellRatio?: number;
-  /** Input channels of a cell as a share of the greatest common divisor of the kernels'; 1 by default. */
+  /** Input channels of a cell as a share of the greatest common divisor of the kernels'. Defaults to 1. */
   readonly inRatio?: number;
-  /** Output channels of a cell, alike; 1 by default. */
+  /** Output channels of a cell, alike. Defaults to 1. */
   readonly outRatio?: number;
-  /** Whether a cell is one tap of a kernel, rather than all of them; `true` by default. */
+  /** Whether a cell is one tap of a kernel, rather than all of them. Defaults to `true`. */
   readonly spatialPartition?: boolean;
 }
 

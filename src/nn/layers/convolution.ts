@@ -22,33 +22,33 @@ import { Parameter } from "../parameter.js";
 
 /** Options of a convolution layer. */
 export interface Conv2dOptions extends ConvolutionOptions {
-  /** Adds a bias a channel; `true` by default. */
+  /** Adds a bias per channel. Defaults to `true`. */
   readonly bias?: boolean;
 }
 
 /** Options of a convolution layer over sequences. */
 export interface Conv1dOptions {
-  /** Step of the window; 1 by default. */
+  /** Stride of the window. Defaults to 1. */
   readonly stride?: number;
-  /** Zeros on each side; 0 by default. */
+  /** Zero padding on each side. Defaults to 0. */
   readonly padding?: number;
-  /** Distance between taps; 1 by default. */
+  /** Spacing between kernel taps. Defaults to 1. */
   readonly dilation?: number;
-  /** Channels are split into this many independent convolutions; 1 by default. */
+  /** Splits the channels into this many independent convolutions. Defaults to 1. */
   readonly groups?: number;
-  /** Adds a bias a channel; `true` by default. */
+  /** Adds a bias per channel. Defaults to `true`. */
   readonly bias?: boolean;
 }
 
 /** Options of a convolution layer over volumes. */
 export interface Conv3dOptions extends Convolution3dOptions {
-  /** Adds a bias a channel; `true` by default. */
+  /** Adds a bias per channel. Defaults to `true`. */
   readonly bias?: boolean;
 }
 
 /** Options of a transposed convolution layer. */
 export interface ConvTranspose2dOptions extends Conv2dOptions {
-  /** Added to one side of the output, less than the stride or the dilation; 0 by default. */
+  /** Added to one side of the output, less than the stride or the dilation. Defaults to 0. */
   readonly outputPadding?: PairOption;
 }
 
@@ -133,9 +133,9 @@ export function withoutHeight(x: Tensor): Tensor {
 }
 
 /**
- * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
- * H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and W′ alike. y = W ∗ x + b, without turning the kernel
- * round, as everywhere in deep learning. PyTorch's `Conv2d` with padding by zeros.
+ * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) /
+ * stride⌋ + 1, and likewise W′. y = W ∗ x + b, without turning the kernel round, as everywhere in deep learning.
+ * PyTorch's `Conv2d` with padding by zeros.
  *
  * The weight begins with N(0, √(2 / fan_in)), He et al., ICCV 2015, equation 10; the bias with zeros.
  *
@@ -153,7 +153,7 @@ export class Conv2d extends Module {
    * @param inChannels channels of the input, a multiple of `groups`
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize kernel height and width, or one number for both
-   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @param options `stride` defaults to 1, `padding` to 0, `dilation` to 1, `groups` to 1 and `bias` to true
    * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
    */
   constructor(inChannels: number, outChannels: number, kernelSize: PairOption, options: Conv2dOptions = {}) {
@@ -180,7 +180,7 @@ export class Conv1d extends Module {
   readonly #options: Conv1dOptions;
 
   /**
-   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @param options `stride` defaults to 1, `padding` to 0, `dilation` to 1, `groups` to 1 and `bias` to true
    * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
    */
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: Conv1dOptions = {}) {
@@ -212,7 +212,7 @@ export class Conv3d extends Module {
 
   /**
    * @param kernelSize kernel depth, height and width, or one number for all
-   * @param options `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @param options `stride` defaults to 1, `padding` to 0, `dilation` to 1, `groups` to 1 and `bias` to true
    * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
    */
   constructor(
@@ -234,8 +234,8 @@ export class Conv3d extends Module {
 }
 
 /**
- * Transposed convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
- * H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and W′ alike. PyTorch's `ConvTranspose2d`.
+ * Transposed convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where H′ = (H − 1)·stride − 2·padding +
+ * dilation·(kh − 1) + outputPadding + 1, and likewise W′. PyTorch's `ConvTranspose2d`.
  *
  * The weight begins with N(0, √(2 / fan_in)), fan_in = outChannels/groups·kh·kw as in PyTorch; the bias with zeros.
  *
@@ -251,7 +251,8 @@ export class ConvTranspose2d extends Module {
 
   /**
    * @param kernelSize kernel height and width, or one number for both
-   * @param options `stride` 1, `padding` 0, `outputPadding` 0, `dilation` 1, `groups` 1 and `bias` true by default
+   * @param options `stride` defaults to 1, `padding` to 0, `outputPadding` to 0, `dilation` to 1, `groups` to 1 and
+   * `bias` to true
    * @throws UsageError for sizes that are not whole numbers, or groups that do not divide the channels
    */
   constructor(

@@ -15,7 +15,7 @@ export class Dropout extends Module {
   readonly #p: number;
 
   /**
-   * @param p probability of zeroing, 0 ≤ p < 1; 0.5 by default
+   * @param p probability of zeroing, 0 ≤ p < 1; defaults to 0.5
    * @throws UsageError for any other p
    */
   constructor(p = 0.5) {

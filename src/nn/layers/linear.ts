@@ -8,9 +8,9 @@ import { type Initializer, Parameter } from "../parameter.js";
 
 /** Options of a fully connected layer. */
 export interface LinearOptions {
-  /** Adds a bias a feature; `true` by default. */
+  /** Adds a bias per feature. Defaults to `true`. */
   readonly bias?: boolean;
-  /** First values of the weight; Glorot and Bengio's by default. */
+  /** Initializer of the weight. Defaults to {@link xavierUniform}. */
   readonly init?: Initializer;
 }
 
@@ -27,7 +27,7 @@ export class Linear extends Module {
   bias: Parameter | undefined;
 
   /**
-   * @param options `bias` true and `init` {@link xavierUniform} by default
+   * @param options `bias` defaults to true and `init` to {@link xavierUniform}
    * @throws UsageError for sizes that are not whole numbers of at least 1
    */
   constructor(

@@ -21,9 +21,9 @@ import { Parameter } from "../parameter.js";
 
 /** Options of batch normalisation. */
 export interface BatchNormOptions {
-  /** Weight of the new batch in the running statistics, from 0 to 1; 0.1 by default, PyTorch's convention. */
+  /** Weight of the new batch in the running statistics, from 0 to 1. Defaults to 0.1, PyTorch's convention. */
   readonly momentum?: number;
-  /** Added to the variance; 1e-5 by default. */
+  /** Added to the variance. Defaults to 1e-5. */
   readonly epsilon?: number;
 }
 
@@ -137,7 +137,7 @@ function standardized(x: Tensor, axes: readonly number[], epsilon: number): Tens
 
 /** Options of the normalisations of single samples. */
 export interface SampleNormOptions {
-  /** Added to the variance; 1e-5 by default. */
+  /** Added to the variance. Defaults to 1e-5. */
   readonly epsilon?: number;
 }
 

@@ -11,7 +11,7 @@ import {
 import { Module } from "../module.js";
 
 /**
- * Maximum over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and W′ alike.
+ * Maximum over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and likewise W′.
  * Padding never wins.
  */
 export class MaxPool2d extends Module {
@@ -30,8 +30,8 @@ export class MaxPool2d extends Module {
 }
 
 /**
- * Mean over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and W′ alike. The
- * zeros of the padding count, as by PyTorch's default.
+ * Mean over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and likewise W′.
+ * The zeros of the padding count, as by PyTorch's default.
  */
 export class AvgPool2d extends Module {
   readonly #options: PoolingOptions;

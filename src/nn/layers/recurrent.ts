@@ -22,9 +22,9 @@ import { Parameter } from "../parameter.js";
 
 /** Options of gated recurrent units. */
 export interface GRUOptions {
-  /** Layers, each of which reads what the one before gives; 1 by default. */
+  /** Layers, each of which reads what the one before gives. Defaults to 1. */
   readonly layers?: number;
-  /** Reads the sequence from its end as well, and gives both side by side; `false` by default. */
+  /** Reads the sequence from its end as well, and gives both side by side. Defaults to `false`. */
   readonly bidirectional?: boolean;
 }
 
@@ -54,7 +54,7 @@ export class GRU extends Module {
   readonly #layers: readonly (readonly GRUCell[])[];
 
   /**
-   * @param options `layers` 1 and `bidirectional` false by default
+   * @param options `layers` defaults to 1 and `bidirectional` to false
    * @throws UsageError for sizes that are not whole numbers of at least 1
    */
   constructor(inputs: number, hidden: number, { layers = 1, bidirectional = false }: GRUOptions = {}) {

@@ -20,9 +20,9 @@ import { Parameter } from "../parameter.js";
 
 /** Options of squeeze-and-excitation. */
 export interface SqueezeExcitationOptions {
-  /** After the map that narrows; `"relu"` by default, as in MobileNetV3; `"silu"` in EfficientNet. */
+  /** Activation after the squeeze. Defaults to `"relu"`, as in MobileNetV3; EfficientNet uses `"silu"`. */
   readonly activation?: "relu" | "silu";
-  /** What makes scales of the other map; `"sigmoid"` by default, `"hard-sigmoid"` in MobileNetV3. */
+  /** Activation that gives the scales. Defaults to `"sigmoid"`; MobileNetV3 uses `"hard-sigmoid"`. */
   readonly scale?: "sigmoid" | "hard-sigmoid";
 }
 
@@ -43,7 +43,7 @@ export class SqueezeExcitation extends Module {
   readonly #options: Required<SqueezeExcitationOptions>;
 
   /**
-   * @param options `activation` relu and `scale` sigmoid by default
+   * @param options `activation` defaults to relu and `scale` to sigmoid
    * @throws UsageError for sizes that are not whole numbers of at least 1
    */
   constructor(channels: number, squeezed: number, options: SqueezeExcitationOptions = {}) {

@@ -136,7 +136,7 @@ export function millisecondsOf(work: Work, coefficients: PlanCoefficients): numb
   return WORK_KINDS.reduce((sum, kind) => sum + (work[kind] ?? 0) * coefficients[kind], 0);
 }
 
-/** The combination of plans that is predicted to be quickest. */
+/** The combination of plans that is predicted to be fastest. */
 export function quickest({ candidates, shared }: GroupPrices, coefficients: PlanCoefficients): GroupChoice {
   const priced = shared.map(({ candidates, work }) => ({
     candidates,
