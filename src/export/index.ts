@@ -13,37 +13,37 @@ import { machineOf, type RewriteName, rewrite, withPlans } from "../rewrite/inde
 
 export { machineOf } from "../rewrite/index.js";
 
-/** How a graph is written as ONNX. */
+/** Options of {@link exportOnnx}. */
 export interface ExportOptions {
-  /** Where it is to run. Defaults to `"cpu"`. */
+  /** Where the model will run. Defaults to `"cpu"`. */
   readonly target?: Target;
   /**
-   * Channels in a block of ONNX Runtime's blocked layout, on the very machine that runs the model; 0 by
-   * default, for a model that runs anywhere.
+   * Channels per block of ONNX Runtime's blocked layout on the machine that will run the model. Defaults to 0: a
+   * portable model.
    */
   readonly block?: number;
-  /** Numbers by which rewrites decide what pays. Defaults to those shipped for the size of the blocks. */
+  /** Numbers by which rewrites decide what pays off. Defaults to those shipped for the target and block size. */
   readonly machineProfile?: MachineProfile;
   /** Rewrites to leave out. Defaults to none. */
   readonly withoutRewrites?: readonly RewriteName[];
   /** Name of the ONNX graph. Defaults to `"dyconv"`. */
   readonly name?: string;
-  /** Key and value pairs stored in the model. */
+  /** Key-value pairs stored in the model. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Version of the standard operators, 17 to 26. Defaults to 21. */
+  /** Version of the standard operator set, 17 to 26. Defaults to 21. */
   readonly opset?: Opset;
-  /** Version of the file format; by default the one that came with the opset: 8 with 17, 10 with 21, 13 with 26. */
+  /** Version of the file format. Defaults to the one released with the opset: 8 for 17, 10 for 21, 13 for 26. */
   readonly irVersion?: number;
   /** Declares an open batch with this size. Left open if omitted. */
   readonly batch?: number;
   /**
-   * `"constant"` refuses a model with a convolution whose weight is computed when it runs, as Core ML, TensorRT
-   * and TFLite do; `"any"` by default.
+   * `"constant"` rejects a model with a convolution whose weight is computed at run time, as Core ML, TensorRT and
+   * TFLite do. Defaults to `"any"`.
    */
   readonly convolutionWeights?: "constant" | "any";
   /**
-   * Plans in order of preference for layers whose kernels differ from image to image: each layer takes the first that
-   * it has. By default the quickest as predicted, or the one that the layer asks for.
+   * Plans in order of preference for layers with per-sample kernels: each takes the first that it supports. Defaults to
+   * the plan requested by the layer, or else the one predicted to be fastest.
    */
   readonly plans?: Parameters<typeof withPlans>[1];
 }
@@ -72,10 +72,10 @@ function checkConvolutions(builder: OnnxBuilder): void {
 }
 
 /**
- * Writes a graph as an ONNX model, after rewriting it for the target and verifying it.
+ * Rewrites a graph for the target, verifies it, and writes it as an ONNX model.
  *
- * @throws GraphError if a rewrite or gradient rule broke the graph, or a weight is computed that must not be
- * @throws UsageError for an opset that there is not
+ * @throws GraphError if a rewrite or gradient rule broke the graph, or a weight that must be constant is computed
+ * @throws UsageError for an unsupported opset or IR version
  */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   checkVersions(options);

@@ -13,13 +13,13 @@ import {
   ValueInfoProtoSchema,
 } from "onnx-buf";
 
-/** Name of the output that {@link withUnreadOutput} puts before all others. */
+/** Name of the output that {@link withUnreadOutput} prepends. */
 export const UNREAD_OUTPUT = "unread";
 
-/** Puts an output that is a sequence, not a tensor, before the outputs of a model. */
+/** Prepends an output that is a sequence, not a tensor, to the outputs of a model. */
 export function withUnreadOutput(model: Uint8Array): Uint8Array {
   const ahead = unreadModel();
-  // Protobuf messages that follow one another are one message, their lists joined.
+  // Concatenated protobuf messages parse as one message, with their lists joined.
   const joined = new Uint8Array(ahead.length + model.length);
   joined.set(ahead);
   joined.set(model, ahead.length);

@@ -3,7 +3,7 @@ import { addOperator, channelAffineOperator } from "../ops/index.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
-/** x · scale + shift, then + other. */
+/** (x · scale + shift) + other. */
 const SUM = pattern(
   addOperator,
   named("affine", channelAffineOperator, any("x"), any("scale"), any("shift")),
@@ -11,12 +11,12 @@ const SUM = pattern(
 );
 
 /**
- * What is added to a scaled and shifted tensor of the same shape is added by that operator, in the same pass:
- * the gradient of batch normalisation by its input is such a sum.
+ * Fuses the addition of a tensor of the same shape into the scale and shift before it. The gradient of batch
+ * normalisation with respect to its input is such a sum.
  */
 export const affineSums = {
   name: "affine-sums",
-  sentence: "adds in the same pass as it scales and shifts",
+  sentence: "fuses additions into scales and shifts",
   stage: "machine",
   graphs: ["training"],
   apply: (graph) =>

@@ -1,7 +1,7 @@
 /**
- * Convolutions, their input gradients and their weight gradients become convolutions in ONNX Runtime's
- * blocked layout, which run at two to five times the speed. Each is wrapped in conversions from and to the
- * plain layout; `keep-blocked` takes out those that meet.
+ * Turns convolutions, their input gradients and their weight gradients into convolutions in ONNX Runtime's blocked
+ * layout, which are two to five times as fast. Each is wrapped in conversions from and to the plain layout;
+ * `keep-blocked` removes those that cancel.
  */
 import type { Machine, Tensor } from "../ir/index.js";
 import {
@@ -31,13 +31,13 @@ import { transformGraph } from "./transform.js";
 
 type Sizes = readonly [number, number, number, number];
 
-/** A convolution's input, ready to be read: blocked if it has channels enough, its width padded. */
+/** A convolution's input with its width padded, blocked if it has at least `block` channels. */
 function readable(x: Tensor, block: number, widthPadding: number): Tensor {
   const blocked = (x.shape[1] as number) < block ? x : toBlocked(x, block);
   return pad(blocked, { axis: 3, before: widthPadding, after: widthPadding });
 }
 
-/** Channels of a group, and taps. */
+/** Channels per group, and kernel size. */
 function sizesOf(kernels: Kernels, groups: number): { perGroup: Pair; taps: Pair } {
   const shape = "experts" in kernels ? kernels.experts.shape.slice(1) : kernels.weight.shape;
   const [out, channels, ...taps] = shape as Sizes;
@@ -46,10 +46,10 @@ function sizesOf(kernels: Kernels, groups: number): { perGroup: Pair; taps: Pair
 }
 
 /**
- * A convolution, or `undefined` where the blocked layout cannot hold it.
+ * The blocked form of a convolution, or `undefined` if the sizes do not fit the blocked layout.
  *
- * @param x [B, C, H, W]; [1, B·C, H, W] for kernels that are mixed
- * @param geometry its groups include the samples, for kernels that are mixed
+ * @param x [B, C, H, W]; [1, B·C, H, W] for mixed kernels
+ * @param geometry for mixed kernels, with a group per sample
  */
 export function blockedConvolution(
   x: Tensor,
@@ -63,7 +63,7 @@ export function blockedConvolution(
   const [out, channels] = perGroup;
   if (block === 0 || x.shape.includes("batch") || out % block !== 0) return undefined;
   if (channels % block !== 0 && (groups > 1 || channels > block)) return undefined;
-  // Over a single pixel a convolution is a matrix product, which is quick as it is.
+  // Over a single pixel, a convolution is a matrix product, which is fast as it is.
   const isPixel = [0, 1].every((i) => {
     const size = x.shape[i + 2] as number;
     return windowOutput(size, taps[i]!, stride[i]!, padding[i]!, dilation[i]!) === 1;
@@ -74,8 +74,8 @@ export function blockedConvolution(
 }
 
 /**
- * The gradient with respect to the input: dy with the kernels turned round and input and output exchanged; `undefined` for strides
- * and where the blocked layout cannot hold it.
+ * The gradient with respect to the input: dy convolved with flipped kernels, input and output channels swapped;
+ * `undefined` for strides above 1 and if the sizes do not fit the blocked layout.
  *
  * @param size of the input
  */
@@ -100,9 +100,9 @@ export function blockedInputGradient(
 }
 
 /**
- * By the weight: the batch takes the place of the input channels, and dy is the kernel. Channels are
- * interleaved with the columns of the image, so that the convolution finds long rows:
- * [B/b, H, W·C, b] ∗ [O/b, B/b, H′, W′, b, b] → [O/b, kh, kw·C, b].
+ * The gradient with respect to the weight: the batch takes the place of the input channels, and dy that of the kernel.
+ * Channels are interleaved with the columns of the image, so that the convolution works on long rows: [B/b, H, W·C, b]
+ * ∗ [O/b, B/b, H′, W′, b, b] → [O/b, kh, kw·C, b].
  */
 function weightGradient(
   [x, dy]: readonly Tensor[],
@@ -116,8 +116,8 @@ function weightGradient(
   const byBatch = toBlocked(reshape(images, [1, batch, channels * height, width]), block);
   const planes = reshape(byBatch, [blocks, channels, height, width, block]);
   const [, out, outHeight, outWidth] = dy!.shape as Sizes;
-  // What the windows reach, so that the taps and no others are computed. Padded last, when whole rows of pixels
-  // lie together.
+  // Crops to what the windows reach, so that exactly the taps are computed. Pads last, when whole rows of pixels are
+  // contiguous.
   const reach = [outHeight, outWidth].map(
     (size, i) => (size - 1) * stride[i]! + (kernel[i]! - 1) * dilation[i]! + 1,
   );
@@ -136,7 +136,7 @@ function weightGradient(
     block,
     block,
   ]);
-  // The step of dy over the image is the convolution's stride, and its steps over the taps are the dilation.
+  // Stride and dilation are swapped: windows of dy move by the dilation, and their elements are a stride apart.
   const sums = fromBlocked(
     blockedConv2d(interleaved, kernels, undefined, {
       stride: [dilation[0], 1],
@@ -146,13 +146,13 @@ function weightGradient(
   return transpose(reshape(sums, [out, ...kernel, channels]), [0, 3, 1, 2]);
 }
 
-/** Images of zeros until the batch fills its blocks. */
+/** Pads the batch with zero images to whole blocks. */
 function padBatch(x: Tensor, block: number): Tensor {
   const batch = x.shape[0] as number;
   return pad(x, { axis: 0, before: 0, after: (block - (batch % block)) % block });
 }
 
-/** Replaces a convolution, or returns `undefined` where the blocked layout cannot hold it. */
+/** The blocked form of a node, or `undefined` if it has none. */
 function replacement(node: Tensor, machine: Machine): Tensor | undefined {
   const { block } = machine;
   const { inputs, shape } = node;
@@ -175,7 +175,7 @@ function replacement(node: Tensor, machine: Machine): Tensor | undefined {
     if (isBlockedDepthwise(first, shape[0] as number, node.attributes, block)) {
       return depthwiseWeightGradient(first, weight, kernel, node.attributes, block);
     }
-    // The batch is filled up with zeros to whole blocks; for a few images the plain way does less.
+    // The batch is padded with zeros to whole blocks; for a few images the plain layout does less work.
     const filled = (first.shape[0] as number) > block / 2;
     const fits = groups === 1 && (shape[0] as number) % block === 0 && dilation[1] === 1 && filled;
     return fits ? weightGradient(inputs, node.attributes, kernel, block) : undefined;

@@ -1,5 +1,5 @@
 /**
- * Depthwise convolutions in the blocked layout, one filter a channel: the convolution, its input gradient and its
+ * Depthwise convolutions in the blocked layout, one filter per channel. The convolution, its input gradient and its
  * weight gradient are each a depthwise convolution there.
  */
 import type { Tensor } from "../ir/index.js";
@@ -21,7 +21,7 @@ import {
 type Sizes = readonly [number, number, number, number];
 type BlockedSizes = readonly [number, number, number, number, number];
 
-/** Whether each of `channels` has a filter of its own, and they fill whole blocks. */
+/** Whether each channel has its own filter and the channels fill whole blocks. */
 export function isBlockedDepthwise(
   x: Tensor,
   out: number,
@@ -33,13 +33,13 @@ export function isBlockedDepthwise(
   return channels === groups && out === groups && groups % block === 0;
 }
 
-/** Blocked, its width padded: the kernel is quickest where windows lie within the rows. */
+/** Blocked, with its width padded: the runtime is fastest if windows stay within the rows. */
 function padded(x: Tensor, block: number, width: number): Tensor {
   return pad(toBlocked(x, block), { axis: 3, before: width, after: width });
 }
 
 /**
- * The convolution.
+ * Depthwise convolution.
  *
  * @param x [B, C, H, W]
  * @param weight [C, 1, kh, kw]
@@ -57,8 +57,8 @@ export function depthwise(
 }
 
 /**
- * The gradient with respect to the input: dy, with zeros between its pixels for strides, convolved with the filters
- * turned round. `undefined` where padding is wider than the windows reach.
+ * The gradient with respect to the input: dy, with zeros between its pixels for strides, convolved with the flipped
+ * filters. `undefined` if the padding exceeds the reach of the windows.
  *
  * @param size of the input
  */
@@ -85,8 +85,8 @@ export function depthwiseInputGradient(
 }
 
 /**
- * The gradient with respect to the weight: every image's channel is convolved with its own channel of dy, which lies
- * in memory as filters do, and what the images give is summed.
+ * The gradient with respect to the weight: each channel of each image is convolved with its channel of dy, which has
+ * the memory layout of filters, and the results are summed over the images.
  *
  * @param kernel its size
  * @returns [C, 1, kh, kw]
@@ -103,20 +103,20 @@ export function depthwiseWeightGradient(
   const [, blocks, height, width] = image.shape as BlockedSizes;
   const gradients = toBlocked(dy, block);
   const [, , outHeight, outWidth] = gradients.shape as BlockedSizes;
-  // The step of dy over the image is the convolution's stride, and its steps over the taps are the dilation.
+  // Stride and dilation are swapped: windows of dy move by the dilation, and their elements are a stride apart.
   const sums = blockedConv2d(
     reshape(image, [1, batch * blocks, height, width, block]),
     reshape(gradients, [batch * blocks, 1, outHeight, outWidth, block]),
     undefined,
     { stride: dilation, dilation: stride, padding: [padding[0], 0], groups: batch * channels },
   );
-  // Rows that the stride leaves over would be further taps.
+  // Rows left over by the stride would be extra taps.
   const taps = kernel.reduce((all, end, i) => slice(all, { axis: i + 2, start: 0, end }), sums);
   const byImage = reshape(fromBlocked(taps), [batch, channels, 1, ...kernel]);
   return sum(byImage, { axes: [0] });
 }
 
-/** Zeros after every place of an axis, so that places lie `step` apart. */
+/** Inserts zeros after every element of an axis, so that elements are `step` apart. */
 function spaced(x: Tensor, axis: number, step: number): Tensor {
   if (step === 1) return x;
   const shape = x.shape as readonly number[];
@@ -128,7 +128,7 @@ function spaced(x: Tensor, axis: number, step: number): Tensor {
   );
 }
 
-/** Zeros before an axis, and so many after that it has `size` places; fewer where it has more. */
+/** Pads an axis with `before` zeros, then pads or crops its end to `size`. */
 export function resized(x: Tensor, axis: number, before: number, size: number): Tensor {
   const after = size - before - (x.shape[axis] as number);
   return slice(pad(x, { axis, before, after: Math.max(0, after) }), { axis, start: 0, end: size });

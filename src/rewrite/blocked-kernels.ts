@@ -1,7 +1,4 @@
-/**
- * Blocked convolutions by kernels that are given in plain order: one set of them for all samples, or one that is mixed
- * from experts for each.
- */
+/** Blocked convolutions with kernels in plain order: shared by all samples, or mixed from experts per sample. */
 import type { Machine, Tensor } from "../ir/index.js";
 import {
   type BlockedConvolutionOptions,
@@ -19,13 +16,16 @@ import {
 
 type Sizes = readonly [number, number, number, number];
 
-/** Puts the weights of convolutions that lie side by side, `groups` of them, into blocked order. */
+/** Converts the weights of `groups` convolutions, concatenated along axis 0, into blocked order. */
 export type Order = (weight: Tensor, groups: number, block: number) => Tensor;
 
-/** As the forward pass reads them. */
+/** The order that the forward pass needs. */
 export const blockOrder: Order = (weight, _, block) => blockWeights(weight, block);
 
-/** As the gradient with respect to the input reads them: [G·O, C, kh, kw] → [G·C/b, O/b, kh, kw, b, b], taps reversed. */
+/**
+ * The order that the gradient with respect to the input needs: [G·O, C, kh, kw] → [G·C/b, O/b, kh, kw, b, b], taps
+ * reversed.
+ */
 export const turnedOrder: Order = (weight, groups, block) => {
   const [all, channels, height, width] = weight.shape as Sizes;
   const out = all / groups;
@@ -38,13 +38,13 @@ export const turnedOrder: Order = (weight, groups, block) => {
   return reshape(turned, [(groups * channels) / block, out / block, height, width, block, block]);
 };
 
-/** The kernels of a convolution, in plain order: [O, C/groups, kh, kw] and a bias [O]. */
+/** Kernels of a convolution in plain order: [O, C/groups, kh, kw] and a bias [O]. */
 interface PlainKernels {
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
 }
 
-/** Kernels that are mixed from experts, for each sample by itself. */
+/** Kernels mixed from experts per sample. */
 interface MixedKernels {
   /** π [B, K] */
   readonly attention: Tensor;
@@ -54,14 +54,14 @@ interface MixedKernels {
   readonly bias: Tensor | undefined;
 }
 
-/** The kernels of a convolution; those that are mixed make it one with groups of its own for every sample. */
+/** Kernels of a convolution. Mixed kernels make it a convolution with a group per sample. */
 export type Kernels = PlainKernels | MixedKernels;
 
 /**
- * A blocked convolution by kernels in plain order.
+ * Blocked convolution with kernels in plain order.
  *
  * @param image blocked, or plain with fewer channels than a block
- * @param order what they are put into
+ * @param order the blocked order to convert them into
  */
 export function convolve(
   image: Tensor,
@@ -76,9 +76,9 @@ export function convolve(
 }
 
 /**
- * Each sample convolved with its own mixture, a few samples at a time, so that their kernels need not go through
- * main memory. They are mixed from experts in blocked order: those of a network that is not trained any more are
- * put into it once, when the graph is written.
+ * Convolves each sample with its own mixture, a few samples at a time, so that their kernels stay in the cache. Mixes
+ * experts that are already in blocked order: for a network that is no longer trained, they are converted once, at
+ * export.
  */
 function convolveMixture(
   image: Tensor,

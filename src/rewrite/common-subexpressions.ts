@@ -2,7 +2,7 @@ import type { AttributeValue, Graph, Tensor } from "../ir/index.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
-/** Larger arrays are told apart by identity, so that no weight is hashed. */
+/** Larger arrays are compared by identity, to avoid hashing weights. */
 const COMPARED_ELEMENTS = 64;
 
 /** Merges nodes that apply the same operator, with the same attributes, to the same inputs. */
@@ -16,7 +16,7 @@ export function mergeCommonSubexpressions(graph: Graph): Graph {
   const attributeKey = (value: AttributeValue): string => {
     if (!ArrayBuffer.isView(value)) return String(value);
     if (value.length > COMPARED_ELEMENTS) return `#${identify(value)}`;
-    // Bytes, since 0 and −0 print alike.
+    // Compares bytes, since 0 and −0 print the same.
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).join();
   };
   const merged = new Map<string, Tensor>();
@@ -33,7 +33,7 @@ export function mergeCommonSubexpressions(graph: Graph): Graph {
 /** {@link mergeCommonSubexpressions} as a rule. */
 export const commonSubexpressions = {
   name: "common-subexpressions",
-  sentence: "computes once what is computed alike several times",
+  sentence: "merges equal computations",
   stage: "machine",
   graphs: ["training", "evaluation"],
   apply: mergeCommonSubexpressions,

@@ -13,12 +13,12 @@ import type { MachineRewrite } from "./rewrite.js";
 import { isConstant, transformGraph } from "./transform.js";
 
 /**
- * Batch normalisation with fixed statistics goes into the convolution before it: into its kernels, be they one
- * or an expert's each, and its bias. What is left of it is a shift of each channel, where there is no bias.
+ * Folds batch normalisation with fixed statistics into the convolution before it: into its kernels, or those of its
+ * experts, and its bias. If a mixture has no bias, a shift per channel remains.
  */
 export const foldedBatchNorms = {
   name: "folded-batch-norms",
-  sentence: "puts fixed batch normalisations into the kernels before them",
+  sentence: "folds fixed batch normalisations into the kernels before them",
   stage: "machine",
   graphs: ["evaluation"],
   apply: (graph) =>
@@ -37,7 +37,7 @@ export const foldedBatchNorms = {
     }),
 } as const satisfies MachineRewrite;
 
-/** A convolution with its outputs scaled and shifted, if its kernels are constant; perhaps a bias is added to it. */
+/** Scales and shifts the outputs of a convolution with constant kernels, with or without an added bias. */
 function folded(y: Tensor, scale: Tensor, shift: Tensor): Tensor | undefined {
   const perChannel = (values: Tensor) => reshape(values, [1, values.shape[0]!, 1, 1]);
   if (y.is(conv2dOperator)) {
@@ -50,7 +50,7 @@ function folded(y: Tensor, scale: Tensor, shift: Tensor): Tensor | undefined {
     const [x, attention, experts, bias] = y.inputs as readonly [Tensor, Tensor, Tensor, Tensor?];
     if (!isConstant(experts)) return undefined;
     const mixed = [x, attention, mul(experts, reshape(scale, [1, scale.shape[0]!, 1, 1, 1]))];
-    // A bias is mixed for each sample, and is one number a channel.
+    // The bias is mixed per sample, one number per channel.
     if (bias) return y.with({ inputs: [...mixed, add(mul(bias, scale), shift)] });
     return add(y.with({ inputs: mixed }), perChannel(shift));
   }

@@ -4,17 +4,20 @@ import { elementCount } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
-/** The name of the weights that a constant is made from: of those that it has the size of, where there are any. */
+/** The name of the weights that a constant is computed from, preferably of those with its size. */
 function nameOfFolded({ inputs, shape }: Tensor): string | undefined {
   const named = inputs.filter(({ attributes }) => attributes.name !== undefined);
   const whole = named.find((input) => elementCount(input.shape) === elementCount(shape));
   return (whole ?? named[0])?.attributes.name as string | undefined;
 }
 
-/** Computes what depends on constants alone: the weights of a network that is not trained any more. */
+/**
+ * Constant folding: evaluates what depends only on constants, such as the weights of a network that is no longer
+ * trained.
+ */
 export const foldedConstants = {
   name: "folded-constants",
-  sentence: "computes beforehand what depends on constants alone",
+  sentence: "folds constant expressions",
   stage: "machine",
   graphs: ["training", "evaluation"],
   apply: (graph) =>

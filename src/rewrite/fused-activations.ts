@@ -4,19 +4,21 @@ import type { MachineRewrite } from "./rewrite.js";
 import { readersOf, transformGraph } from "./transform.js";
 
 /**
- * ReLU, with or without a bound such as that of ReLU6, is applied by the operator before it, where nothing else reads what that one gives. Operators that only put
- * elements in place may lie between.
+ * Fuses ReLU, with or without an upper bound such as that of ReLU6, into the operator before it, unless something else
+ * reads that operator's output. Operators that only rearrange elements may lie between.
  */
 export const fusedActivations = {
   name: "fused-activations",
-  sentence: "applies ReLU and ReLU6 where their input is written",
+  sentence: "fuses ReLU and ReLU6 into the operator before them",
   stage: "machine",
   blockedLayout: true,
   graphs: ["training", "evaluation"],
   apply: (graph) => {
     const readers = readersOf(graph);
 
-    /** The tensor with ReLU applied where it is made, as `original` was in the graph that is being rebuilt. */
+    /**
+     * `x` with ReLU fused into the operator that computes it. `original` is its counterpart in the graph being rebuilt.
+     */
     function activated(x: Tensor, original: Tensor, most?: number): Tensor | undefined {
       const { operator, attributes } = x;
       if (readers.get(original)!.length > 1) return undefined;

@@ -46,13 +46,13 @@ const RULES = [
 /** The name of a rewrite. */
 export type RewriteName = (typeof RULES)[number]["name"];
 
-/** Every rule, in the order in which they are applied; each can be left out by its name to find a fault. */
+/** All rules in the order they are applied. To track down a fault, each can be left out by name. */
 export const REWRITES: readonly Rewrite<RewriteName>[] = RULES;
 
 /** The names of all rewrites. */
 export const REWRITE_NAMES: readonly RewriteName[] = REWRITES.map(({ name }) => name);
 
-/** The rules for a machine; what WebGPU needs in any case comes as soon as there is no convolution to be lowered. */
+/** The rules for a machine. The adaptation for WebGPU cannot be left out and follows the lowering of mixtures. */
 function machineRules(machine: Machine, leftOut: readonly RewriteName[]): readonly MachineRewrite[] {
   const kept = REWRITES.filter((rule) => rule.stage === "machine").filter(
     (rule) => suits(rule, machine) && !leftOut.includes(rule.name),
@@ -63,10 +63,10 @@ function machineRules(machine: Machine, leftOut: readonly RewriteName[]): readon
 }
 
 /**
- * Applies the rewrites for a machine, except those that are left out; and in any case what WebGPU needs.
+ * Applies the rewrites for a machine, except those left out. The adaptation for WebGPU always applies.
  *
- * @param inspect is told the graph after each rule
- * @throws GraphError naming the rule that went wrong
+ * @param inspect receives the graph after each rule
+ * @throws GraphError naming the rule that failed
  */
 export function rewrite(
   graph: Graph,
@@ -77,7 +77,7 @@ export function rewrite(
   return applyInTurn(machineRules(machine, leftOut), graph, machine, inspect);
 }
 
-/** How each convolution with mixed kernels would be computed on a machine, were the graph rewritten for it. */
+/** How each convolution with mixed kernels would be computed if the graph were rewritten for a machine. */
 export function plansFor(graph: Graph, machine: Machine): readonly MixtureChoice[] {
   const rules = machineRules(machine, []);
   const earlier = rules.slice(0, rules.indexOf(mixturePlans));
@@ -85,7 +85,7 @@ export function plansFor(graph: Graph, machine: Machine): readonly MixtureChoice
   return plansOf(ready, { machine, later: laterThanPlans(machine) });
 }
 
-/** What a group of {@link plansFor} has to do by certain plans. */
+/** The work of a group of {@link plansFor} under given plans. */
 export function planWork(group: readonly Tensor[], plans: GroupPlans, machine: Machine): Work {
   return workBy(pricesOf(group, machine, laterThanPlans(machine)), plans);
 }
@@ -111,10 +111,10 @@ function applyInTurn(
 }
 
 /**
- * Applies the rewrites for a forward pass, before it is differentiated.
+ * Applies the rewrites for a forward pass before it is differentiated.
  *
- * @param results what the pass gives, a tree of tensors
- * @throws GraphError naming the rule that went wrong
+ * @param results outputs of the pass, a tree of tensors
+ * @throws GraphError naming the rule that failed
  */
 export function rewriteForward<T extends Tree<Tensor>>(results: T, leftOut: readonly RewriteName[] = []): T {
   const outputs: NamedTensor[] = [];

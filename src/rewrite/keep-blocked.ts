@@ -5,8 +5,8 @@ import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
 /**
- * What lies between two blocked convolutions is computed in the blocked layout too, so that no conversion is
- * left between them: f(fromBlocked(z)) becomes fromBlocked(f(z)), and toBlocked(fromBlocked(z)) becomes z.
+ * Computes what lies between two blocked convolutions in the blocked layout as well, which removes the conversions
+ * between them: f(fromBlocked(z)) becomes fromBlocked(f(z)), and toBlocked(fromBlocked(z)) becomes z.
  */
 export const keptBlocked = {
   name: "keep-blocked",
@@ -22,7 +22,7 @@ export const keptBlocked = {
     }),
 } as const satisfies MachineRewrite;
 
-/** The blocked tensor that `x` was made from, if it was. */
+/** The blocked tensor that `x` was converted from, if any. */
 function blockedSource(x: Tensor): Tensor | undefined {
   return x.is(fromBlockedOperator) ? x.inputs[0] : undefined;
 }
@@ -35,7 +35,7 @@ function sameShape(a: Tensor, b: Tensor): boolean {
   return formatShape(a.shape) === formatShape(b.shape);
 }
 
-/** Blocks are made of elements as images are; what is broadcast takes their form. */
+/** Elementwise operators work on blocked tensors unchanged; broadcast operands are reshaped to match. */
 function elementwise(node: Tensor, block: number): Tensor | undefined {
   const whole = node.inputs.some((input) => blockedSource(input) && sameShape(input, node));
   if (!whole || [node, ...node.inputs].some(({ dtype }) => dtype !== "float32")) return undefined;
@@ -52,7 +52,9 @@ function blockedOperand(x: Tensor, block: number): Tensor {
   return toBlocked(reshape(x, [batch!, channels!, height!, width!]), block);
 }
 
-/** By the operator's own form for blocks. An image like the result is put into blocks; all others must be in them. */
+/**
+ * Uses the operator's `inBlocks`. Inputs shaped like the result are converted; other images must already be blocked.
+ */
 function imagewise(node: Tensor, block: number): Tensor | undefined {
   const { operator, attributes } = node;
   const inputs = node.inputs.map((input) => {

@@ -8,12 +8,12 @@ import type { MachineRewrite, RewriteContext } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
 /**
- * Says each convolution with kernels for each sample, and each of its gradients, with plain convolutions and products:
- * by the plan that is asked for, or the combination of plans that is predicted to be fastest on the machine.
+ * Lowers each convolution with per-sample kernels, and each of its gradients, to plain convolutions and matrix
+ * products: by the requested plan, or by the combination of plans predicted to be fastest on the machine.
  */
 export const mixturePlans = {
   name: "mixture-plans",
-  sentence: "computes a dynamic layer, and each of its gradients, by the plan predicted to be quickest",
+  sentence: "computes a dynamic layer, and each of its gradients, by the plan predicted to be fastest",
   stage: "machine",
   graphs: ["training", "evaluation"],
   apply: (graph, context) => {
@@ -24,7 +24,7 @@ export const mixturePlans = {
   },
 } as const satisfies MachineRewrite;
 
-/** Unfolds each convolution with kernels for each sample, and each of its gradients, if there are any left. */
+/** Lowers any remaining convolutions with per-sample kernels, and their gradients, by unfolding. */
 export function unfoldMixtures(graph: Graph, machine: Machine): Graph {
   return mixtureGroups(graph).length === 0 ? graph : lowered(graph, machine, new Map());
 }
@@ -33,11 +33,11 @@ function lowered(graph: Graph, machine: Machine, plans: ReadonlyMap<Tensor, Mixi
   const plain = transformGraph(graph, (node, original) =>
     LOWERED.get(node.operator)?.plans[plans.get(original) ?? "unfold"]?.(node, machine),
   );
-  // What directions share is one node for the rules that follow, which see by that what can be shared further.
+  // Merges what forward and gradients share, so that later rules can share work further.
   return mergeCommonSubexpressions(plain);
 }
 
-/** Asks for plans: of each convolution with kernels for each sample the first one that there is for it. */
+/** Requests plans: each convolution with per-sample kernels takes the first of `plans` that it supports. */
 export function withPlans(graph: Graph, plans: readonly MixingPlan[]): Graph {
   return transformGraph(graph, (node) => {
     const known = LOWERED.get(node.operator)?.plans;
@@ -46,13 +46,13 @@ export function withPlans(graph: Graph, plans: readonly MixingPlan[]): Graph {
   });
 }
 
-/** A convolution with mixed kernels and its gradients, and how they are to be computed. */
+/** A convolution with mixed kernels and its gradients, and the plans chosen for them. */
 export interface MixtureChoice {
   readonly group: readonly Tensor[];
   readonly choice: GroupChoice;
 }
 
-/** The plans of all convolutions with mixed kernels that a graph holds. */
+/** The plans of all convolutions with mixed kernels in a graph. */
 export function plansOf(graph: Graph, { machine, later }: RewriteContext): readonly MixtureChoice[] {
   const chooser = new PlanChooser(machine, later);
   return mixtureGroups(graph).map((group) => ({ group, choice: chooser.choose(group) }));

@@ -3,7 +3,7 @@ import { broadcastShapes, formatShape } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
-/** An expanded operand of an elementwise operator stays small where the operator broadcasts it anyway. */
+/** Removes the expansion of an operand that an elementwise operator broadcasts anyway. */
 export const needlessExpansions = {
   name: "needless-expansions",
   sentence: "leaves broadcasting to elementwise operators",

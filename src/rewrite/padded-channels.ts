@@ -19,20 +19,20 @@ import { elementCount } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
-/** Elementwise operators that give finite numbers of finite ones, whatever lies in the channels that are added. */
+/** Elementwise operators that map finite numbers to finite ones, whatever the added channels contain. */
 const HARMLESS: ReadonlySet<unknown> = new Set([
   ...[addOperator, mulOperator, reluOperator, clampOperator],
   ...[sigmoidOperator, hardSigmoidOperator],
 ]);
 
 /**
- * Channels that fill no whole blocks are filled up, so that the convolution can be done in the blocked layout, where the
- * weights are fixed: kernels have zeros for the channels that are added, and what is in these is cut off where somebody
- * else reads the result. Between two convolutions nobody does.
+ * Pads the channels of convolutions with fixed weights to whole blocks, so that the blocked layout applies. Kernels get
+ * zeros for the added channels, which are sliced off where anything else reads the result. Between two convolutions
+ * they stay.
  */
 export const paddedChannels = {
   name: "padded-channels",
-  sentence: "fills channels up to whole blocks of that layout",
+  sentence: "pads channels to whole blocks of that layout",
   stage: "machine",
   blockedLayout: true,
   graphs: ["evaluation"],
@@ -51,7 +51,7 @@ function padTo(x: Tensor, axis: number, size: number): Tensor {
   return pad(x, { axis, before: 0, after: size - (x.shape[axis] as number) });
 }
 
-/** Fixed weights with zeros after them, which are put there when the graph is written. */
+/** Fixed weights with zeros appended, which is evaluated at export. */
 function zerosAfter(weight: Tensor, axis: number, size: number): Tensor {
   const added = size - (weight.shape[axis] as number);
   if (added === 0) return weight;
@@ -59,19 +59,19 @@ function zerosAfter(weight: Tensor, axis: number, size: number): Tensor {
   return concat([weight, constant(new Float32Array(elementCount(shape)), shape)], axis);
 }
 
-/** Whether a tensor depends on constants alone, and is computed when the graph is written. */
+/** Whether a tensor depends only on constants and is evaluated at export. */
 function isFixed(x: Tensor): boolean {
   if (x.is(constantOperator)) return true;
   return x.operator.evaluate !== undefined && x.inputs.length > 0 && x.inputs.every(isFixed);
 }
 
-/** What `x` is the first channels of. */
+/** The tensor whose first channels are `x`, if any. */
 function wholeOf(x: Tensor): Tensor | undefined {
   if (!x.is(sliceOperator) || x.attributes.axis !== 1 || x.attributes.start !== 0) return undefined;
   return x.inputs[0];
 }
 
-/** With whole blocks of input and output channels; of channels that fill them already, nothing. */
+/** The convolution with whole blocks of input and output channels; `undefined` if they are whole already. */
 function convolution(
   node: Tensor & { readonly attributes: { readonly groups: number } },
   block: number,
@@ -82,7 +82,7 @@ function convolution(
   const { groups } = node.attributes;
   const depthwise = groups > 1 && groups === channels && groups === out;
   if ((groups > 1 && !depthwise) || out < block) return undefined;
-  // A few channels are read from a plain image.
+  // Fewer channels than a block are read from a plain image.
   const [from, to] = [channels < block ? channels : filled(channels, block), filled(out, block)];
   if (from === channels && to === out) return undefined;
   const whole = wholeOf(x);
@@ -93,7 +93,7 @@ function convolution(
   return to === out ? y : slice(y, { axis: 1, start: 0, end: out });
 }
 
-/** Of all channels, before some are cut off. */
+/** The operator on all channels, sliced afterwards. */
 function elementwise(node: Tensor): Tensor | undefined {
   const wholes = node.inputs.map((input) => (sameShape(input, node) ? wholeOf(input) : undefined));
   const channels = wholes.find((whole) => whole !== undefined)?.shape[1] as number | undefined;
@@ -104,7 +104,7 @@ function elementwise(node: Tensor): Tensor | undefined {
   return slice(y, { axis: 1, start: 0, end: node.shape[1] as number });
 }
 
-/** An operand with so many channels, if it has one for each. */
+/** An operand extended to `channels` channels, if possible. */
 function withChannels(x: Tensor, node: Tensor, channels: number): Tensor | undefined {
   if (x.shape.length !== 4) return x.shape.length === 0 ? x : undefined;
   if (x.shape[1] === 1) return x;
@@ -120,7 +120,7 @@ function sameShape(a: Tensor, b: Tensor): boolean {
   return a.shape.join() === b.shape.join();
 }
 
-/** The sum over positions, of all channels, before some are cut off. */
+/** The sum over positions of all channels, sliced afterwards. */
 function sumOfPositions(
   node: Tensor & { readonly attributes: { readonly axes: readonly number[] } },
 ): Tensor | undefined {

@@ -16,8 +16,8 @@ import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
 /**
- * Over a single pixel a convolution is a matrix product, and so are its gradients: the attention branch of a
- * dynamic convolution then takes fewer and quicker operators.
+ * Over a single pixel, a convolution and its gradients are matrix products. The attention branch of a dynamic
+ * convolution then takes fewer and faster operators.
  */
 export const pixelProducts = {
   name: "pixel-products",
@@ -27,7 +27,7 @@ export const pixelProducts = {
   apply: (graph) => transformGraph(graph, (node) => product(node) ?? activatedMatrix(node)),
 } as const satisfies MachineRewrite;
 
-/** The product that a convolution or one of its gradients comes down to. */
+/** The matrix product equal to a convolution or one of its gradients. */
 function product(node: Tensor): Tensor | undefined {
   const [a, b, bias] = node.inputs.map(asMatrix) as readonly Tensor[] as readonly [Tensor, Tensor, Tensor?];
   if (node.is(conv2dOperator) && meetsOnePixel(node)) {
@@ -41,7 +41,7 @@ function product(node: Tensor): Tensor | undefined {
   return undefined;
 }
 
-/** Whether image, kernel and result are one pixel each; with padding, the one tap may lie beside it. */
+/** Whether image, kernel and result are one pixel each. Without padding, as the tap could otherwise miss the pixel. */
 function meetsOnePixel({ inputs, shape, attributes }: TensorOf<ConvolutionAttributes>): boolean {
   const { groups, padding } = attributes;
   const shapes = [shape, ...inputs.map((input) => input.shape)];
@@ -49,10 +49,10 @@ function meetsOnePixel({ inputs, shape, attributes }: TensorOf<ConvolutionAttrib
   return pixels && groups === 1 && padding.every((cells) => cells === 0);
 }
 
-/** relu of a matrix that lies as [N, M, 1, 1]. */
+/** relu of a matrix reshaped to [N, M, 1, 1]. */
 const ACTIVATED = pattern(reluOperator, pattern(reshapeOperator, any("matrix")));
 
-/** ReLU goes right behind the product, where the runtime finds it, and applies it there. */
+/** Moves ReLU directly after the product, where the runtime fuses it. */
 function activatedMatrix(node: Tensor): Tensor | undefined {
   const found = ACTIVATED.match(node);
   const isColumn = node.shape.slice(2).join() === "1,1";
@@ -61,7 +61,7 @@ function activatedMatrix(node: Tensor): Tensor | undefined {
     : undefined;
 }
 
-/** [N, M, 1, 1] → [N, M]; what has fewer axes stays. */
+/** [N, M, 1, 1] → [N, M]. Tensors with fewer axes are unchanged. */
 function asMatrix(x: Tensor): Tensor {
   return x.shape.slice(2).every((size) => size === 1) ? reshape(x, x.shape.slice(0, 2)) : x;
 }

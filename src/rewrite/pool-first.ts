@@ -37,13 +37,13 @@ const CHAIN = named(
 );
 
 /**
- * Pools before batch normalisation and ReLU: a rising function may follow the maximum as well as precede it,
- * and then has a quarter of the pixels to work on. Where γ is negative the function falls; there the
- * convolution computes the channel with the opposite sign. With s = the sign of γ:
+ * Pools before batch normalisation and ReLU. An increasing function commutes with the maximum and then processes a
+ * quarter of the pixels (for stride 2). Where γ is negative the function decreases, so the convolution computes that
+ * channel with the opposite sign. With s = sign(γ):
  *
  * maxPool(relu(γ·(y − m)/σ + β)) = relu(|γ|·(maxPool(s·y) − s·m)/σ + β)
  *
- * Nothing else may read what lies between, other than the statistics of y.
+ * Nothing else may read the intermediate tensors, except the statistics of y.
  */
 export const poolFirst = {
   name: "pool-first",
@@ -80,12 +80,12 @@ export const poolFirst = {
   },
 } as const satisfies ForwardRewrite;
 
-/** 1 or −1 for each channel; 1 for 0. */
+/** 1 or −1 per channel; 1 for 0. */
 function signOf(scale: Tensor): Tensor {
   return where(less(scale, 0), -1, 1);
 }
 
-/** Factors for statistics [2, C]: the mean changes its sign, the variance does not. */
+/** Factors for statistics [2, C]: the mean changes sign, the variance does not. */
 function meanSigns(sign: Tensor): Tensor {
   const channels = sign.shape[0] as number;
   return concat(
@@ -94,7 +94,7 @@ function meanSigns(sign: Tensor): Tensor {
   );
 }
 
-/** The convolution with the signs of its outputs in its weights. */
+/** The convolution with the signs multiplied into its weights and bias. */
 function withSign(convolution: TensorOf<ConvolutionAttributes>, sign: Tensor): Tensor {
   const [x, weight, bias] = convolution.inputs as readonly [Tensor, Tensor, Tensor?];
   const signed = mul(weight, reshape(sign, [sign.shape[0]!, 1, 1, 1]));

@@ -1,31 +1,31 @@
 import { DyconvError, GraphError } from "../errors/index.js";
 import type { Graph, Machine, Target } from "../ir/index.js";
 
-/** A rule that gives a graph which computes the same, faster. */
+/** A rule that returns an equivalent, faster graph. */
 interface Rule<Name extends string> {
-  /** By which it is left out. */
+  /** Name by which it can be left out. */
   readonly name: Name;
   /** What it does, as a phrase for tables: "pools before batch normalisation". */
   readonly sentence: string;
-  /** The graphs in which it finds something to do. */
+  /** The kinds of graph that it changes. */
   readonly graphs: readonly ("training" | "evaluation")[];
 }
 
-/** A rule for a forward pass that has yet to be differentiated, so that its gradient gains as well. */
+/** A rule for a forward pass before differentiation, so that its gradient benefits as well. */
 export interface ForwardRewrite<Name extends string = string> extends Rule<Name> {
   readonly stage: "forward";
-  /** Gives the graph that is to stand for another. */
+  /** Returns the graph that replaces the given one. */
   readonly apply: (graph: Graph) => Graph;
 }
 
-/** A rule for a whole graph on its way to a machine. */
+/** A rule for a complete graph, for a given machine. */
 export interface MachineRewrite<Name extends string = string> extends Rule<Name> {
   readonly stage: "machine";
-  /** Targets that it is for; all of them if this is left out. */
+  /** Targets that it applies to. Defaults to all. */
   readonly targets?: readonly Target[];
-  /** Whether it is for machines with ONNX Runtime's blocked layout only; `false` if this is left out. */
+  /** Whether it applies only to machines with ONNX Runtime's blocked layout. Defaults to `false`. */
   readonly blockedLayout?: boolean;
-  /** Gives the graph that is to stand for another. */
+  /** Returns the graph that replaces the given one. */
   readonly apply: (graph: Graph, context: RewriteContext) => Graph;
 }
 
@@ -35,28 +35,28 @@ export type Rewrite<Name extends string = string> = ForwardRewrite<Name> | Machi
 /** What a rule may know besides the graph. */
 export interface RewriteContext {
   readonly machine: Machine;
-  /** Applies the rules that are to follow, so that a choice can be made by what becomes of it. */
+  /** Applies the remaining rules, so that a rule can judge a choice by its final form. */
   readonly later: (graph: Graph) => Graph;
 }
 
-/** Whether a rule is for a machine. */
+/** Whether a rule applies to a machine. */
 export function suits({ targets, blockedLayout }: MachineRewrite, { target, block }: Machine): boolean {
   return (targets?.includes(target) ?? true) && (!blockedLayout || block > 0);
 }
 
 /**
- * Does what a rule does.
+ * Runs a rule and names it in its errors.
  *
- * @throws GraphError that names the rule, where it goes wrong
+ * @throws GraphError naming the rule if it fails
  */
 export function asRule({ name }: Rewrite, apply: () => Graph): Graph {
   try {
     return apply();
   } catch (cause) {
     if (!(cause instanceof DyconvError)) throw cause;
-    throw new GraphError(`the rewrite "${name}" went wrong: ${cause.message}`, {
+    throw new GraphError(`the rewrite "${name}" failed: ${cause.message}`, {
       cause,
-      hint: `leave it out, by withoutRewrites: ["${name}"], and report the model`,
+      hint: `leave it out with withoutRewrites: ["${name}"], and report the model`,
     });
   }
 }

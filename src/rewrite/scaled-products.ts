@@ -5,15 +5,15 @@ import type { MachineRewrite } from "./rewrite.js";
 import { isConstant, transformGraph } from "./transform.js";
 
 /**
- * A scalar factor of a matrix product goes where it costs least.
+ * Moves a scalar factor of a matrix product to where it costs least.
  *
- * s · (A · B) becomes (s · A) · B, or A · (s · B), whichever factor is smaller: a linear layer's update then
- * scales what it is made from, and ONNX Runtime adds the product to the weight in one operator. (s · A) · B with a
- * constant B becomes A · (s · B), which is computed beforehand.
+ * s · (A · B) becomes (s · A) · B or A · (s · B), whichever factor is smaller. For the update of a linear layer, ONNX
+ * Runtime then adds the product to the weight in one operator. (s · A) · B with a constant B becomes A · (s · B), where
+ * s · B is folded at export.
  */
 export const scaledProducts = {
   name: "scaled-products",
-  sentence: "scales the smaller factor in place of the product",
+  sentence: "scales the smaller factor instead of the product",
   stage: "machine",
   graphs: ["training", "evaluation"],
   apply: (graph) => transformGraph(graph, (node) => scaledFactor(node) ?? scaledConstant(node)),
@@ -42,7 +42,7 @@ function scaledFactor(node: Tensor): Tensor | undefined {
   return left < right ? matmul(mul(a, s), b) : matmul(a, mul(b, s));
 }
 
-/** (s · X) · B of constants s and B, where s · X may lie in another shape. */
+/** (s · X) · B with constants s and B, where s · X may be reshaped. */
 const PRODUCT_OF_SCALED = pattern(
   matmulOperator,
   behind(

@@ -3,15 +3,15 @@ import { atScope, formatType, type Graph, nodesOf, type Tensor } from "../ir/ind
 import { constantOperator, reshapeOperator, transposeOperator } from "../ops/index.js";
 
 /**
- * What is to stand for `node`, whose inputs have been rebuilt already; `undefined` or itself where it stays. New
- * tensors get its scope. `original` is the node in the graph that is being rebuilt.
+ * Returns the replacement of `node`, whose inputs are already rebuilt; `undefined` or `node` itself keeps it. New
+ * tensors get its scope. `original` is the node in the graph being rebuilt.
  */
 export type Replace = (node: Tensor, original: Tensor) => Tensor | undefined;
 
 /**
  * Rebuilds a graph node by node, inputs first.
  *
- * @throws GraphError where a tensor is replaced by one of another dtype or shape
+ * @throws GraphError if a tensor is replaced by one of another dtype or shape
  */
 export function transformGraph(graph: Graph, replace: Replace): Graph {
   const rebuilt = new Map<Tensor, Tensor>();
@@ -36,7 +36,7 @@ function expectSameType(replacement: Tensor, node: Tensor): void {
   throw new GraphError(`${node.operator.name}${place}, ${wanted}, was replaced by ${given}`);
 }
 
-/** Who reads each tensor of a graph, once for each time; `undefined` stands for whoever runs the graph. */
+/** The readers of each tensor of a graph, once per use. `undefined` stands for a graph output. */
 export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | undefined)[]> {
   const nodes = nodesOf(graph);
   const readers = new Map<Tensor, (Tensor | undefined)[]>(nodes.map((node) => [node, []]));
@@ -45,7 +45,7 @@ export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | 
   return readers;
 }
 
-/** Whether a tensor is a constant, perhaps in another order. */
+/** Whether a tensor is a constant, possibly reshaped or transposed. */
 export function isConstant(x: Tensor): boolean {
   const reorders = x.is(reshapeOperator) || x.is(transposeOperator);
   return x.is(constantOperator) || (reorders && isConstant(x.inputs[0]!));

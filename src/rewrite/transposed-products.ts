@@ -3,16 +3,16 @@ import { matmul, matmulOperator, transposeLast, transposeOperator } from "../ops
 import type { MachineRewrite } from "./rewrite.js";
 import { readersOf, transformGraph } from "./transform.js";
 
-/** (A · B)ᵀ, where the transposition may be another. */
+/** (A · B) under any transposition. */
 const TRANSPOSED = named("product", transposeOperator, pattern(matmulOperator, any("a"), any("b")));
 
 /**
- * (A · B)ᵀ becomes Bᵀ · Aᵀ: the gradient of a linear layer's weight comes out transposed, and turning the two
- * small factors round costs less than turning the product.
+ * (A · B)ᵀ becomes Bᵀ · Aᵀ. The gradient of a linear layer's weight comes out transposed, and transposing the two small
+ * factors is cheaper than transposing the product.
  */
 export const transposedProducts = {
   name: "transposed-products",
-  sentence: "transposes two small factors in place of their product",
+  sentence: "transposes two small factors instead of their product",
   stage: "machine",
   graphs: ["training"],
   apply: (graph) => {
@@ -26,7 +26,7 @@ export const transposedProducts = {
   },
 } as const satisfies MachineRewrite;
 
-/** Whether a permutation exchanges the last two axes and nothing else. */
+/** Whether a permutation swaps the last two axes and nothing else. */
 function isSwap(permutation: readonly number[]): boolean {
   const last = permutation.length - 1;
   return permutation.every((axis, i) => axis === (i === last ? last - 1 : i === last - 1 ? last : i));

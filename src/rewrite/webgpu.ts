@@ -18,13 +18,13 @@ import { transformGraph } from "./transform.js";
 type Sizes = readonly number[];
 
 /**
- * Says in another way what ONNX Runtime 1.30 computes wrongly on WebGPU. It reads the channels of some grouped
- * convolutions four or two at a time, across the border of a group: those get channels of zeros, which are cut
- * off again. docs/devices.md tells what was seen.
+ * Works around what ONNX Runtime 1.30 computes wrongly on WebGPU. It reads the channels of some grouped convolutions
+ * four or two at a time, across group boundaries: those are padded with zero channels, which are sliced off again. See
+ * docs/devices.md.
  */
 export const webGpuAdaptation = {
   name: "webgpu",
-  sentence: "says in another way what WebGPU computes wrongly",
+  sentence: "works around what WebGPU computes wrongly",
   stage: "machine",
   targets: ["webgpu"],
   graphs: ["training", "evaluation"],
@@ -35,7 +35,7 @@ export const webGpuAdaptation = {
     }),
 } as const satisfies MachineRewrite;
 
-/** Outputs of a group are read across its border, unless there are less than four or the lanes divide them. */
+/** Outputs of a group are read across its boundary unless there are fewer than four or the lanes divide them. */
 function convolution(node: Tensor): Tensor {
   if (!node.is(conv2dOperator)) return node;
   const [x, weight, bias] = node.inputs as readonly [Tensor, Tensor, Tensor?];
@@ -53,7 +53,7 @@ function convolution(node: Tensor): Tensor {
   return bias === undefined ? cut : add(cut, reshape(bias, [1, out!, 1, 1]));
 }
 
-/** Inputs of a group are read across its border where it has a single output. */
+/** Inputs of a group are read across its boundary if it has a single output. */
 function transposedConvolution(node: TensorOf<ConvolutionAttributes>): Tensor {
   const [x, weight] = node.inputs as readonly [Tensor, Tensor];
   const { groups } = node.attributes;
@@ -64,9 +64,8 @@ function transposedConvolution(node: TensorOf<ConvolutionAttributes>): Tensor {
 }
 
 /**
- * The weight's gradient as a convolution, since the one-hot kernels that lay out the columns elsewhere are
- * grouped wrongly: the batch takes the place of the input channels, dy that of the kernel, and stride and
- * dilation change places.
+ * The weight gradient as a convolution, since the one-hot kernels that build the im2col columns elsewhere are grouped
+ * wrongly. The batch takes the place of the input channels, dy that of the kernel, and stride and dilation are swapped.
  */
 function weightGradient(node: TensorOf<ConvolutionAttributes>): Tensor {
   const [x, dy] = node.inputs as readonly [Tensor, Tensor];
@@ -78,7 +77,7 @@ function weightGradient(node: TensorOf<ConvolutionAttributes>): Tensor {
   const kernels = transpose(dy, [1, 0, 2, 3]);
   const geometry = { stride: dilation, dilation: stride, padding, groups };
   const taps = convolution(conv2d(images, kernels, undefined, geometry));
-  // Pixels that the stride leaves out at the far side give taps beyond those of the kernel.
+  // Pixels skipped by the stride at the far side give taps beyond the kernel.
   const [, , kernelHeight, kernelWidth] = node.shape as Sizes;
   const rows = slice(taps, { axis: 2, start: 0, end: kernelHeight! });
   return transpose(slice(rows, { axis: 3, start: 0, end: kernelWidth! }), [1, 0, 2, 3]);

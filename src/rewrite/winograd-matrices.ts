@@ -1,9 +1,11 @@
 /**
- * The matrices of Winograd's minimal filtering, by Toom and Cook: m sums over r taps are had from the values of
- * polynomials at n = m + r − 1 points, each point by itself.
+ * The matrices of Winograd's minimal filtering, by the Toom–Cook construction: m sums over r taps are computed from the
+ * values of polynomials at n = m + r − 1 points, each point separately.
  */
 
-/** Where the polynomials are evaluated, besides infinity: near one, so that float32 loses little. */
+/**
+ * Points where the polynomials are evaluated, besides infinity. Close to one, so that float32 loses little precision.
+ */
 const PLACES: readonly number[] = [0, 1, -1, 0.5, -2];
 
 /** A matrix by rows. */
@@ -16,13 +18,13 @@ export interface Filtering {
   readonly padding: readonly [number, number];
   /** Taps along each axis. */
   readonly taps: number;
-  /** Results of a tile along each axis; with `taps`, no more than seven. */
+  /** Outputs of a tile along each axis; at most 7 − `taps`. */
   readonly tile: number;
 }
 
-/** Matrices that lead to the n² points of each of T tiles. */
+/** Matrices that transform to the n² points of each of T tiles. */
 export interface WinogradMatrices {
-  /** From the pixels of the image, the zeros around it included: [n²·T, H·W]. */
+  /** From the pixels of the image, including its padding: [n²·T, H·W]. */
   readonly image: Matrix;
   /** From the pixels of the result: [n²·T, H′·W′]. */
   readonly result: Matrix;
@@ -30,7 +32,7 @@ export interface WinogradMatrices {
   readonly weight: Matrix;
 }
 
-/** y = resultᵀ · ((weight · w) ⊙ (image · x)) over a whole image: the sum is made of tiles, each at its place. */
+/** y = resultᵀ · ((weight · w) ⊙ (image · x)) over a whole image, summed over its tiles. */
 export function winogradMatrices({ size, padding, taps, tile }: Filtering): WinogradMatrices {
   const matrices = tileMatrices(tile, taps);
   const along = (axis: 0 | 1): Placed => {
@@ -49,18 +51,18 @@ export function winogradMatrices({ size, padding, taps, tile }: Filtering): Wino
   };
 }
 
-/** Matrices along one axis, one a tile. */
+/** Matrices along one axis, one per tile. */
 interface Placed {
   readonly image: readonly Matrix[];
   readonly result: readonly Matrix[];
 }
 
-/** A tile's matrix among the pixels of an axis; what lies outside of them is zero, and is left out. */
+/** Places a tile's matrix among the pixels of an axis. Padding is zero and is left out. */
 function placed(matrix: Matrix, length: number, start: number): Matrix {
   return matrix.map((row) => Array.from({ length }, (_, pixel) => row[pixel - start] ?? 0));
 }
 
-/** Products of what rows and columns have: by point of a row, of a column, then by tile. */
+/** Products of row and column matrices, ordered by row point, column point, then tile. */
 function alongBoth(rows: readonly Matrix[], columns: readonly Matrix[]): Matrix {
   const points = rows[0]!.map((_, point) => point);
   return points.flatMap((i) =>
@@ -70,14 +72,15 @@ function alongBoth(rows: readonly Matrix[], columns: readonly Matrix[]): Matrix 
   );
 }
 
-/** The matrices of one tile along one axis: from n pixels, m results and r taps to n points. */
+/** The matrices of one tile along one axis, which map n pixels, m outputs and r taps to n points. */
 function tileMatrices(results: number, taps: number): WinogradMatrices {
   const places = PLACES.slice(0, results + taps - 2);
   const powers = (count: number) =>
     places.map((place) => Array.from({ length: count }, (_, i) => place ** i));
   const leading = (count: number) => Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : 0));
   const others = (place: number) => places.filter((other) => other !== place);
-  // Lagrange's polynomials, their denominators left to the taps; for infinity, the one that vanishes everywhere else.
+  // Lagrange polynomials, with their denominators moved to the taps; for infinity, the one that vanishes at all other
+  // points.
   const lagrange = places.map((place) => [...polynomial(others(place)), 0]);
   const denominator = (place: number) =>
     others(place).reduce((product, other) => product * (place - other), 1);
@@ -89,7 +92,7 @@ function tileMatrices(results: number, taps: number): WinogradMatrices {
   };
 }
 
-/** Coefficients of Π (x − root), the lowest power first. */
+/** Coefficients of Π (x − root), lowest power first. */
 function polynomial(roots: readonly number[]): readonly number[] {
   return roots.reduce<readonly number[]>(
     (product, root) => product.concat(0).map((_, i) => (product[i - 1] ?? 0) - root * (product[i] ?? 0)),

@@ -23,20 +23,20 @@ import { type Matrix, winogradMatrices } from "./winograd-matrices.js";
 type Sizes = readonly [number, number, number, number];
 
 const TAPS = 3;
-/** Outputs of a tile along each axis; with more of them float32 would lose too much. */
+/** Outputs of a tile along each axis. More would lose too much precision in float32. */
 const TILE = 4;
 const POINTS = (TILE + TAPS - 1) ** 2;
 
 /**
- * 3×3 convolutions over small images, while they are trained, by Winograd's minimal filtering (Lavin & Gray, CVPR
- * 2016). At each of 36 points, the forward pass and both gradients are a matrix product over all channels, tiles and
- * images, with a quarter of the multiplications; the way to the points and back is a product with a constant
- * matrix. The points of x and dy serve two passes each, save in large batches. A forward pass by itself gains
- * little, and is left as it is.
+ * Computes 3×3 convolutions over small images in training by Winograd's minimal filtering (Lavin & Gray, CVPR 2016). At
+ * each of 36 points, the forward pass and both gradients are a matrix product over all channels, tiles and images, with
+ * a quarter of the multiplications. The transforms to the points and back are products with constant matrices.
+ * Transformed x and dy serve two passes each, except in large batches. A forward pass alone gains little and is left
+ * unchanged.
  */
 export const winograd = {
   name: "winograd",
-  sentence: "multiplies at points where a 3×3 convolution is trained on small images",
+  sentence: "trains 3×3 convolutions on small images by Winograd's algorithm",
   stage: "machine",
   blockedLayout: true,
   graphs: ["training"],
@@ -44,14 +44,14 @@ export const winograd = {
     const { imagesAtOnce } = machine.profile.winograd;
     const gradients = nodesOf(graph).filter((node) => node.is(conv2dWeightGradientOperator));
     const sharing = new Set(gradients.flatMap(({ inputs }) => inputs));
-    // Passes that share a filter share points as well, since these are seen to be the same.
+    // Passes that share a filter also share transformed tensors, as common subexpressions.
     const filters = new Map<string, Filter>();
     return transformGraph(graph, (node, original) => {
       const pass = sharing.has(original.inputs[0]!) && passOf(node);
       if (!pass || !pays(pass, node, machine)) return undefined;
       const size = pass.image.shape.slice(2) as unknown as Pair;
       const { padding } = pass.attributes;
-      // In a large batch, points that wait for another pass take more memory than their time is worth.
+      // In a large batch, keeping transformed tensors for another pass costs more memory than the time saved is worth.
       const large = (pass.image.shape[0] as number) > imagesAtOnce;
       const key = [size, padding, large && node.operator.name].join("|");
       const filter = filters.get(key) ?? filterFor(size, padding, machine);
@@ -61,7 +61,7 @@ export const winograd = {
   },
 } as const satisfies MachineRewrite;
 
-/** A convolution or one of its gradients, and who takes part in it; one of them is the node itself. */
+/** A convolution or one of its gradients, with its three tensors, one of which is the node itself. */
 interface Pass {
   /** x or dx */
   readonly image: Tensor;
@@ -69,7 +69,7 @@ interface Pass {
   readonly result: Tensor;
   readonly weight: Tensor;
   readonly attributes: ConvolutionAttributes;
-  /** The same at Winograd's points. */
+  /** The same computation by Winograd's algorithm. */
   readonly atPoints: (filter: Filter) => Tensor;
 }
 
@@ -130,7 +130,7 @@ function weightGradient(dw: Tensor, x: Tensor, dy: Tensor, filter: Filter): Tens
   return reshape(matmul(transposeLast(sums), filter.weight), dw.shape);
 }
 
-/** The constant matrices of a convolution: each leads to the points, its transpose back. */
+/** The constant matrices of a convolution. Each transforms to the points, its transpose transforms back. */
 interface Filter {
   readonly block: number;
   readonly imagesAtOnce: number;
@@ -142,7 +142,7 @@ interface Filter {
   readonly weight: Tensor;
 }
 
-/** Whether minimal filtering can be used, and saves enough. */
+/** Whether minimal filtering applies and saves enough. */
 function pays({ image, result, weight, attributes }: Pass, node: Tensor, machine: Machine): boolean {
   const { block, profile } = machine;
   if (image.shape.includes("batch")) return false;
@@ -173,7 +173,7 @@ function filterFor(size: Pair, padding: Pair, { block, profile }: Machine): Filt
   };
 }
 
-/** [N, C, H, W] → [36, T·n, C] of n images after n images. */
+/** [N, C, H, W] → [36, T·n, C] for each chunk of n images. */
 function toPoints(matrix: Tensor, x: Tensor, { block, imagesAtOnce }: Filter): readonly Tensor[] {
   const [batch, channels, height, width] = x.shape as Sizes;
   const blocked = reshape(toBlocked(x, block), [batch, channels / block, height * width, block]);
@@ -185,7 +185,7 @@ function toPoints(matrix: Tensor, x: Tensor, { block, imagesAtOnce }: Filter): r
   });
 }
 
-/** [36, T·n, C] of n images after n images → [N, C, H, W]. */
+/** [36, T·n, C] for each chunk of n images → [N, C, H, W]. */
 function fromPoints(
   matrix: Tensor,
   parts: readonly Tensor[],

@@ -12,41 +12,43 @@ import { LOWERED } from "./lowerings.js";
 import { type Candidate, placeholder, priceCandidates, type SharedWork } from "./price.js";
 import { addWork, type Work } from "./work.js";
 
-/** Images that an open batch is priced for. */
+/** Batch size assumed for the cost of an open batch. */
 const TYPICAL_BATCH = 8;
-/** The plans that know nothing of the batch, by how little they ask of a target on which nothing was measured. */
+/** The plans that do not need the batch size, in the order preferred for a target without measurements. */
 const OPEN_PLANS: readonly MixingPlan[] = ["mix-outputs", "mix-inputs", "unfold"];
 
-/** Predictions that differ by less are taken for equal: the plans that come first in the list are then preferred. */
+/** Predictions that differ by less are considered equal; earlier plans in the list are then preferred. */
 const INDIFFERENCE = 0.03;
 
 /** A plan for each operator of a group. */
 export type GroupPlans = ReadonlyMap<Operator, MixingPlan>;
 
-/** What was chosen for a group, and what each plan would take. */
+/** The plans chosen for a group, and the predicted time of each plan. */
 export interface GroupChoice {
   readonly plans: GroupPlans;
-  /** Milliseconds of the choice, and of the whole group by one plan; absent where nothing was measured. */
+  /**
+   * Milliseconds of the chosen plans, and of the whole group under each single plan; absent if nothing was measured.
+   */
   readonly predicted?: {
     readonly chosen: number;
     readonly byPlan: Readonly<Partial<Record<MixingPlan, number>>>;
   };
 }
 
-/** A rule, or several. */
+/** One or several rules. */
 type Later = (graph: Graph) => Graph;
 
-/** Chooses for groups of one graph; those of equal sizes are priced once. */
+/** Chooses plans for the groups of one graph. Groups of equal sizes are priced once. */
 export class PlanChooser {
   readonly #known = new Map<string, GroupChoice>();
 
-  /** @param later the rules that are to follow */
+  /** @param later the remaining rules */
   constructor(
     readonly machine: Machine,
     readonly later: Later,
   ) {}
 
-  /** The plans of a group: those that are asked for, or else the quickest. */
+  /** The plans of a group: the requested ones, or else the fastest. */
   choose(group: readonly Tensor[]): GroupChoice {
     const key = group.map(describe).sort().join("; ");
     const choice = this.#known.get(key) ?? this.#choose(group);
@@ -68,7 +70,7 @@ export class PlanChooser {
   }
 }
 
-/** All that a group's prices depend on. */
+/** Everything that a node's cost depends on. */
 function describe(node: Tensor): string {
   const { stride, padding, dilation, groups, plan } = node.attributes;
   const operands = node.inputs.map((operand) => `${operand.shape}${isFixed(operand) ? " constant" : ""}`);
@@ -79,13 +81,13 @@ function plansOf(operator: Operator): readonly MixingPlan[] {
   return MIXING_PLANS.filter((plan) => plan in LOWERED.get(operator)!.plans);
 }
 
-/** Candidates for every operator of a group, and the work that each has, alone or with others. */
+/** Candidates for every operator of a group, and the work of each, alone or shared with others. */
 export interface GroupPrices {
   readonly candidates: readonly Candidate[];
   readonly shared: readonly SharedWork[];
 }
 
-/** Prices every plan of every operator of a group. */
+/** Determines the work of every plan of every operator of a group. */
 export function pricesOf(group: readonly Tensor[], machine: Machine, later: Later): GroupPrices {
   const open = group[0]!.inputs[0]!.shape[0] === "batch";
   const place = open ? { ...machine, block: 0 } : machine;
@@ -110,7 +112,7 @@ export function pricesOf(group: readonly Tensor[], machine: Machine, later: Late
   return { candidates, shared: priceCandidates(candidates, fixed, place, later) };
 }
 
-/** Whether a tensor is computed when the graph is written: from constants, by operators that can be evaluated. */
+/** Whether a tensor is evaluated at export: computed from constants by operators that can be evaluated. */
 function isFixed(x: Tensor): boolean {
   const computed = x.operator.evaluate !== undefined && x.inputs.length > 0;
   return x.is(constantOperator) || (computed && x.inputs.every(isFixed));
@@ -120,7 +122,7 @@ function withBatch({ dtype, shape }: Tensor): TensorType {
   return { dtype, shape: shape.map((size) => (size === "batch" ? TYPICAL_BATCH : size)) };
 }
 
-/** The work of a group by certain plans. */
+/** The work of a group under given plans. */
 export function workBy({ candidates, shared }: GroupPrices, plans: GroupPlans): Work {
   const chosen = candidates.reduce(
     (all, { operator, plan }, n) => (plans.get(operator) === plan ? all | (1 << n) : all),

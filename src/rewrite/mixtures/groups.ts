@@ -3,14 +3,14 @@ import { LOWERED } from "./lowerings.js";
 
 interface Group {
   readonly members: readonly Tensor[];
-  /** What a node has to have one of to be a member. */
+  /** A node with any of these keys is a member. */
   readonly keys: ReadonlySet<string>;
 }
 
 /**
- * The convolutions with kernels for each sample that a graph holds, each together with its gradients: their plans are
- * chosen as one, since they can share work. They belong together if they have the same geometry and all operands but
- * one in common: y = L(x, π, W), dx = L(dy, π, W), and so on.
+ * Groups each convolution with per-sample kernels in a graph with its gradients. Their plans are chosen together, since
+ * they can share work. Nodes belong together if they have the same geometry and share all operands but one: y = L(x, π,
+ * W), dx = L(dy, π, W), and so on.
  */
 export function mixtureGroups(graph: Graph): readonly (readonly Tensor[])[] {
   const identities = new Map<Tensor, number>();

@@ -1,4 +1,4 @@
-/** Every way to compute each of the operators of `mixed-convolution.ts` and `per-sample-convolution.ts`. */
+/** All ways to compute the operators of `mixed-convolution.ts` and `per-sample-convolution.ts`. */
 import type { Machine, Operator, Tensor } from "../../ir/index.js";
 import {
   type ConvolutionAttributes,
@@ -34,7 +34,7 @@ import {
 import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "../../ops/unfold.js";
 import { blockedConvolution, blockedInputGradient } from "../blocked-convolutions.js";
 
-/** Gives the tensor that stands for `node`. */
+/** Returns the tensor that replaces `node`. */
 type Lowering = (node: Tensor, machine: Machine) => Tensor;
 
 type Sizes = readonly number[];
@@ -48,14 +48,14 @@ function spatial({ shape }: Tensor): Pair {
   return shape.slice(-2) as unknown as Pair;
 }
 
-/** The kernels of all experts as outputs of one convolution, those of a group side by side: [G·K·O/G, C/G, kh, kw]. */
+/** The kernels of all experts as outputs of one convolution, ordered by group: [G·K·O/G, C/G, kh, kw]. */
 function stacked(experts: Tensor, groups: number): Tensor {
   const [count, out, ...inner] = experts.shape as Sizes;
   const byGroup = transpose(reshape(experts, [count!, groups, out! / groups, -1]), [1, 0, 2, 3]);
   return reshape(byGroup, [count! * out!, ...inner]);
 }
 
-/** Undoes {@link stacked}: what `all` holds as experts of `shape`. */
+/** Inverse of {@link stacked}. */
 function unstacked(all: Tensor, shape: Sizes, groups: number): Tensor {
   const [count, out] = shape;
   return reshape(transpose(reshape(all, [groups, count!, out! / groups, -1]), [1, 0, 2, 3]), shape);
@@ -67,7 +67,7 @@ function joined(experts: Tensor): Tensor {
   return reshape(transpose(experts, [1, 0, 2, 3, 4]), [out!, count! * perGroup!, ...kernel]);
 }
 
-/** Undoes {@link joined}. */
+/** Inverse of {@link joined}. */
 function parted(all: Tensor, [count, out, ...inner]: Sizes): Tensor {
   return transpose(reshape(all, [out!, count!, ...inner]), [1, 0, 2, 3, 4]);
 }
@@ -88,7 +88,7 @@ function asOneKernel(kernels: Tensor): Tensor {
   return reshape(kernels, [batch! * out!, ...inner]);
 }
 
-/** The geometry of a convolution that has a group for each group of each sample. */
+/** The geometry of a convolution with a group for each group of each sample. */
 function perSample(node: Tensor): ConvolutionAttributes {
   const geometry = geometryOf(node);
   return { ...geometry, groups: geometry.groups * (node.inputs[0]!.shape[0] as number) };
@@ -223,15 +223,15 @@ const perSampleKernelGradient: Readonly<Record<PerSamplePlan, Lowering>> = {
   unfold: (node) => unfoldedGradient(node, spatial(node)),
 };
 
-/** An operator that is to be lowered. */
+/** The lowerings of an operator. */
 export interface Lowered {
-  /** How many of its inputs it is linear in; a bias may follow. */
+  /** Number of inputs that it is linear in; a bias may follow. */
   readonly factors: number;
-  /** What can stand for it, by plan. */
+  /** Replacements by plan. */
   readonly plans: Readonly<Partial<Record<MixingPlan, Lowering>>>;
 }
 
-/** The operators that are to be lowered. */
+/** The operators to lower. */
 export const LOWERED: ReadonlyMap<Operator, Lowered> = new Map<unknown, Lowered>([
   [mixedConv2dOperator, { factors: 3, plans: mixedConv2d }],
   [mixedInputGradientOperator, { factors: 3, plans: mixedInputGradient }],

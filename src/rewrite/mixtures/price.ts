@@ -1,7 +1,7 @@
 /**
- * What each way to compute a mixture would take. The mixture and its gradients are lowered in every way at once, in a
- * graph by themselves, and the rules that are to follow are applied to that: so the price knows what they do, such as
- * minimal filtering or the blocked layout, and what several directions share is counted once.
+ * The cost of each way to compute a mixture. The mixture and its gradients are lowered in every way at once, in a graph
+ * of their own, and the remaining rules are applied to it. So the cost reflects those rules, such as minimal filtering
+ * or the blocked layout, and work shared by several operators is counted once.
  */
 import {
   type Graph,
@@ -15,20 +15,20 @@ import { fromBlocked, input, type MixingPlan, toBlocked } from "../../ops/index.
 import { mergeCommonSubexpressions } from "../common-subexpressions.js";
 import { addWork, type Work, workOf } from "./work.js";
 
-/** One way to compute one operator of a group, when its inputs are given. */
+/** One way to compute one operator of a group. */
 export interface Candidate {
   readonly operator: Operator;
   readonly plan: MixingPlan;
   readonly result: Tensor;
 }
 
-/** Work that is done for certain candidates: for all whose bit is set. */
+/** Work shared by the candidates whose bit is set. */
 export interface SharedWork {
   readonly candidates: number;
   readonly work: Work;
 }
 
-/** A tensor as a network of blocked convolutions would hand it over. */
+/** An input as a network of blocked convolutions would provide it. */
 export function placeholder({ shape }: TensorType, block: number): Tensor {
   const [batch, channels, height, width] = shape as readonly number[];
   const blocked = block > 0 && shape.length === 4 && channels! % block === 0;
@@ -37,10 +37,10 @@ export function placeholder({ shape }: TensorType, block: number): Tensor {
 }
 
 /**
- * The work of all candidates, by who shares it.
+ * The work of all candidates, by the set of candidates that share it.
  *
- * @param fixed inputs that are constant: what depends on them alone is computed beforehand
- * @param later the rules that are to follow
+ * @param fixed constant inputs: what depends only on them is evaluated at export
+ * @param later the remaining rules
  */
 export function priceCandidates(
   candidates: readonly Candidate[],

@@ -19,19 +19,19 @@ import {
 } from "../../ops/index.js";
 import { elementCount } from "../../util/shape.js";
 
-/** How much of each kind; what is left out is 0. */
+/** Amount of work of each kind. Omitted kinds are 0. */
 export type Work = Readonly<Partial<Record<WorkKind, number>>>;
 
 const FLOAT_BYTES = 4;
 
-/** Move elements one by one, or in short rows; others that move them do so in long ones. */
+/** Operators that move elements one by one or in short rows; other moves are in long rows. */
 const TRANSPOSES: ReadonlySet<unknown> = new Set([
   transposeOperator,
   gatherOperator,
   interleaveOperator,
   takeTapOperator,
 ]);
-/** Multiply by attention, in one pass or two. */
+/** Operators that multiply by attention, in one pass or two. */
 const MIXES: ReadonlySet<unknown> = new Set([
   mixExpertsOperator,
   spreadExpertsOperator,
@@ -43,16 +43,16 @@ function operandBytes(node: Tensor): number {
 }
 
 /**
- * What a node of a graph that is ready to be emitted has to do, as its shapes tell.
+ * The work of a node of a graph ready to be emitted, from its shapes.
  *
- * @param isFixed whether an operand is computed beforehand, from constants
+ * @param isFixed whether an operand is evaluated at export
  */
 export function workOf(node: Tensor, isFixed: (operand: Tensor) => boolean): Work {
   const { operator, inputs } = node;
   if (operator.isFed || node.is(constantOperator) || node.is(reshapeOperator)) return {};
   const bytes = operandBytes(node);
   if (TRANSPOSES.has(operator)) return { transposedBytes: bytes, nodes: 1 };
-  // What is weighted is written and read again before it is summed.
+  // Weighted outputs are written and read back before they are summed.
   const between = node.is(mixExpertsOperator) ? 2 * FLOAT_BYTES * elementCount(inputs[0]!.shape) : 0;
   if (MIXES.has(operator)) return { mixedBytes: bytes + between, nodes: 1 };
   if (operator.rearranges || node.is(padOperator)) return { movedBytes: bytes, nodes: 1 };
@@ -65,7 +65,7 @@ export function workOf(node: Tensor, isFixed: (operand: Tensor) => boolean): Wor
   }
   if (node.is(conv2dOperator) || node.is(convTranspose2dOperator)) return convolution(node, bytes, isFixed);
   if (node.is(conv2dWeightGradientOperator)) {
-    // Columns are laid out by a depthwise convolution, and multiplied by dy.
+    // A depthwise convolution builds the columns, which are then multiplied by dy.
     const { groups, kernel } = node.attributes;
     const taps = elementCount(kernel);
     const columns = elementCount(x.shape.slice(0, 2)) * taps * elementCount(weight.shape.slice(2));
@@ -92,7 +92,7 @@ function convolution(
   const { groups } = node.attributes;
   const work = { operandBytes, nodes: 1 };
   if (perGroup === 1) {
-    // One output a channel by constant kernels: the runtime puts it into its blocked layout itself.
+    // One output per channel with constant kernels: the runtime uses its blocked layout by itself.
     const fixed = rows === groups && isFixed(weight);
     return { ...work, [fixed ? "fixedDepthwiseMultiplyAdds" : "depthwiseMultiplyAdds"]: multiplyAdds(node) };
   }
@@ -100,7 +100,7 @@ function convolution(
   return { ...work, convolutionMultiplyAdds: multiplyAdds(node), convolutionGroups };
 }
 
-/** Both. */
+/** Sum of two amounts of work. */
 export function addWork(a: Work, b: Work): Work {
   const kinds = WORK_KINDS.filter((kind) => kind in a || kind in b);
   return Object.fromEntries(kinds.map((kind) => [kind, (a[kind] ?? 0) + (b[kind] ?? 0)]));
