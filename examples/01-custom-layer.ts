@@ -1,7 +1,4 @@
-/**
- * A layer of one's own, squeeze-and-excite, trained on random data: run with
- * `npx tsx examples/01-custom-layer.ts`.
- */
+/** A custom layer, squeeze-and-excite, trained on random data. Run with `npx tsx examples/01-custom-layer.ts`. */
 import {
   AdaptiveAvgPool2d,
   applyModel,
@@ -72,7 +69,7 @@ const step = await compileStep(
   state,
 );
 
-// Random images, each class a little brighter than the one before.
+// Random images, with each class a little brighter than the previous one.
 const random = new RandomStream(1, "example images");
 const targets = BigInt64Array.from({ length: BATCH }, (_, i) => BigInt(i % 4));
 const images = Float32Array.from(

@@ -1,5 +1,5 @@
 /**
- * How each sample mixes the kernels of AlexNet-DY, before training, at a high temperature and at 1: run with
+ * Prints how each sample mixes the kernels of an untrained AlexNet-DY, at temperatures 30 and 1. Run with
  * `npx tsx examples/02-attention.ts`.
  */
 import { alexnetDy, applyModel, compile, initialState, RandomStream, spec, stateSpecs } from "dyconv";
@@ -9,7 +9,7 @@ const model = alexnetDy({ experts: 4 });
 const attention = await compile(
   (state, x, temperature) => {
     const { attention } = applyModel(model, state, x, { annealed: { temperature } });
-    // By layer and kind; a dynamic convolution has one kind, that of its kernels.
+    // Attention by layer and kind; a dynamic convolution has one kind, `kernel`.
     return Object.fromEntries(
       Object.entries(attention).map(([layer, { kernel }]) => [layer, kernel!.values]),
     );

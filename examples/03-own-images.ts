@@ -1,7 +1,4 @@
-/**
- * Training on a folder of one's own images, and classifying a new one: run with
- * `npx tsx examples/03-own-images.ts`.
- */
+/** Trains on a folder of your own images, then classifies a new one. Run with `npx tsx examples/03-own-images.ts`. */
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,7 +17,7 @@ import sharp, { type Sharp } from "sharp";
 const SIZE = 128;
 const CLASSES = ["circle", "cross", "star"];
 
-/** An image as a PNG: a data set holds colour planes, sharp takes pixels. */
+/** Encodes an image as a PNG: a data set holds colour planes, sharp takes interleaved pixels. */
 function png({ images, height, width }: MemoryDataset, index: number): Sharp {
   const area = height * width;
   const planes = images.subarray(index * 3 * area, (index + 1) * 3 * area);
@@ -42,7 +39,7 @@ const folder = await mkdtemp(join(tmpdir(), "dyconv-"));
 const source = join(folder, "images");
 const out = join(folder, "run");
 try {
-  // Yours are there already, as train/<class>/*.png (or .jpg, .webp) and test/<class>/*.png.
+  // Your own images already are in train/<class>/*.png (or .jpg, .webp) and test/<class>/*.png.
   const shapes = generateShapes({ train: 320, test: 40, size: 64 });
   await writeImages(join(source, "train"), shapes.train);
   await writeImages(join(source, "test"), shapes.test);
@@ -72,7 +69,7 @@ try {
   const [file] = await readdir(circles);
   const { images } = await readImages([join(circles, file!)], { size: SIZE });
   const [ranked] = await predict(await openRun(out), { images, height: SIZE, width: SIZE });
-  console.log("a circle is taken for");
+  console.log("predictions for a circle:");
   for (const { label, probability } of ranked!) console.log(`  ${label}: ${probability.toFixed(3)}`);
 } finally {
   await rm(folder, { recursive: true, force: true });

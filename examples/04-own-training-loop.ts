@@ -1,6 +1,6 @@
 /**
- * A training loop of one's own, on a network with everything that asks something of its step: batch norm, dropout
- * and a dynamic convolution. Run with `npx tsx examples/04-own-training-loop.ts`.
+ * A custom training loop, for a network with everything that a training step needs to handle: batch norm, dropout and a
+ * dynamic convolution. Run with `npx tsx examples/04-own-training-loop.ts`.
  */
 import {
   AdaptiveAvgPool2d,
@@ -48,7 +48,7 @@ const model = new Sequential(
   new Linear(32, CLASSES),
 );
 
-// The step: forward, backward, update. Running statistics are part of the state that `applyModel` gives.
+// The step: forward, backward, update. Running statistics are part of the state that `applyModel` returns.
 const optimizer = sgd({ momentum: 0.9, weightDecay: 1e-4 });
 const asked = new TrainingInputs(model, IMAGES, { seed: SEED });
 const step = await compileStep(
@@ -67,7 +67,7 @@ const step = await compileStep(
   initialState(model, SEED),
 );
 
-/** Noise with stripes, each class its own distance between them. */
+/** Noise with stripes, whose spacing depends on the class. */
 function batch(purpose: string, n: number) {
   const random = new RandomStream(SEED, purpose, n);
   const targets = BigInt64Array.from({ length: BATCH }, () => BigInt(Math.floor(random.uniform() * CLASSES)));
@@ -78,7 +78,7 @@ function batch(purpose: string, n: number) {
   return { images, targets };
 }
 
-/** Share of images that are classified rightly, with the weights fixed and the temperature given. */
+/** Share of images classified correctly, with frozen weights at a given temperature. */
 async function accuracy(state: ModelState, annealed: Readonly<Record<string, number>>): Promise<number> {
   const evaluate = await compile(
     (images, targets) =>

@@ -1,4 +1,4 @@
-// Packs what dist/ holds, installs it into an empty project as a user would, and uses it there.
+// Packs dist/, installs the package into an empty project as a user would, and uses it there.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -30,7 +30,7 @@ function checkOutput(what, expected, command, args) {
   }
 }
 
-/** A program of a user; what is marked as an error must be one. */
+/** A user's program. Lines marked as errors must be errors. */
 const USER = `import { compileStep, DynamicConv2d, mul, spec, sum } from "dyconv";
 import type { TrainOptions } from "dyconv/node";
 
@@ -52,7 +52,7 @@ export async function lossOf(rate: Float32Array): Promise<number> {
 }
 `;
 
-/** Where two modules have the same name in one file of types, one of them is shown as `Tensor$1`. */
+/** If two modules export the same name into one declaration file, one of them is renamed to `Tensor$1`. */
 function checkTypesKeepTheirNames() {
   const folder = join(project, "node_modules/dyconv/dist");
   const files = readdirSync(folder).filter((name) => name.endsWith(".d.ts"));

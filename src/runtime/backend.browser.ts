@@ -1,4 +1,4 @@
-/** `#backend` in a browser: onnxruntime-web, in the build that serves the device. */
+/** `#backend` in a browser: the build of onnxruntime-web for the device. */
 import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
 
@@ -19,7 +19,7 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
       hint: 'it needs a browser with WebGPU, and https or localhost; device "wasm" runs everywhere',
     });
   }
-  // Without an adapter ONNX Runtime opens the model on WebAssembly, and fails at the first step.
+  // Without an adapter, ONNX Runtime opens the model on WebAssembly and fails at the first step.
   if (onGpu && !(await hasAdapter())) {
     throw new RuntimeUnavailableError("this page has WebGPU, but no adapter for it", {
       hint: 'the browser found no GPU that it supports, or has switched it off; device "wasm" runs everywhere',
@@ -45,15 +45,15 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
   };
 }
 
-/** Threads are workers with shared memory, which a page has only if it is cross-origin isolated. */
+/** Threads are workers with shared memory, available only to cross-origin isolated pages. */
 function threadCount({ threads, wasmPaths }: BackendSettings): number {
   const cores = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-  // Workers of a bundled page find their code only by `wasmPaths`; one thread needs no worker.
+  // In a bundled page, workers find their code only through `wasmPaths`. One thread needs no worker.
   const wanted = threads ?? (wasmPaths === undefined ? 1 : cores);
   return Math.min(wanted, cores);
 }
 
-/** TypeScript's own library does not know WebGPU. */
+/** TypeScript's DOM library lacks WebGPU. */
 interface Gpu {
   requestAdapter(): Promise<object | null>;
 }

@@ -1,4 +1,4 @@
-/** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly where that is unavailable. */
+/** `#backend` in node: onnxruntime-node, or onnxruntime-web's WebAssembly if it is unavailable. */
 import { RuntimeUnavailableError } from "../errors/index.js";
 import type { Backend, BackendSettings, Device } from "./backend.js";
 import { usableCores } from "./cores.js";
@@ -19,13 +19,13 @@ const HINTS: Readonly<Partial<Record<NativeDevice, string>>> = {
 let warned = false;
 
 /**
- * Loads ONNX Runtime for a device. `"cpu"` falls back to WebAssembly, and says so once.
+ * Loads ONNX Runtime for a device. `"cpu"` falls back to WebAssembly with a single warning.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function loadBackend(device: Device, settings: BackendSettings = {}): Promise<Backend> {
   if (device === "wasm") return loadWebAssembly(settings);
-  // Unless told otherwise, ONNX Runtime stores usage events in the user's cache folder and sends them.
+  // By default, ONNX Runtime stores usage events in the user's cache folder and sends them.
   process.env.ORT_DISABLE_TELEMETRY ??= "1";
   let native: Native;
   try {
@@ -42,7 +42,7 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
   return { ...nativeBackend(native, device, settings), ...(machineProfile && { machineProfile }) };
 }
 
-/** ONNX Runtime's own default is a thread for each physical core, which it miscounts on virtual machines. */
+/** ONNX Runtime defaults to one thread per physical core, which it miscounts on virtual machines. */
 function threadCount({ threads }: BackendSettings): number {
   const cores = usableCores();
   return Math.min(threads ?? cores, cores);
@@ -55,7 +55,7 @@ function nativeBackend(native: Native, device: NativeDevice, settings: BackendSe
       hint: 'device "cpu" runs everywhere',
     });
   }
-  // Its failures come as exceptions; its log would print each of them a second time.
+  // Failures are thrown as exceptions; the log would print each of them again.
   native.env.logLevel = "fatal";
   const hint = HINTS[device];
   return {
@@ -65,7 +65,7 @@ function nativeBackend(native: Native, device: NativeDevice, settings: BackendSe
     threads: threadCount(settings),
     providers: device === "cpu" ? ["cpu"] : [device, "cpu"],
     fillsOutputs: true,
-    // A GPU is done long after the call that starts an operator has returned.
+    // Only the CPU can be profiled: on a GPU, the call that starts an operator returns long before it is done.
     ...(device === "cpu" && { createProfileFile }),
     ...(hint === undefined ? {} : { hint }),
   };

@@ -3,14 +3,14 @@ import { toBlocked } from "../ops/index.js";
 import { spec, trace } from "../trace/index.js";
 import type { Backend } from "./backend.js";
 
-/** Channels of the probe: the largest block that ONNX Runtime knows. */
+/** Channels of the probe: the largest block size of ONNX Runtime. */
 const CHANNELS = 16;
 
 let known: Promise<number> | undefined;
 
 /**
- * How many channels ONNX Runtime's blocked layout puts side by side on this processor; 0 where it has no such
- * layout. ONNX Runtime does not tell, so two pixels are reordered to see where the second one goes.
+ * Channels per block of ONNX Runtime's blocked layout on this processor; 0 if there is no such layout. ONNX Runtime
+ * does not expose it, so this reorders two pixels to see where the second one ends up.
  */
 export function blockedChannels(backend: Backend): Promise<number> {
   known ??= probe(backend).catch(() => 0);

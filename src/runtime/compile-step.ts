@@ -10,20 +10,20 @@ import { inTurn } from "./turn.js";
 /** Specs by name. */
 export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
 
-/** The typed arrays that stand for specs, or tensors, by name. */
+/** The typed arrays for specs, or tensors, by name. */
 export type ArraysByName<T extends Readonly<Record<string, TensorType>>> = {
   readonly [K in keyof T]: ArrayOf[T[K]["dtype"]];
 };
 
-/** What one step gives: the state that replaces the old one of specs `S`, and results to look at. */
+/** What one step returns: the new state, with the specs `S` of the old one, and results. */
 export interface StepResult<S extends TensorSpecs, R extends Tensors> {
   readonly state: MapTree<S, TensorSpec, Tensor>;
   readonly results: R;
 }
 
 /**
- * A function that changes state, compiled. The state stays inside: on WebGPU in the device's memory, else in
- * node in two sets of buffers that swap. `S` and `I` are the specs of state and inputs, `R` the results.
+ * A compiled function that updates state. The state is kept inside: on WebGPU in the device's memory, otherwise in node
+ * in two sets of buffers that swap. `S` and `I` are the specs of state and inputs, `R` the results.
  */
 export interface CompiledStep<
   S extends TensorSpecs = TensorSpecs,
@@ -31,20 +31,20 @@ export interface CompiledStep<
   R extends Tensors = Tensors,
 > {
   /**
-   * Runs one step on its inputs. Steps run one after the other, whether or not they are awaited.
+   * Runs one step. Steps run one after the other, whether or not they are awaited.
    *
-   * @returns arrays by name; they are written again by the next step
+   * @returns arrays by name, overwritten by the next step
    * @throws GraphError for an input that is missing or unknown
-   * @throws ShapeError when an array does not fit
+   * @throws ShapeError if an array has the wrong type or length
    */
   run(inputs: ArraysByName<I>): Promise<ArraysByName<R>>;
-  /** The state, by name: arrays that later steps write again; copy what is to be kept. */
+  /** The state by name. Later steps overwrite these arrays: copy what you want to keep. */
   state(): Promise<ArraysByName<S>>;
   /**
-   * Copies values into the state; names that are left out keep theirs. Not while a step runs.
+   * Copies values into the state; omitted names keep their values. Do not call this while a step runs.
    *
-   * @throws GraphError for a name that the state has not
-   * @throws ShapeError when an array does not fit
+   * @throws GraphError for a name that is not in the state
+   * @throws ShapeError if an array has the wrong type or length
    */
   setState(values: Partial<ArraysByName<S>>): void;
   /** Frees the session and the state. */
@@ -52,12 +52,12 @@ export interface CompiledStep<
 }
 
 /**
- * Compiles a function that takes and gives state, such as a training step.
+ * Compiles a function that takes and returns state, such as a training step.
  *
- * @param fn gives the new state, under the names and types of the old one, and results
+ * @param fn returns the new state, with the names and types of the old one, and results
  * @param specs of the state and of the inputs of a step
- * @param initial the state to begin with; what is left out begins with zeros
- * @throws GraphError where the step gives another state than it takes
+ * @param initial the initial state; omitted entries start as zeros
+ * @throws GraphError if the step returns a different state than it takes
  * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, R extends Tensors>(
@@ -74,7 +74,7 @@ export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, 
         const fresh = next[name];
         if (fresh === undefined || formatType(fresh) !== formatType(old)) {
           throw new GraphError(
-            `the step must give state "${name}" as ${formatType(old)}, it gives ${fresh ? formatType(fresh) : "nothing"}`,
+            `the step must return state "${name}" as ${formatType(old)}; it returns ${fresh ? formatType(fresh) : "nothing"}`,
           );
         }
       }

@@ -6,7 +6,7 @@ import { mapTree, type Tree } from "../util/tree.js";
 import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
 import { inTurn } from "./turn.js";
 
-/** The typed arrays that stand for the tensors, or specs, of the tree `T`: what `ArrayOf` says of their dtypes. */
+/** The tree `T` with each tensor, or spec, replaced by the typed array of its dtype (see `ArrayOf`). */
 export type Arrays<T> =
   T extends TensorType<infer D> ? ArrayOf[D] : { readonly [K in keyof T]: Arrays<T[K]> };
 
@@ -15,13 +15,13 @@ export type ArrayArguments<S extends readonly unknown[]> = { -readonly [K in key
 
 /** A compiled function: typed arrays in, typed arrays out, in the shapes of the traced trees. */
 export interface CompiledFunction<S extends readonly unknown[], O> {
-  /** Runs; the results are fresh arrays. */
+  /** Runs the function. Results are newly allocated arrays. */
   (...args: ArrayArguments<S>): Promise<Arrays<O>>;
   /**
-   * Runs, and writes the results into arrays in the shape of the function's tree, so that nothing large is
-   * allocated. (In a browser and on WebAssembly, ONNX Runtime makes arrays of its own, which are copied.)
+   * Runs the function and writes the results into given arrays, a tree like the function's, to avoid large allocations.
+   * (In a browser and on WebAssembly, ONNX Runtime allocates its own arrays, which are then copied.)
    *
-   * @throws ShapeError when an array does not fit
+   * @throws ShapeError if an array has the wrong type or length
    */
   into(outputs: Arrays<O>, ...args: ArrayArguments<S>): Promise<void>;
   /** Frees the session. */
@@ -50,7 +50,7 @@ export function checkArray(what: string, type: TensorType, data: TensorData): vo
   }
 }
 
-/** Runtime tensors for trees of arrays, by the names of the graph's inputs. */
+/** Wraps trees of arrays as runtime tensors, by the names of the graph's inputs. */
 function feedsFor(session: Session, args: readonly unknown[]): OrtTensors {
   const inputs = new Map(session.graph.inputs.map(({ name, tensor }) => [name, tensor]));
   const feeds: Record<string, OrtTensors[string]> = {};
@@ -68,12 +68,12 @@ function feedsFor(session: Session, args: readonly unknown[]): OrtTensors {
   return feeds;
 }
 
-/** The type, its open batch given a size. */
+/** The type with its open batch fixed to a size. */
 function withBatch({ dtype, shape }: TensorType, batch: number): TensorType {
   return { dtype, shape: shape.map((size) => (size === "batch" ? batch : size)) };
 }
 
-/** Runtime tensors around the arrays that results are to be written into, by the names of the outputs. */
+/** Wraps the arrays for the results as runtime tensors, by the names of the outputs. */
 function outputsFor(session: Session, outputs: Tree<TensorData>, feeds: OrtTensors): OrtTensors {
   const { graph } = session;
   const open = graph.inputs.find(({ tensor }) => tensor.shape[0] === "batch");
@@ -91,7 +91,7 @@ function outputsFor(session: Session, outputs: Tree<TensorData>, feeds: OrtTenso
   );
 }
 
-/** Runs, and puts the results into the tensors of `outputs`. */
+/** Runs the session and writes the results into `outputs`. */
 async function runInto(session: Session, feeds: OrtTensors, outputs: OrtTensors): Promise<void> {
   if (session.backend.fillsOutputs) return session.fill(feeds, outputs);
   const results = await session.run(feeds);
@@ -101,12 +101,12 @@ async function runInto(session: Session, feeds: OrtTensors, outputs: OrtTensors)
 }
 
 /**
- * Compiles a function over tensors to one that takes and gives typed arrays.
+ * Compiles a function over tensors to one that takes and returns typed arrays.
  *
  * @param fn a function as for `trace`
- * @param specs one spec, or tree of specs, an argument
+ * @param specs one spec, or tree of specs, per argument
  * @returns an async function with a `dispose` method
- * @throws ShapeError where the model is traced, or when an array does not fit
+ * @throws ShapeError if shapes do not match while tracing, or if an array has the wrong type or length
  * @throws RuntimeUnavailableError if the device is unavailable
  * @example
  * const product = await compile((x, y) => matmul(x, y), [spec([2, 3]), spec([3, 4])]);

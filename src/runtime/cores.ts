@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
-/** Reads a small file; `undefined` where it does not exist. */
+/** Reads a small file; `undefined` if it does not exist. */
 export type ReadText = (path: string) => string | undefined;
 
 /**
- * Cores that this process may use: those of its affinity, and no more than its control group grants
+ * Number of cores available to this process: those of its CPU affinity, limited by the quota of its control group
  * (`cpu.max` of cgroup v2, `cpu.cfs_quota_us` of v1), rounded up.
  */
 export function usableCores(read: ReadText = readText, online = availableParallelism()): number {
@@ -21,7 +21,7 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** Paths of this process's group, from its own up to the root: a limit of any of them holds. */
+/** Paths of this process's control groups, from its own up to the root. A limit on any of them applies. */
 function groupPaths(read: ReadText, line: RegExp): readonly string[] {
   const path = line.exec(read("/proc/self/cgroup") ?? "")?.[1];
   if (path === undefined) return [""];
@@ -45,7 +45,7 @@ function quotasV1(read: ReadText): readonly number[] {
   );
 }
 
-/** Nothing where there is no limit: `max` in v2, −1 in v1, or no file. */
+/** Empty if there is no limit: `max` in v2, −1 in v1, or no file. */
 function quotient(quota: string | undefined, period: string | undefined): readonly number[] {
   const cores = Number(quota) / Number(period);
   return cores > 0 && Number.isFinite(cores) ? [cores] : [];

@@ -4,8 +4,8 @@ import { type OrtTensors, type RuntimeOptions, Session } from "./session.js";
 import { type ArrayRecord, arraysOf, below, PREFIX, type StepState, withPrefix } from "./step-state.js";
 
 /**
- * State in tensors that a run makes and that feed the next one: in the device's memory on WebGPU, which they
- * never leave, and in arrays of its own on WebAssembly.
+ * State in the output tensors of a run, fed into the next one. On WebGPU they never leave the device's memory; on
+ * WebAssembly they are arrays of the runtime.
  */
 export class FedBackState implements StepState {
   readonly #session: Session;
@@ -32,7 +32,7 @@ export class FedBackState implements StepState {
   async read(): Promise<ArrayRecord> {
     const tensors = [...this.#current];
     if (tensors.every(([, { location }]) => location === "cpu")) return arraysOf(tensors);
-    // In node a tensor cannot be downloaded, but a graph that does nothing else can be run.
+    // node cannot download a tensor, so this runs a graph that just returns it.
     this.#reader ??= await this.#openReader();
     const outputs = await this.#reader.run(Object.fromEntries(tensors));
     return arraysOf(tensors.map(([name]) => [name, outputs[`out.${name}`]!]));

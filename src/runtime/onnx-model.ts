@@ -4,33 +4,33 @@ import { CheckpointError } from "../errors/index.js";
 import type { BackendSettings, Device } from "./backend.js";
 import { inTurn } from "./turn.js";
 
-/** A tensor that an ONNX model is fed with. */
+/** An input tensor of an ONNX model. */
 export interface OnnxFeed {
   readonly dtype: "float32" | "uint8";
   readonly shape: readonly number[];
   readonly data: Float32Array | Uint8Array;
 }
 
-/** A tensor that an ONNX model gave. */
+/** An output tensor of an ONNX model. */
 export interface OnnxResult {
-  /** Element type in ONNX Runtime's words, such as `"float32"`. */
+  /** Element type as ONNX Runtime names it, such as `"float32"`. */
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
-/** An ONNX model that was written before, opened. */
+/** An opened ONNX model. */
 export interface OnnxModel {
-  /** Runs it once; all outputs, by name. */
+  /** Runs the model once and returns all outputs by name. */
   run(feeds: Readonly<Record<string, OnnxFeed>>): Promise<Readonly<Record<string, OnnxResult>>>;
   /** Frees the session. */
   dispose(): Promise<void>;
 }
 
 /**
- * Opens an ONNX model as it is: nothing is traced or rewritten.
+ * Opens an existing ONNX model unchanged: nothing is traced or rewritten.
  *
- * @throws CheckpointError where ONNX Runtime does not take it
+ * @throws CheckpointError if ONNX Runtime rejects the model
  * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function openOnnx(
@@ -47,7 +47,7 @@ export async function openOnnx(
         logSeverityLevel: 4,
       });
     } catch (cause) {
-      throw new CheckpointError(`ONNX Runtime does not take the model: ${(cause as Error).message}`, {
+      throw new CheckpointError(`ONNX Runtime rejects the model: ${(cause as Error).message}`, {
         hint: "export it for an older opset, or without compressed weights",
         cause,
       });

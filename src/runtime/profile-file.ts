@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DyconvError } from "../errors/index.js";
 import type { ProfileFile } from "./backend.js";
 
-/** A folder for temporary files with nothing in it but the profile, whose name ONNX Runtime completes by the time. */
+/** Creates an empty temporary folder for the profile, since ONNX Runtime appends a timestamp to the file name. */
 export async function createProfileFile(): Promise<ProfileFile> {
   const folder = await mkdtemp(join(tmpdir(), "dyconv-profile-")).catch((cause: NodeJS.ErrnoException) => {
     throw unusable(cause.code ?? cause.message, cause);
@@ -14,7 +14,7 @@ export async function createProfileFile(): Promise<ProfileFile> {
     read: async () => {
       const [name] = await readdir(folder);
       const text = name === undefined ? "" : await readFile(join(folder, name), "utf8");
-      // On a full disk ONNX Runtime stops writing, and says nothing.
+      // On a full disk, ONNX Runtime silently stops writing.
       if (!text.trimEnd().endsWith("]")) throw unusable("the profile was cut short");
       return text;
     },

@@ -2,26 +2,26 @@ import { groupBy } from "../util/group.js";
 
 /** A tensor as ONNX Runtime describes it in a profile. */
 export interface OperandType {
-  /** As ONNX Runtime calls it: `float`, `int64`, `uint8`, `bool`, … */
+  /** Element type as ONNX Runtime names it: `float`, `int64`, `uint8`, `bool`, … */
   readonly dtype: string;
   readonly shape: readonly number[];
 }
 
-/** What ONNX Runtime measured of one operator. */
+/** ONNX Runtime's timings of one operator. */
 export interface OperatorTimes {
-  /** Name of the ONNX node: the path of the module, then the operator, such as `features.8/Conv`. */
+  /** Name of the ONNX node, module path and operator, such as `features.8/Conv`. */
   readonly name: string;
   /** ONNX operator, such as `Conv`. */
   readonly type: string;
   readonly inputs: readonly OperandType[];
   readonly outputs: readonly OperandType[];
-  /** Of each run, in order. */
+  /** Duration of each run, in order. */
   readonly milliseconds: readonly number[];
 }
 
 type OperandJson = Readonly<Record<string, readonly number[]>>;
 
-/** What is read of an event in ONNX Runtime's profile. */
+/** The fields used of an event in ONNX Runtime's profile. */
 interface EventJson {
   readonly cat: string;
   readonly name: string;
@@ -36,10 +36,10 @@ interface EventJson {
 }
 
 const KERNEL_TIME = /_kernel_time$/;
-/** What ONNX Runtime adds to the name of a node that it changes. */
+/** What ONNX Runtime adds to the names of nodes that it changes. */
 const FUSION = /^fused |(\/\w*Fusion)+\/?|_nchwc$/g;
 
-/** The operators in ONNX Runtime's profile, in the order in which they run. */
+/** The operators in ONNX Runtime's profile, in execution order. */
 export function readProfile(json: string): readonly OperatorTimes[] {
   const events = (JSON.parse(json) as readonly EventJson[]).filter(
     ({ cat, name }) => cat === "Node" && KERNEL_TIME.test(name),

@@ -14,7 +14,7 @@ import {
 } from "./step-state.js";
 import { inTurn } from "./turn.js";
 
-/** A compiled step whose names are known when the program runs: a session, and the state it is fed with. */
+/** The untyped implementation of a compiled step: a session and its state. */
 export class SessionStep {
   readonly #session: Session;
   readonly #state: StepState;

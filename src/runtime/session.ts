@@ -10,30 +10,30 @@ import { blockedChannels } from "./blocked-layout.js";
 import { type OperatorTimes, readProfile } from "./profile.js";
 import { inTurn } from "./turn.js";
 
-/** How a compiled function is run. */
+/** Options for compiling and running a function. */
 export interface RuntimeOptions extends Omit<ExportOptions, "target" | "block">, BackendSettings {
-  /** `"cpu"` by default; `"webgpu"` and `"cuda"` where the installed ONNX Runtime offers them. */
+  /** Defaults to `"cpu"`. `"webgpu"` and `"cuda"` need an ONNX Runtime that supports them. */
   readonly device?: Device;
   /**
-   * Has the runtime time each operator, and is told when the session is disposed; runs take a little longer.
-   * On the native CPU only.
+   * Times each operator and receives the timings when the session is disposed. Runs become slightly slower. Only on the
+   * native CPU.
    */
   readonly onProfile?: (operators: readonly OperatorTimes[]) => void;
 }
 
 /**
- * How onnxruntime-node says that it cannot read an output, after a run that went well. It writes results into
- * the tensors it is given, and then copies each into a fresh array all the same, which takes longer than the
- * update of the weights; a first output that it cannot read keeps it from that.
+ * onnxruntime-node's error for an output that it cannot read, after a successful run. It writes results into the given
+ * tensors but then also copies each into a new array, which takes longer than updating the weights. A first output that
+ * it cannot read prevents the copies.
  */
 const NOT_READ = "Non tensor type";
 
-/** A failed run is told by its exception; ONNX Runtime would print it as well. */
+/** Failures are thrown as exceptions; ONNX Runtime would log them as well. */
 const QUIET = { logSeverityLevel: 4 } as const;
 
 interface LoadedRuntime {
   readonly backend: Backend;
-  /** Channels in a block of its blocked layout; 0 where it has none. */
+  /** Channels per block of its blocked layout; 0 if it has none. */
   readonly block: number;
 }
 
@@ -47,15 +47,15 @@ async function load({ device = "cpu", threads, wasmPaths }: RuntimeOptions): Pro
 }
 
 /**
- * Loads ONNX Runtime while the caller waits for something else, so that what is compiled next opens sooner.
- * Does not fail: what is wrong is told to the one who compiles.
+ * Preloads ONNX Runtime, so that the next compilation opens faster. Never rejects: errors surface when something is
+ * compiled.
  */
 export async function loadRuntime(options: RuntimeOptions = {}): Promise<void> {
   await inTurn(() => load(options)).catch(() => {});
 }
 
 /**
- * How many threads a function compiled with these options runs with.
+ * Number of threads of a function compiled with these options.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */
@@ -65,7 +65,7 @@ export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
 }
 
 /**
- * What rewrites are told of the place where a device's graphs run here.
+ * The machine that rewrites target for a device here.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */
@@ -78,7 +78,7 @@ export async function machineFor(options: RuntimeOptions = {}): Promise<Machine>
 /** Runtime tensors by name. */
 export type OrtTensors = Readonly<Record<string, OrtTensor>>;
 
-/** An ONNX Runtime session over one graph, and the means to make buffers for it. Its calls are made in turn. */
+/** An ONNX Runtime session for one graph, which also creates its buffers. Callers run one call at a time. */
 export class Session {
   #session: InferenceSession | undefined;
   readonly #profile: Profile | undefined;
@@ -94,10 +94,10 @@ export class Session {
   }
 
   /**
-   * Emits a graph and opens it.
+   * Exports a graph and opens it.
    *
-   * @param staying outputs that remain in the GPU's memory, where the target is WebGPU
-   * @throws RuntimeUnavailableError if the device is unavailable, or cannot time operators that are to be timed
+   * @param staying outputs that remain in GPU memory if the target is WebGPU
+   * @throws RuntimeUnavailableError if the device is unavailable, or cannot time operators and `onProfile` is given
    */
   static async open(
     graph: Graph,
@@ -125,7 +125,7 @@ export class Session {
         {
           executionProviders: [...providers],
           graphOptimizationLevel: "all",
-          // Planned patterns of memory come on top of what the first run took: two thirds more at batch 512.
+          // Memory patterns are allocated on top of the first run's memory: two thirds more at batch 512.
           enableMemPattern: false,
           logSeverityLevel: 4,
           ...(onDevice && { preferredOutputLocation: Object.fromEntries(locations) }),
@@ -143,7 +143,7 @@ export class Session {
     }
   }
 
-  /** Wraps an array, without a copy, as a runtime tensor of the given type. */
+  /** Wraps an array as a runtime tensor of the given type, without a copy. */
   wrap(type: TensorType, data: TensorData): OrtTensor {
     return new this.backend.Tensor(type.dtype, data as never, type.shape as readonly number[]);
   }
@@ -153,7 +153,7 @@ export class Session {
     return this.wrap(type, allocate(type.dtype, elementCount(type.shape)));
   }
 
-  /** Runs; the results are fresh. */
+  /** Runs the session. Results are newly allocated. */
   async run(feeds: OrtTensors): Promise<OrtTensors> {
     const session = this.#opened();
     const names = this.graph.outputs.map(({ name }) => name);
@@ -164,7 +164,7 @@ export class Session {
     }
   }
 
-  /** Runs, and writes every result into the tensor that stands for it; where the backend fills outputs. */
+  /** Runs the session and writes the results into `outputs`, if the backend fills outputs. */
   async fill(feeds: OrtTensors, outputs: OrtTensors): Promise<void> {
     const session = this.#opened();
     try {
@@ -182,7 +182,7 @@ export class Session {
     });
   }
 
-  /** Frees the session's memory; a second call does nothing. */
+  /** Frees the session's memory. Further calls do nothing. */
   async release(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
@@ -195,7 +195,7 @@ export class Session {
   }
 }
 
-/** Times that are being taken, and who is to have them. */
+/** A profile in progress, and the callback that receives it. */
 interface Profile {
   readonly file: ProfileFile;
   readonly report: (operators: readonly OperatorTimes[]) => void;
@@ -221,12 +221,12 @@ function runFailed(cause: unknown, { target }: Backend): DyconvError {
   return new DyconvError(`ONNX Runtime could not run the model on "${target}": ${reasonOf(cause)}`, {
     cause,
     hint:
-      "look at the values that are fed, such as indices and class numbers; take a smaller batch if memory ran out; " +
+      "check the input values, such as indices and class numbers; use a smaller batch if memory ran out; " +
       "the option `withoutRewrites` shows whether a rewrite is at fault",
   });
 }
 
-/** What ONNX Runtime says, without the place in its own source that it puts before. */
+/** ONNX Runtime's message without the leading location in its source. */
 function reasonOf(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
   return message.replace(/^\/.*? was false\. /s, "").trim() || "it gave no reason";

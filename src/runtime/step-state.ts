@@ -4,7 +4,7 @@ import type { OrtTensors, Session } from "./session.js";
 /** Arrays by name. */
 export type ArrayRecord = Readonly<Record<string, TensorData>>;
 
-/** Beginnings of the names that a compiled step's graph has at its border. */
+/** Prefixes of the input and output names of a compiled step's graph. */
 export const PREFIX = {
   state: "state.",
   input: "inputs.",
@@ -12,30 +12,30 @@ export const PREFIX = {
   result: "out.results.",
 } as const;
 
-/** Keeps the state of a compiled step between runs. Names are those of the state. */
+/** Keeps the state of a compiled step between runs, by state name. */
 export interface StepState {
   /**
-   * Runs the step and takes the state that it gives.
+   * Runs the step and keeps the state it returns.
    *
    * @param inputs by the names of the graph's inputs
-   * @returns results, and perhaps more, by the names of the graph's outputs
+   * @returns at least the results, by the names of the graph's outputs
    */
   run(inputs: OrtTensors): Promise<OrtTensors>;
-  /** Arrays of the state, good until the next run but one. */
+  /** Arrays of the state. The second run after this may overwrite them. */
   read(): Promise<ArrayRecord>;
   /** Copies an array into the state. */
   write(name: string, data: TensorData): void;
   dispose(): Promise<void>;
 }
 
-/** The entries whose names begin so, under the rest of their names. */
+/** The entries whose names start with a prefix, renamed without it. */
 export function below(prefix: string, named: readonly NamedTensor[]): readonly NamedTensor[] {
   return named.flatMap(({ name, tensor }) =>
     name.startsWith(prefix) ? [{ name: name.slice(prefix.length), tensor }] : [],
   );
 }
 
-/** Names with something put before them. */
+/** Adds a prefix to names. */
 export function withPrefix<T>(prefix: string, values: Iterable<readonly [string, T]>): Record<string, T> {
   return Object.fromEntries(Array.from(values, ([name, value]) => [prefix + name, value]));
 }

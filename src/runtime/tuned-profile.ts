@@ -1,4 +1,4 @@
-/** What `dyconv tune` has measured of this machine, kept in the user's cache. */
+/** The profile of this machine measured by `dyconv tune`, kept in the user's cache. */
 
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
@@ -16,7 +16,7 @@ const profileSchema = z.object({
   mixedKernels: z.object({ bytesAtOnce: positive, mostParts: positive }),
 });
 
-/** A home may be shared by machines: the file of each kind of processor has a name of its own. */
+/** Machines may share a home directory, so each processor model has its own file. */
 export function tunedProfilePath(): string {
   const model = cpus()[0]?.model ?? "unknown";
   const hash = createHash("sha256").update(model).digest("hex").slice(0, 8);
@@ -25,7 +25,7 @@ export function tunedProfilePath(): string {
 
 let known: Promise<MachineProfile | undefined> | undefined;
 
-/** The profile of this machine that is kept; none where it was not measured. One that cannot be read is left out, said so. */
+/** The stored profile of this machine, if it was measured. An unreadable one is ignored with a warning. */
 export function tunedProfile(): Promise<MachineProfile | undefined> {
   known ??= read(tunedProfilePath());
   return known;
@@ -37,12 +37,12 @@ async function read(path: string): Promise<MachineProfile | undefined> {
   try {
     return profileSchema.parse(JSON.parse(content));
   } catch {
-    console.warn(`${path} is damaged and not used; dyconv tune measures this machine anew`);
+    console.warn(`${path} is damaged and ignored; run dyconv tune to measure this machine again`);
     return undefined;
   }
 }
 
-/** Keeps a profile of this machine: what is compiled from now on, by this and later processes, uses it. */
+/** Stores a profile of this machine, used by whatever this and later processes compile from now on. */
 export async function keepTunedProfile(profile: MachineProfile): Promise<string> {
   const path = tunedProfilePath();
   await ensureFolder(dirname(path));
@@ -51,7 +51,7 @@ export async function keepTunedProfile(profile: MachineProfile): Promise<string>
   return path;
 }
 
-/** Forgets the profile of this machine: the one shipped for its kind is used again. */
+/** Deletes the profile of this machine: the one shipped for its kind is used again. */
 export async function forgetTunedProfile(): Promise<void> {
   await rm(tunedProfilePath(), { force: true });
   known = undefined;

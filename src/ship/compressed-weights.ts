@@ -13,22 +13,22 @@ import {
 import { decodeModel } from "../onnx/model.js";
 import { halfBits, LARGEST_HALF } from "../util/half.js";
 
-/** How an exported model keeps its weights: 4, 2 or 1 byte each. */
+/** Precision of the stored weights of an exported model: 4, 2 or 1 byte each. */
 export type WeightPrecision = "float32" | "float16" | "int8";
 
-/** Weights with fewer elements stay as they are. */
+/** Weights with fewer elements are not compressed. */
 const FEWEST = 256;
-/** Rows of a matrix below which a scale for each column would take as much as it saves. */
+/** With fewer rows in a matrix, one scale per column would cost as much as it saves. */
 const FEWEST_ROWS = 16;
 const LARGEST_INT8 = 127;
 
 /**
- * Stores the weights of convolutions and products in fewer bytes; what is computed with them stays float32. float16
- * weights pass through `Cast`, int8 ones through `DequantizeLinear` with a scale for each output channel, as standard
- * operators do it. Biases and small tensors stay as they are.
+ * Stores the weights of convolutions and matrix products in fewer bytes. Computation stays in float32: float16 weights
+ * pass through `Cast`, int8 weights through `DequantizeLinear` with a scale per output channel, both standard
+ * operators. Biases and small tensors are unchanged.
  *
  * @param model ONNX with float32 weights
- * @throws CheckpointError where the bytes are no ONNX model
+ * @throws CheckpointError if the bytes are not an ONNX model
  */
 export function compressWeights(model: Uint8Array, precision: WeightPrecision): Uint8Array {
   if (precision === "float32") return model;
@@ -53,7 +53,7 @@ export function compressWeights(model: Uint8Array, precision: WeightPrecision): 
   return toBinary(ModelProtoSchema, create(ModelProtoSchema, { ...others, graph: changed }));
 }
 
-/** Of each weight of a convolution or product the axis of its output channels. */
+/** The output-channel axis of each weight of a convolution or matrix product. */
 function channelAxes(nodes: readonly NodeProto[]): ReadonlyMap<string, number> {
   const axes = new Map<string, number>();
   for (const { opType, input, attribute } of nodes) {
@@ -69,7 +69,7 @@ function channelAxes(nodes: readonly NodeProto[]): ReadonlyMap<string, number> {
 }
 
 interface Compressed {
-  /** Gives the weight under its old name. */
+  /** Outputs the weight under its original name. */
   readonly node: NodeProto;
   readonly tensors: TensorProto[];
 }
@@ -112,7 +112,7 @@ function asInt8(tensor: TensorProto, channelAxis: number): Compressed | undefine
   const shape = tensor.dims.map(Number);
   if (shape.length < 2 || values.some((value) => !Number.isFinite(value))) return undefined;
   const asked = channelAxis < 0 ? channelAxis + shape.length : channelAxis;
-  // Experts as rows of a matrix, for example.
+  // Such as experts as the rows of a matrix.
   const axis = values.length / shape[asked]! < FEWEST_ROWS ? 0 : asked;
   const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
   const channels = shape[axis]!;

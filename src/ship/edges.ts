@@ -13,17 +13,17 @@ import {
 } from "onnx-buf";
 import { decodeModel } from "../onnx/model.js";
 
-/** A tensor between two nodes, as it was when the model ran. */
+/** A tensor between two nodes, as observed in a run. */
 export interface Edge {
   /** Element type, such as `"float32"`. */
   readonly dtype: string;
   readonly shape: readonly number[];
 }
 
-/** Sizes that were given to the open dimensions of a model for one run, by name. */
+/** Sizes of a model's dynamic dimensions in one run, by name. */
 export type OpenSizes = Readonly<Record<string, number>>;
 
-/** The edges of a run, and what the open dimensions were then. */
+/** The edges of a run, and the sizes of the dynamic dimensions in it. */
 export interface EdgesOfRun {
   readonly sizes: OpenSizes;
   readonly edges: Readonly<Record<string, Edge>>;
@@ -39,7 +39,7 @@ const ELEMENT_TYPES: Readonly<Record<string, ElementType>> = {
   bool: ElementType.BOOL,
 };
 
-/** The model with every tensor between its nodes as a further output, to be run and looked at. */
+/** The model with every intermediate tensor as an additional output. */
 export function withEdgesAsOutputs(model: Uint8Array): Uint8Array {
   const decoded = decodeModel(model, "the model");
   const graph = decoded.graph!;
@@ -50,8 +50,8 @@ export function withEdgesAsOutputs(model: Uint8Array): Uint8Array {
 }
 
 /**
- * The model with type and shape of every tensor between its nodes declared, as viewers show and converters use them.
- * Two runs tell which sizes depend on the open dimensions: those that differ.
+ * The model with the type and shape of every intermediate tensor declared, for viewers and converters. Sizes that
+ * differ between the two runs depend on dynamic dimensions.
  */
 export function withDeclaredEdges(model: Uint8Array, runs: readonly [EdgesOfRun, EdgesOfRun]): Uint8Array {
   const decoded = decodeModel(model, "the model");
@@ -78,7 +78,7 @@ export function withDeclaredEdges(model: Uint8Array, runs: readonly [EdgesOfRun,
   return encode(decoded, { ...graph, valueInfo });
 }
 
-/** A size that is the same in both runs, the open dimension that it is, or a multiple of one; else nothing. */
+/** A constant size, the name of a dynamic dimension, or a multiple of one; otherwise `undefined`. */
 function symbolOf(found: readonly [number, number], sizes: readonly [OpenSizes, OpenSizes]) {
   if (found[0] === found[1]) return found[0];
   for (const [name, size] of Object.entries(sizes[0])) {
@@ -89,7 +89,7 @@ function symbolOf(found: readonly [number, number], sizes: readonly [OpenSizes, 
   return undefined;
 }
 
-/** Multiplications and additions of the convolutions and products of a model, with its edges as they were in a run. */
+/** Multiply-adds of the convolutions and matrix products of a model, given the edges of a run. */
 export function countMultiplyAdds(model: Uint8Array, edges: Readonly<Record<string, Edge>>): number {
   const graph = decodeModel(model, "the model").graph!;
   const constants = graph.initializer.map(({ name, dims }) => [name, dims.map(Number)] as const);
@@ -99,7 +99,7 @@ export function countMultiplyAdds(model: Uint8Array, edges: Readonly<Record<stri
   return graph.node.reduce((sum, node) => sum + product(windowOf(node, shapes)), 0);
 }
 
-/** The sizes whose product is the number of multiplications; none of other operators. */
+/** The sizes whose product is the number of multiply-adds; [0] for other operators. */
 function windowOf(
   { opType, input, output, attribute }: NodeProto,
   shapes: ReadonlyMap<string, readonly number[]>,
@@ -113,7 +113,7 @@ function windowOf(
   return [...y!, x![transposed ? 0 : 1] ?? 0];
 }
 
-/** Names of the convolutions of a model whose weight is computed when it runs. */
+/** Names of the convolutions of a model whose weight is computed at run time. */
 export function computedConvolutions(model: Uint8Array): readonly string[] {
   const graph = decodeModel(model, "the model").graph!;
   const constant = new Set(graph.initializer.map(({ name }) => name));

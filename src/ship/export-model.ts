@@ -4,9 +4,9 @@ import type { NamedTensor, Tensor } from "../ir/index.js";
 import { type Applied, applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
 import { spec, trace } from "../trace/index.js";
 
-/** How a trained model is exported. */
+/** Options of {@link exportModel}. */
 export interface ExportModelOptions extends Omit<ExportOptions, "target" | "block" | "batch"> {
-  /** Sizes of one input without the batch, such as [3, 128, 128]. */
+  /** Shape of one input without the batch, such as [3, 128, 128]. */
   readonly inputShape: readonly number[];
   /** Batch size. Defaults to `"batch"`, any size. */
   readonly batch?: number | "batch";
@@ -14,25 +14,25 @@ export interface ExportModelOptions extends Omit<ExportOptions, "target" | "bloc
   readonly inputName?: string;
   /** Defaults to `"logits"`. */
   readonly outputName?: string;
-  /** Whether the attention that layers record is output as well, as `attention.<layer>.<kind>`. Defaults to `false`. */
+  /** Also outputs the attention that layers record, as `attention.<layer>.<kind>`. Defaults to `false`. */
   readonly attention?: boolean;
-  /** Values of annealed scalars by name; those that are left out are at rest, where a finished training ends. */
+  /** Values of annealed scalars by name. Each defaults to its resting value, where training ends. */
   readonly annealed?: Readonly<Record<string, number>>;
   /**
-   * `"constant"` by default, which every runtime takes. `"any"` lets a fixed batch mix kernels where that is
-   * predicted to be quicker on a CPU.
+   * Defaults to `"constant"`, which every runtime accepts. `"any"` allows mixing kernels for a fixed batch size where
+   * that is predicted to be faster on a CPU.
    */
   readonly convolutionWeights?: "constant" | "any";
 }
 
 /**
- * Writes a trained model as ONNX for inference, of standard operators alone. Weights are initializers under
- * their state names, batch norms are folded into them.
+ * Exports a trained model as ONNX for inference, with standard operators only. Weights are initializers named as in the
+ * state, with batch norms folded into them.
  *
- * @param state weights, as training or a checkpoint gives them
+ * @param state weights from training or a checkpoint
  * @returns the bytes of an `.onnx` file
- * @throws CheckpointError where the state does not fit the model
- * @throws UsageError for sizes, names or versions that cannot be
+ * @throws CheckpointError if the state does not match the model
+ * @throws UsageError for invalid sizes, names or versions
  * @example
  * const bytes = exportModel(model, state, { inputShape: [3, 128, 128], outputName: "scores" });
  */
@@ -50,7 +50,7 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
       hint: "give two names that differ",
     });
   }
-  // Traced with an open batch, no layer mixes kernels; what is declared may be a number all the same.
+  // With an open batch no layer mixes kernels; the declared batch may still be a number.
   const traced = convolutionWeights === "constant" ? "batch" : batch;
   const weights = freeze(model, state);
   const { graph } = trace(
@@ -73,7 +73,7 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
   );
 }
 
-/** By layer, then by kind. */
+/** Attention by layer, then by kind. */
 function attentionValues(attention: Applied["attention"]) {
   return Object.fromEntries(
     Object.entries(attention).map(([layer, kinds]) => [

@@ -3,28 +3,28 @@ import { GraphProtoSchema, ModelProtoSchema } from "onnx-buf";
 import { OnnxBuilder, type Opset } from "../onnx/builder.js";
 import { decodeModel } from "../onnx/model.js";
 
-/** How pixels become what a model takes. */
+/** Options of {@link withPixelInput}. */
 export interface PixelInputOptions {
-  /** Height and width that the model takes. */
+  /** Height and width of the model's input. */
   readonly size: number;
-  /** What becomes of an image that is not square: its proportions change, or its middle is kept. */
+  /** How an image that is not square is fitted: stretched, or cropped to its centre. Defaults to `"stretch"`. */
   readonly fit?: "stretch" | "crop";
-  /** Of the pixels from 0 to 1. Defaults to 0.5. */
+  /** Mean of the pixels, scaled to 0 … 1. Defaults to 0.5. */
   readonly mean?: number;
-  /** Defaults to 0.5. */
+  /** Standard deviation, on the same scale. Defaults to 0.5. */
   readonly std?: number;
 }
 
-/** Name of the input that takes pixels. */
+/** Name of the pixel input. */
 export const PIXELS = "pixels";
 
 /**
- * Puts the preparation of images before a model: its input becomes `pixels`, uint8 [batch, height, width, 3] of any
- * height and width, as decoders give them. Resizing is bilinear and averages when it shrinks (PIL's filter), as two matrix products
- * whose matrices are computed from the size of the image.
+ * Prepends image preprocessing to a model: its input becomes `pixels`, uint8 [batch, height, width, 3] of any height
+ * and width, as returned by image decoders. Resizing is bilinear with antialiasing (PIL's filter), as two matrix
+ * products whose matrices are computed from the image size.
  *
  * @param model ONNX with one input, float32 [batch, 3, size, size], whose batch may be open or a number
- * @throws CheckpointError where the bytes are no ONNX model
+ * @throws CheckpointError if the bytes are not an ONNX model
  */
 export function withPixelInput(model: Uint8Array, options: PixelInputOptions): Uint8Array {
   const { graph, opsetImport, ...others } = decodeModel(model, "the model");
@@ -52,7 +52,7 @@ export function withPixelInput(model: Uint8Array, options: PixelInputOptions): U
   );
 }
 
-/** A model of its own that gives prepared images as `output`. */
+/** A separate model that outputs preprocessed images as `output`. */
 function preparation(
   output: string,
   batch: number | "batch",
@@ -78,7 +78,10 @@ function preparation(
   );
 }
 
-/** The bilinear resize of a line of `extent` pixels, [size, extent]: triangles over half-pixel centres. */
+/**
+ * The matrix [size, extent] that resizes a line of `extent` pixels bilinearly, with triangle filters and half-pixel
+ * centres.
+ */
 function resizeMatrix(
   builder: OnnxBuilder,
   extent: string,

@@ -88,10 +88,10 @@ describe("a compiled step", () => {
     const specs = { state: { w: spec([2]) }, inputs: {} };
     // @ts-expect-error: the state is missing
     await expect(compileStep(() => ({ state: {}, results: {} }), specs)).rejects.toThrow(
-      'the step must give state "w" as float32[2], it gives nothing',
+      'the step must return state "w" as float32[2]; it returns nothing',
     );
     await expect(compileStep(({ w }) => ({ state: { w: sum(exp(w)) }, results: {} }), specs)).rejects.toThrow(
-      'the step must give state "w" as float32[2], it gives float32[]',
+      'the step must return state "w" as float32[2]; it returns float32[]',
     );
   });
 
