@@ -1,20 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import type { FitEnum } from "sharp";
 import { DataError, type DyconvErrorOptions } from "../errors/index.js";
 import { loadSharp } from "../util/sharp.js";
+import type { ImageShape } from "./image-shape.js";
 import { readRegularFile } from "./regular-file.js";
-
-/** What becomes of an image that is not square: `"stretch"` changes its proportions, `"crop"` keeps its middle. */
-export type ImageFit = "stretch" | "crop";
-
-/** Height and width images are brought to, and how. */
-export interface ImageShape {
-  /** Height and width, in pixels. */
-  readonly size: number;
-  /** `"stretch"` by default. */
-  readonly fit?: ImageFit | undefined;
-}
+import { resizePixels } from "./resize-pixels.js";
 
 /** An image in its place. */
 export interface DecodedImage {
@@ -24,7 +14,6 @@ export interface DecodedImage {
   readonly oblong: boolean;
 }
 
-const SHARP_FIT: Readonly<Record<ImageFit, keyof FitEnum>> = { stretch: "fill", crop: "cover" };
 const FILE_LIMIT = 256 * 2 ** 20;
 /** Where Pillow takes an image for a decompression bomb. */
 const PIXEL_LIMIT = 178_956_970;
@@ -113,28 +102,20 @@ async function readImageFile(path: string): Promise<DecodedImage & { readonly co
 
 async function writePixels(
   source: string | Buffer,
-  { size, fit = "stretch" }: ImageShape,
+  shape: ImageShape,
   images: Uint8Array,
   index: number,
 ): Promise<void> {
   const sharp = await loadSharp();
   const { data, info } = await sharp(source)
     .autoOrient()
-    .resize(size, size, { fit: SHARP_FIT[fit], kernel: "linear" })
     .removeAlpha()
     .toColourspace("srgb")
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
-  writePlanes(data, info.channels, images.subarray(index * 3 * size * size, (index + 1) * 3 * size * size));
-}
-
-/** Grey pixels make three equal planes. */
-function writePlanes(pixels: Uint8Array, channels: number, planes: Uint8Array): void {
-  const area = planes.length / 3;
-  for (let channel = 0; channel < 3; channel++) {
-    const from = Math.min(channel, channels - 1);
-    for (let i = 0; i < area; i++) planes[channel * area + i] = pixels[i * channels + from]!;
-  }
+  const bytes = 3 * shape.size ** 2;
+  const { height, width } = info;
+  resizePixels({ data, height, width }, shape, images.subarray(index * bytes, (index + 1) * bytes));
 }
 
 function unreadable(path: string, cause: unknown): DataError {

@@ -3,13 +3,8 @@
 import { createHash } from "node:crypto";
 import { DataError } from "../errors/index.js";
 import type { ImageSource, Images } from "./dataset.js";
-import {
-  type DecodedImage,
-  decodeImage,
-  decodeKnownImage,
-  type ImageShape,
-  inspectImage,
-} from "./decode-image.js";
+import { type DecodedImage, decodeImage, decodeKnownImage, inspectImage } from "./decode-image.js";
+import type { ImageShape } from "./image-shape.js";
 import { gigabytes, machineMemory } from "./machine-memory.js";
 import { mapBounded } from "./map-bounded.js";
 
@@ -91,13 +86,13 @@ function bytesOf({ train, test }: Parts, { size }: ImageShape): number {
   return (train.length + test.length) * 3 * size ** 2;
 }
 
-/** Decodes all images of a batch at once, by the threads of the decoder. */
+/** Decodes the images of a batch by the threads of the decoder, a few at a time: whole ones take memory. */
 function sourceOf(files: readonly File[], shape: ImageShape): ImageSource {
   return {
     read: async (indices, into) => {
-      const decode = (index: number, position: number) =>
-        decodeKnownImage(files[index]!.path, shape, into, position);
-      await Promise.all(Array.from(indices, decode));
+      await mapBounded(Array.from(indices), (index, position) =>
+        decodeKnownImage(files[index]!.path, shape, into, position),
+      );
     },
   };
 }

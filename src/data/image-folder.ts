@@ -3,9 +3,10 @@
 import { basename, resolve } from "node:path";
 import { DataError } from "../errors/index.js";
 import type { DatasetPair, ImageDataset, ImageSource, Images, MemoryDataset } from "./dataset.js";
-import type { ImageShape } from "./decode-image.js";
+
 import { type FolderLayout, findLayout, type ImageFile, LAYOUT_HINT } from "./folder-layout.js";
 import { isLarge, type OpenedPixels, pixelsInMemory, pixelsOnDisk } from "./image-files.js";
+import type { ImageShape } from "./image-shape.js";
 
 /** How images are stored. */
 export interface ImageFolderOptions extends ImageShape {}

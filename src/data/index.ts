@@ -20,10 +20,10 @@ export {
   targetsOf,
   taskOf,
 } from "./dataset.js";
-export type { ImageFit, ImageShape } from "./decode-image.js";
 export { type Digests, type DownloadOptions, type DownloadProgress, downloadFile } from "./download.js";
 export { type FiguresOptions, generateFigures } from "./figures.js";
 export { type ImageFolderOptions, readImageFolder, streamImageFolder } from "./image-folder.js";
+export type { ImageFit, ImageShape } from "./image-shape.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export type { KeypointDataset, KeypointObject } from "./keypoint-dataset.js";
 export { absoluteSource, type OpenDataOptions, openData } from "./open.js";

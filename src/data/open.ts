@@ -7,11 +7,11 @@ import { cacheFolder } from "../files/index.js";
 import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
 import { isCocoFolder, readCocoFolder } from "./coco-keypoints.js";
 import type { DatasetPair } from "./dataset.js";
-import type { ImageFit, ImageShape } from "./decode-image.js";
 import { type Digests, type DownloadProgress, downloadFile } from "./download.js";
 import { generateFigures } from "./figures.js";
 import { listFolder } from "./folder-listing.js";
 import { openImageFolder } from "./image-folder.js";
+import type { ImageFit, ImageShape } from "./image-shape.js";
 import { generatePositions, generateShapes } from "./shapes.js";
 import { isValueFolder, readValueFolder } from "./value-folder.js";
 

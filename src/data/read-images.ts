@@ -1,5 +1,6 @@
 import { DataError } from "../errors/index.js";
-import { decodeImage, type ImageShape } from "./decode-image.js";
+import { decodeImage } from "./decode-image.js";
+import type { ImageShape } from "./image-shape.js";
 import { mapBounded } from "./map-bounded.js";
 
 /** How {@link readImages} reads. */

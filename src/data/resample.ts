@@ -14,15 +14,23 @@ export interface BandedMatrix {
   readonly weights: Float64Array;
 }
 
-/** The bilinear resize of a line of `from` pixels to `to` pixels. */
-export function resizeBands(from: number, to: number): BandedMatrix {
-  const scale = from / to;
+/**
+ * The bilinear resize of a line of `from` pixels to `to` pixels.
+ *
+ * @param kept the part that is resized, in pixels that need not be whole; all by default
+ */
+export function resizeBands(
+  from: number,
+  to: number,
+  kept: { readonly start: number; readonly length: number } = { start: 0, length: from },
+): BandedMatrix {
+  const scale = kept.length / to;
   const support = Math.max(1, scale);
   const taps = 2 * Math.ceil(support) + 1;
   const first = new Int32Array(to);
   const weights = new Float64Array(to * taps);
   for (let row = 0; row < to; row++) {
-    const centre = (row + 0.5) * scale;
+    const centre = kept.start + (row + 0.5) * scale;
     const start = Math.max(0, Math.floor(centre - support + 0.5));
     const end = Math.min(from, Math.floor(centre + support + 0.5));
     let sum = 0;

@@ -6,8 +6,8 @@ import { basename, join, normalize, resolve } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors/index.js";
 import { allIndices, type DatasetPair, type TargetDataset } from "./dataset.js";
-import type { ImageShape } from "./decode-image.js";
 import { isLarge, pixelsInMemory, pixelsOnDisk } from "./image-files.js";
+import type { ImageShape } from "./image-shape.js";
 import { readRegularFile } from "./regular-file.js";
 import { valueTargets } from "./value-targets.js";
 
