@@ -10,6 +10,7 @@ export default defineConfig({
       { find: "#backend", replacement: source("runtime/backend.node.ts") },
       { find: /^dyconv$/, replacement: source("index.ts") },
       { find: "dyconv/node", replacement: source("node.ts") },
+      { find: "dyconv/web", replacement: source("web.ts") },
     ],
   },
   test: {

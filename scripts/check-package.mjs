@@ -1,9 +1,10 @@
 // Packs dist/, installs the package into an empty project as a user would, and uses it there.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { builtinModules, createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
@@ -33,9 +34,10 @@ function checkOutput(what, expected, command, args) {
 /** A user's program. Lines marked as errors must be errors. */
 const USER = `import { compileStep, DynamicConv2d, mul, spec, sum } from "dyconv";
 import type { TrainOptions } from "dyconv/node";
+import { loadModel } from "dyconv/web";
 
 const layer: typeof DynamicConv2d = DynamicConv2d;
-console.log(layer.name);
+console.log(layer.name, loadModel.name);
 export const options: TrainOptions = { out: "runs/mine" };
 
 export async function lossOf(rate: Float32Array): Promise<number> {
@@ -51,6 +53,29 @@ export async function lossOf(rate: Float32Array): Promise<number> {
   return Number(loss[0]);
 }
 `;
+
+/** Bytes of `dyconv/web`, as they are and gzipped, at most. */
+const WEB_LIMITS = [28_000, 10_000];
+/** Rooms that training is made of. */
+const TRAINING = /src\/(ir|ops|trace|grad|rewrite|export|optim|nn|models|tasks|runs|train|onnx)\//;
+
+/** What a page loads: small, for a browser, and nothing that learns. */
+function checkWebEntry() {
+  const folder = join(project, "node_modules/dyconv/dist");
+  const code = readFileSync(join(folder, "web.js"));
+  const sizes = [code.length, gzipSync(code).length];
+  const within = sizes.every((size, i) => size <= WEB_LIMITS[i]);
+  check(`dyconv/web: ${sizes[0]} bytes, gzipped ${sizes[1]}`, within, `at most ${WEB_LIMITS.join(" and ")}`);
+  const imported = [...code.toString().matchAll(/(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']/g)].map(
+    ([, name]) => name,
+  );
+  const foreign = imported.filter((name) => !name.startsWith("onnxruntime-web/"));
+  const builtin = builtinModules.filter((name) => code.includes(`"node:${name}"`));
+  check("dyconv/web imports onnxruntime-web alone", foreign.length + builtin.length === 0, foreign.join(", "));
+  const { sources } = JSON.parse(readFileSync(join(folder, "web.js.map"), "utf8"));
+  const training = sources.filter((source) => TRAINING.test(source));
+  check("dyconv/web holds no training", sources.length > 0 && training.length === 0, training.join(", "));
+}
 
 /** If two modules export the same name into one declaration file, one of them is renamed to `Tensor$1`. */
 function checkTypesKeepTheirNames() {
@@ -85,7 +110,8 @@ try {
     require.resolve("typescript/bin/tsc"),
   ]);
   checkTypesKeepTheirNames();
-  checkOutput("import in node", "DynamicConv2d", process.execPath, ["user.js"]);
+  checkWebEntry();
+  checkOutput("import in node", "DynamicConv2d loadModel", process.execPath, ["user.js"]);
   checkOutput("dyconv --help", "Usage: dyconv", "npx", ["--no-install", "dyconv", "--help"]);
   checkOutput("dyconv summary alexnet-dy", "8,324,368", "npx", [
     "--no-install",

@@ -4,10 +4,13 @@ import type { InferOptions } from "../infer/infer.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { version } from "../runs/versions.js";
 import {
+  type AttentionOutput,
+  attentionOutputs,
   compressWeights,
   computedConvolutions,
   type ExportModelOptions,
   exportModel,
+  PIXEL_VALUES,
   type WeightPrecision,
   withPixelInput,
 } from "../ship/index.js";
@@ -45,6 +48,8 @@ export interface ExportedRun {
   readonly multiplyAdds: number;
   /** Milliseconds of each form, where they were timed. */
   readonly times: readonly FormTime[];
+  /** Outputs that give attention; none unless asked for. */
+  readonly attention: readonly AttentionOutput[];
   /** What the file does not keep of what was asked for. */
   readonly warnings: readonly string[];
 }
@@ -59,7 +64,7 @@ export interface ExportedRun {
  */
 export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): Promise<ExportedRun> {
   const { form = "auto", batch = 1, pixels = false, weights = "float32", threads } = options;
-  const { fixedBatch, inputName = "pixel_values" } = options;
+  const { fixedBatch, inputName = PIXEL_VALUES } = options;
   if (fixedBatch !== undefined && options.batch !== undefined && batch !== fixedBatch) {
     throw new UsageError(`the file is for ${fixedBatch} images at once, so it cannot be timed with ${batch}`);
   }
@@ -82,7 +87,8 @@ export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): P
   const declared: EdgeCount = await declareEdges(whole, size, runtime);
   const { bytes, multiplyAdds } = declared;
   const warnings = form === "constant" && weights !== "float32" ? computedWeights(bytes, weights) : [];
-  return { bytes, form: chosen, multiplyAdds, times, warnings };
+  const attention = options.attention ? attentionOutputs(run.model, run.state, [3, size, size]) : [];
+  return { bytes, form: chosen, multiplyAdds, times, attention, warnings };
 }
 
 /** A constant form promises convolutions of constant weights, which small weights have to be unpacked for. */

@@ -2,26 +2,26 @@ import { join } from "node:path";
 import { UsageError } from "../errors/index.js";
 import { ensureFolder, writeFileAtomically } from "../files/index.js";
 import type { OpenRun } from "../runs/open-run.js";
-import type { WeightPrecision } from "../ship/index.js";
+import {
+  type AttentionOutput,
+  MODEL_CONFIG,
+  MODEL_FILES,
+  PREPROCESSOR_CONFIG,
+  type WeightPrecision,
+} from "../ship/index.js";
 import type { ExportedRun } from "./export-run.js";
-
-/** What transformers.js calls a model's file, by how its weights are kept: its option `dtype` chooses. */
-const FILES: Readonly<Record<WeightPrecision, string>> = {
-  float32: "model.onnx",
-  float16: "model_fp16.onnx",
-  int8: "model_int8.onnx",
-};
 
 /**
  * Writes a folder that `pipeline("image-classification", folder)` of @huggingface/transformers takes: `config.json`,
- * `preprocessor_config.json` and `onnx/model.onnx`, with `dtype: "fp16"` or `"int8"` a file beside it.
+ * `preprocessor_config.json` and `onnx/model.onnx`, with `dtype: "fp16"` or `"int8"` a file beside it. `loadModel` of
+ * `dyconv/web` takes it as well.
  *
  * @throws UsageError if the run's task is no classification
  */
 export async function writeTransformersFolder(
   folder: string,
   run: OpenRun,
-  { bytes }: ExportedRun,
+  { bytes, attention }: ExportedRun,
   weights: WeightPrecision = "float32",
 ): Promise<void> {
   if (run.task !== "classification") {
@@ -33,13 +33,16 @@ export async function writeTransformersFolder(
     );
   }
   await ensureFolder(join(folder, "onnx"));
-  await writeFileAtomically(join(folder, "onnx", FILES[weights]), bytes);
-  await writeJson(join(folder, "preprocessor_config.json"), preprocessorConfig(run));
-  await writeJson(join(folder, "config.json"), modelConfig(run));
+  await writeFileAtomically(join(folder, MODEL_FILES[weights]), bytes);
+  await writeJson(join(folder, PREPROCESSOR_CONFIG), preprocessorConfig(run));
+  await writeJson(join(folder, MODEL_CONFIG), modelConfig(run, attention));
 }
 
 /** What transformers.js reads of a model; what dyconv knows of the run stands under `dyconv`. */
-function modelConfig({ config, task, classes, dataFingerprint, dataNote, versions }: OpenRun) {
+function modelConfig(
+  { config, task, classes, dataFingerprint, dataNote, versions }: OpenRun,
+  attention: readonly AttentionOutput[],
+) {
   return {
     // A type that transformers.js knows for the classification of images; the graph is the file's.
     model_type: "resnet",
@@ -47,7 +50,7 @@ function modelConfig({ config, task, classes, dataFingerprint, dataNote, version
     num_labels: classes.length,
     id2label: Object.fromEntries(classes.map((name, i) => [String(i), name])),
     label2id: Object.fromEntries(classes.map((name, i) => [name, i])),
-    dyconv: { ...config, task, classes, dataFingerprint, dataNote, versions },
+    dyconv: { ...config, task, classes, attention, dataFingerprint, dataNote, versions },
   };
 }
 

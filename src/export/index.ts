@@ -22,6 +22,8 @@ export interface ExportOptions {
    * portable model.
    */
   readonly block?: number;
+  /** The file may be opened on any device of ONNX Runtime, not only on the target. Defaults to `false`. */
+  readonly portable?: boolean;
   /** Numbers by which rewrites decide what pays off. Defaults to those shipped for the target and block size. */
   readonly machineProfile?: MachineProfile;
   /** Rewrites to leave out. Defaults to none. */
@@ -79,8 +81,8 @@ function checkConvolutions(builder: OnnxBuilder): void {
  */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   checkVersions(options);
-  const { target = "cpu", block = 0, machineProfile: profile } = options;
-  const machine = machineOf({ target, block, ...(profile && { profile }) });
+  const { target = "cpu", block = 0, portable = false, machineProfile: profile } = options;
+  const machine = machineOf({ target, block, portable, ...(profile && { profile }) });
   const planned = options.plans === undefined ? graph : withPlans(graph, options.plans);
   const rewritten = rewrite(planned, machine, options.withoutRewrites);
   verify(rewritten);

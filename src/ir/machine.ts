@@ -5,6 +5,8 @@ export interface Machine {
   readonly target: Target;
   /** Channels per block of ONNX Runtime's blocked CPU layout; 0 if it has none on this machine. */
   readonly block: number;
+  /** Whether the model is a file for any runtime, which goes around what one of them computes wrongly; not by default. */
+  readonly portable?: boolean;
   readonly profile: MachineProfile;
 }
 

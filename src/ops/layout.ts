@@ -9,7 +9,7 @@ import {
   Tensor,
 } from "../ir/index.js";
 import { broadcastShapes, elementCount, formatShape, normalizeAxes, staticShape } from "../util/shape.js";
-import { permuted } from "../util/strides.js";
+import { padded, permuted } from "../util/strides.js";
 import { expectDType, expectWholes } from "./expect.js";
 import { constantData, zeros } from "./input.js";
 import { sum } from "./reduce.js";
@@ -126,6 +126,8 @@ export const padOperator: Operator<PadAttributes> = {
     const attributes = { before: [...before, 0], after: [...after, 0], value };
     return still ? output.with({ inputs, attributes }) : undefined;
   },
+  evaluate: ([x], { inputs: [type], output, attributes: { before, value } }) =>
+    padded(x!, type!.shape as readonly number[], { to: output.shape as readonly number[], before, value }),
   infer: ([x], { before, after }) => {
     const fits = before.every(
       (amount, axis) =>

@@ -17,7 +17,7 @@ import { poolFirst } from "./pool-first.js";
 import { asRule, type MachineRewrite, type Rewrite, suits } from "./rewrite.js";
 import { scaledProducts } from "./scaled-products.js";
 import { transposedProducts } from "./transposed-products.js";
-import { webGpuAdaptation } from "./webgpu.js";
+import { portableGroups, webGpuAdaptation } from "./webgpu.js";
 import { winograd } from "./winograd.js";
 
 export { machineOf } from "./machine-profiles.js";
@@ -58,7 +58,8 @@ function machineRules(machine: Machine, leftOut: readonly RewriteName[]): readon
     (rule) => suits(rule, machine) && !leftOut.includes(rule.name),
   );
   const early = kept.filter((rule) => rule === foldedBatchNorms || rule === mixturePlans);
-  const adaptations = suits(webGpuAdaptation, machine) ? [webGpuAdaptation] : [];
+  const groups = machine.portable ? [portableGroups] : [];
+  const adaptations = suits(webGpuAdaptation, machine) ? [webGpuAdaptation] : groups;
   return [...early, ...adaptations, ...kept.slice(early.length)];
 }
 

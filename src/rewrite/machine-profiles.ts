@@ -22,8 +22,13 @@ const UNMEASURED: MachineProfile = {
 };
 
 /** Completes a machine. `profile` defaults to the one shipped for its kind. */
-export function machineOf({ target, block, profile }: Omit<Machine, "profile"> & Partial<Machine>): Machine {
-  return { target, block, profile: profile ?? shippedProfile(target, block) };
+export function machineOf({
+  target,
+  block,
+  portable = false,
+  profile,
+}: Omit<Machine, "profile"> & Partial<Machine>): Machine {
+  return { target, block, portable, profile: profile ?? shippedProfile(target, block) };
 }
 
 /** ONNX Runtime chooses the block size by instruction set. */

@@ -30,10 +30,22 @@ export const webGpuAdaptation = {
   graphs: ["training", "evaluation"],
   apply: (graph, { machine }) =>
     transformGraph(unfoldMixtures(graph, machine), (node) => {
-      if (node.is(convTranspose2dOperator)) return transposedConvolution(node);
-      return node.is(conv2dWeightGradientOperator) ? weightGradient(node) : convolution(node);
+      return node.is(conv2dWeightGradientOperator) ? weightGradient(node) : groupedConvolution(node);
     }),
 } as const satisfies MachineRewrite;
+
+/** What a file for any runtime needs of the same: it may be opened on WebGPU. */
+export const portableGroups = {
+  name: "portable-groups",
+  sentence: "says grouped convolutions in another way that WebGPU computes wrongly",
+  stage: "machine",
+  graphs: ["evaluation"],
+  apply: (graph) => transformGraph(graph, groupedConvolution),
+} as const satisfies MachineRewrite;
+
+function groupedConvolution(node: Tensor): Tensor {
+  return node.is(convTranspose2dOperator) ? transposedConvolution(node) : convolution(node);
+}
 
 /** Outputs of a group are read across its boundary unless there are fewer than four or the lanes divide them. */
 function convolution(node: Tensor): Tensor {

@@ -32,7 +32,9 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
   const threads = threadCount(settings);
   env.wasm.numThreads = threads;
   if (wasmPaths !== undefined) {
-    env.wasm.wasmPaths = { mjs: String(wasmPaths.mjs), wasm: String(wasmPaths.wasm) };
+    env.wasm.wasmPaths = isFolder(wasmPaths)
+      ? String(wasmPaths).replace(/\/?$/, "/")
+      : { mjs: String(wasmPaths.mjs), wasm: String(wasmPaths.wasm) };
   }
   return {
     InferenceSession,
@@ -43,6 +45,10 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     fillsOutputs: false,
     ...(onGpu ? { hint: 'device "wasm" runs everywhere' } : {}),
   };
+}
+
+function isFolder(wasmPaths: NonNullable<BackendSettings["wasmPaths"]>): wasmPaths is string | URL {
+  return typeof wasmPaths === "string" || wasmPaths instanceof URL;
 }
 
 /** Threads are workers with shared memory, available only to cross-origin isolated pages. */

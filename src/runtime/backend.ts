@@ -20,8 +20,11 @@ export interface BackendSettings {
    * more than one thread only if it is cross-origin isolated, and by default only if `wasmPaths` is given as well.
    */
   readonly threads?: number;
-  /** URLs of the WebAssembly files. Defaults to where the bundler or ONNX Runtime finds them. */
-  readonly wasmPaths?: WasmPaths;
+  /**
+   * URLs of the WebAssembly files, or of the folder `onnxruntime-web/dist`. Defaults to where the bundler or ONNX Runtime
+   * finds them.
+   */
+  readonly wasmPaths?: WasmPaths | string | URL;
 }
 
 /** Where ONNX Runtime writes the times of its operators. */

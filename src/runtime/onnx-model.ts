@@ -21,6 +21,9 @@ export interface OnnxResult {
 
 /** An opened ONNX model. */
 export interface OnnxModel {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly threads: number;
   /** Runs the model once and returns all outputs by name. */
   run(feeds: Readonly<Record<string, OnnxFeed>>): Promise<Readonly<Record<string, OnnxResult>>>;
   /** Frees the session. */
@@ -53,6 +56,9 @@ export async function openOnnx(
       });
     }
     return {
+      inputs: session.inputNames,
+      outputs: session.outputNames,
+      threads,
       run: (feeds) =>
         inTurn(async () => {
           const wrapped = Object.entries(feeds).map(([name, { dtype, data, shape }]) => [

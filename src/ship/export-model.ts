@@ -3,9 +3,10 @@ import { type ExportOptions, exportOnnx } from "../export/index.js";
 import type { NamedTensor, Tensor } from "../ir/index.js";
 import { type Applied, applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
 import { spec, trace } from "../trace/index.js";
+import type { AttentionOutput } from "./model-folder.js";
 
 /** Options of {@link exportModel}. */
-export interface ExportModelOptions extends Omit<ExportOptions, "target" | "block" | "batch"> {
+export interface ExportModelOptions extends Omit<ExportOptions, "target" | "block" | "portable" | "batch"> {
   /** Shape of one input without the batch, such as [3, 128, 128]. */
   readonly inputShape: readonly number[];
   /** Batch size. Defaults to `"batch"`, any size. */
@@ -69,7 +70,34 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
   );
   return exportOnnx(
     { inputs: [{ name: inputName, tensor: input!.tensor }], outputs },
-    { ...others, convolutionWeights, ...(batch !== "batch" && { batch }) },
+    { ...others, portable: true, convolutionWeights, ...(batch !== "batch" && { batch }) },
+  );
+}
+
+/**
+ * What the outputs of a model that is exported with its attention stand for, in the order of the file.
+ *
+ * @param inputShape sizes of one input without the batch
+ */
+export function attentionOutputs(
+  model: Module,
+  state: ModelState,
+  inputShape: readonly number[],
+): readonly AttentionOutput[] {
+  const weights = freeze(model, state);
+  let recorded: Applied["attention"] = {};
+  trace(
+    (x) => {
+      const { output, attention } = applyModel(model, weights, x);
+      recorded = attention;
+      return output;
+    },
+    [spec(["batch", ...inputShape])],
+  );
+  return Object.entries(recorded).flatMap(([layer, kinds]) =>
+    Object.entries(kinds).map(([kind, { activation, axis }]) => ({
+      ...{ output: `attention.${layer}.${kind}`, layer, kind, activation, axis },
+    })),
   );
 }
 

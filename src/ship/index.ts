@@ -8,5 +8,12 @@ export {
   withDeclaredEdges,
   withEdgesAsOutputs,
 } from "./edges.js";
-export { type ExportModelOptions, exportModel } from "./export-model.js";
+export { attentionOutputs, type ExportModelOptions, exportModel } from "./export-model.js";
+export {
+  type AttentionOutput,
+  MODEL_CONFIG,
+  MODEL_FILES,
+  PIXEL_VALUES,
+  PREPROCESSOR_CONFIG,
+} from "./model-folder.js";
 export { PIXELS, type PixelInputOptions, withPixelInput } from "./pixel-input.js";

@@ -26,6 +26,24 @@ export function permuted(
   return data.map((_, i) => data[source(i)]!);
 }
 
+/** An array of a shape with cells of a value before and after it, of another shape altogether. */
+export function padded(
+  data: Float32Array,
+  shape: readonly number[],
+  {
+    to,
+    before,
+    value,
+  }: { readonly to: readonly number[]; readonly before: readonly number[]; readonly value: number },
+): Float32Array {
+  const strides = rowMajorStrides(to);
+  const target = strided(shape, strides);
+  const offset = before.reduce((sum, amount, axis) => sum + amount * strides[axis]!, 0);
+  const result = new Float32Array(elementCount(to)).fill(value);
+  for (const [i, element] of data.entries()) result[offset + target(i)] = element;
+  return result;
+}
+
 /** Maps an index in `to` to the index in `from`, which broadcasts to it. */
 function broadcastIndices(from: readonly number[], to: readonly number[]): (index: number) => number {
   if (from.length === to.length && from.every((size, axis) => size === to[axis])) return (index) => index;

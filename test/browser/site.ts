@@ -8,6 +8,7 @@ import packageConfig from "../../tsdown.config.js";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
+  ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",
 };
@@ -47,7 +48,7 @@ async function installPackage(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await cp("package.json", join(folder, "package.json"));
   await symlink(resolve("node_modules"), join(folder, "node_modules"));
-  await build({ ...packageConfig, ...QUIET, outDir: join(folder, "dist") });
+  await build({ ...packageConfig[0]!, ...QUIET, outDir: join(folder, "dist") });
 }
 
 /** What a user's bundler does. */
@@ -69,11 +70,12 @@ async function bundlePage(project: string, site: string): Promise<void> {
   await writeFile(join(site, "index.html"), '<!doctype html><script type="module" src="page.mjs"></script>');
 }
 
-async function serve(site: string): Promise<Server> {
+/** Serves a folder, and beside it what ONNX Runtime asks for, to this machine alone. */
+export async function serve(site: string): Promise<Server> {
   const server = createServer(async ({ url = "/" }, response) => {
     const path = new URL(url, "http://localhost").pathname;
     // ONNX Runtime looks for its WebAssembly beside the bundle.
-    const folder = path.includes("/ort-wasm") ? "node_modules/onnxruntime-web/dist" : site;
+    const folder = path.startsWith("/ort-wasm") ? "node_modules/onnxruntime-web/dist" : site;
     try {
       const body = await readFile(join(folder, path));
       // Threads of WebAssembly need the isolation that the latter two give.

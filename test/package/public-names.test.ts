@@ -1,7 +1,7 @@
 import ts from "typescript";
 import { expect, it } from "vitest";
 
-const ENTRIES = { dyconv: "src/index.ts", "dyconv/node": "src/node.ts" };
+const ENTRIES = { dyconv: "src/index.ts", "dyconv/node": "src/node.ts", "dyconv/web": "src/web.ts" };
 
 /** What a module exports, types marked as such, in alphabetical order. */
 function exportedNames(program: ts.Program, path: string): readonly string[] {
