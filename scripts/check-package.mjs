@@ -71,7 +71,11 @@ function checkWebEntry() {
   );
   const foreign = imported.filter((name) => !name.startsWith("onnxruntime-web/"));
   const builtin = builtinModules.filter((name) => code.includes(`"node:${name}"`));
-  check("dyconv/web imports onnxruntime-web alone", foreign.length + builtin.length === 0, foreign.join(", "));
+  check(
+    "dyconv/web imports onnxruntime-web alone",
+    foreign.length + builtin.length === 0,
+    foreign.join(", "),
+  );
   const { sources } = JSON.parse(readFileSync(join(folder, "web.js.map"), "utf8"));
   const training = sources.filter((source) => TRAINING.test(source));
   check("dyconv/web holds no training", sources.length > 0 && training.length === 0, training.join(", "));

@@ -230,6 +230,7 @@ export type { EpochMetrics } from "./runs/metrics.js";
 export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
 export { PIXELS, type WeightPrecision } from "./ship/index.js";
+export type { AttentionOutput } from "./ship/model-folder.js";
 export type { Interval } from "./statistics/interval.js";
 export type { PairedDifference } from "./statistics/paired.js";
 export {
