@@ -67,9 +67,9 @@ describe("a model folder in a page", () => {
 
   it("a model cut short, damaged, of another size", async () => {
     files["onnx/model.onnx"] = model().subarray(0, 3000);
-    await expect(load()).rejects.toThrow(/model.onnx: ONNX Runtime does not take the model/);
+    await expect(load()).rejects.toThrow(/model.onnx: ONNX Runtime rejects the model/);
     files["onnx/model.onnx"] = model().fill(0xff, 40, 400);
-    await expect(load()).rejects.toThrow(/model.onnx: ONNX Runtime does not take the model/);
+    await expect(load()).rejects.toThrow(/model.onnx: ONNX Runtime rejects the model/);
     delete files["onnx/model.onnx"];
     const path = "preprocessor_config.json";
     files[path] = readFileSync(join(folder, path), "utf8").replaceAll(/"(height|width)": 8/g, '"$1": 9');
