@@ -1,16 +1,16 @@
-/** What an annealed scalar is besides its name. */
+/** Options of {@link AnnealedScalar}. */
 export interface Annealing {
-  /** Its value at inference, and where its schedule ends. */
+  /** Value at inference, where the schedule should end. */
   readonly rest: number;
-  /** Its value at each place of a training run, in epochs from 0; a fraction is a place within an epoch. */
+  /** Value as a function of the epoch, counted from 0. Fractional epochs fall within an epoch. */
   readonly schedule: (epoch: number) => number;
   /** Values must be greater than this. Defaults to −∞: any finite number. */
   readonly above?: number;
 }
 
 /**
- * A scalar that a layer declares and a training run moves, such as a routing temperature: a property like a
- * parameter, read by `context.annealed`. Layers that hold the same `AnnealedScalar` share its value.
+ * A scalar that changes over a training run, such as a routing temperature. A layer declares it as a property, like a
+ * parameter, and reads it with `context.annealed`. Layers with the same `AnnealedScalar` share its value.
  *
  * @example
  * const SHARPNESS = new AnnealedScalar("sharpness", { rest: 4, schedule: (epoch) => Math.min(1 + epoch, 4) });
@@ -20,7 +20,7 @@ export class AnnealedScalar implements Annealing {
   readonly schedule: (epoch: number) => number;
   readonly above: number;
 
-  /** @param name what the value is called in a step's inputs, in configurations, metrics and checkpoints */
+  /** @param name names the value in a step's inputs, configurations, metrics and checkpoints */
   constructor(
     readonly name: string,
     { rest, schedule, above = Number.NEGATIVE_INFINITY }: Annealing,
@@ -32,10 +32,10 @@ export class AnnealedScalar implements Annealing {
 }
 
 /**
- * The values of annealed scalars at a place of a training run, by name.
+ * The values of annealed scalars at an epoch, by name.
  *
  * @param scalars a model's `annealedScalars()`
- * @param epoch from 0; a fraction is a place within an epoch
+ * @param epoch counted from 0; may be fractional
  */
 export function annealedAt(scalars: readonly AnnealedScalar[], epoch: number): Record<string, number> {
   return Object.fromEntries(scalars.map(({ name, schedule }) => [name, schedule(epoch)]));

@@ -17,38 +17,38 @@ export interface ModuleCall {
   readonly output: Tensor;
 }
 
-/** How a model is applied. */
+/** Options of {@link applyModel}. */
 export interface ApplyOptions {
-  /** Defaults to `false`. */
+  /** Batch statistics and dropout if `true`. Defaults to `false`. */
   readonly training?: boolean;
-  /** Values of the model's annealed scalars by name; those that are left out are at rest, as at inference. */
+  /** Values of the model's annealed scalars by name. Each defaults to its resting value, as at inference. */
   readonly annealed?: Readonly<Record<string, Tensor | number>>;
-  /** Gives dropout masks; without it, a model with dropout cannot be applied in training. */
+  /** Provides dropout masks. Required for a model with dropout in training. */
   readonly mask?: ForwardContext["mask"];
-  /** Told of each call of a module, inner ones first: for reading what is inside a network. */
+  /** Called after each module call, inner ones first, to inspect intermediate values. */
   readonly onCall?: (call: ModuleCall) => void;
   /**
-   * Puts other values in the place of attention that a layer records; they must have its shape. What is recorded is
-   * what is used.
+   * Replaces attention that a layer records with other values of the same shape. The replaced values are what is used
+   * and recorded.
    */
   readonly replaceAttention?: (place: AttentionPlace, attention: RecordedAttention) => Tensor;
 }
 
-/** Which attention of a network. */
+/** Identifies one attention of a network. */
 export interface AttentionPlace {
   /** Path of the layer, as in {@link Applied.attention}. */
   readonly layer: string;
   readonly kind: string;
 }
 
-/** What applying a model gives. */
+/** Result of {@link applyModel}. */
 export interface Applied {
   readonly output: Tensor;
-  /** The state after the call: new running statistics, all else unchanged. */
+  /** The state after the call: running statistics updated, everything else unchanged. */
   readonly state: Readonly<Record<string, Tensor>>;
   /**
-   * Attention by the path of the layer that recorded it, then by kind. A layer that is called again is there
-   * again, as `path#2`, `path#3`, ….
+   * Attention by the path of the layer that recorded it, then by kind. Further calls of the same layer appear as
+   * `path#2`, `path#3`, ….
    */
   readonly attention: Readonly<Record<string, Readonly<Record<string, RecordedAttention>>>>;
 }
@@ -56,8 +56,8 @@ export interface Applied {
 /**
  * Applies a model to `x`.
  *
- * @param state parameters and buffers by state name; other names are handed on
- * @throws GraphError if the state lacks a parameter, or the model has no annealed scalar of a name that is given
+ * @param state parameters and buffers by state name; other names are passed through
+ * @throws GraphError if the state lacks a parameter, or `annealed` has a name unknown to the model
  */
 export function applyModel(
   model: Module,
@@ -77,9 +77,9 @@ class ForwardPass implements ForwardContext {
   readonly #names: ReadonlyMap<Parameter, string>;
   readonly #paths: ReadonlyMap<AnyModule, string>;
   readonly #options: ApplyOptions;
-  /** Where the model as a whole is called. */
+  /** Scope in which the model is called. */
   readonly #scope = currentScope();
-  /** Path of the module that is being called. */
+  /** Path of the module being called. */
   readonly #caller = new Ambient("");
 
   constructor(model: Module, state: Readonly<Record<string, Tensor>>, options: ApplyOptions) {
@@ -127,7 +127,7 @@ class ForwardPass implements ForwardContext {
   call<More extends readonly Tensor[]>(module: Module<More>, x: Tensor, ...more: More): Tensor {
     const known = module as unknown as AnyModule;
     const path = this.#paths.get(known);
-    // A module that was made within `forward` works for the one that made it.
+    // A module created within `forward` belongs to its caller.
     if (path === undefined) return module.forward(x, this, ...more);
     const output = this.#caller.run(path, () =>
       atScope(below(this.#scope, path), () => module.forward(x, this, ...more)),

@@ -3,38 +3,42 @@ import type { AnnealedScalar } from "./annealed-scalar.js";
 import type { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
-/** How attention logits become weights. `"softmax"`: they are positive and sum to 1. `"sigmoid"`: each is between 0 and 1. */
+/**
+ * Activation of attention logits. `"softmax"`: weights are positive and sum to 1. `"sigmoid"`: each weight is in (0,
+ * 1).
+ */
 export type AttentionActivation = "softmax" | "sigmoid" | "other";
 
-/** Attention weights, and what a reader must know of them. */
+/** Attention weights and how to interpret them. */
 export interface RecordedAttention {
   /** float32 [B, …] */
   readonly values: Tensor;
   readonly activation: AttentionActivation;
-  /** The axis of `values` along which what is weighed lies (experts, channels, positions); 1 or more. */
+  /** The axis of `values` that runs over what is weighted (experts, channels, positions); at least 1. */
   readonly axis: number;
 }
 
-/** What a layer is given, besides its input, when it is called. */
+/** What a layer receives besides its input. */
 export interface ForwardContext {
-  /** Batch statistics and dropout when `true`, running statistics and none when `false`. */
+  /** `true`: batch statistics and dropout. `false`: running statistics, no dropout. */
   readonly training: boolean;
-  /** The tensor that holds a parameter's values; for a buffer that was updated in this pass, the new ones. */
+  /** The tensor with a parameter's values; for a buffer updated in this pass, the new ones. */
   read(parameter: Parameter): Tensor;
-  /** Gives a buffer its next value. */
+  /** Sets the next value of a buffer. */
   update(buffer: Parameter, value: Tensor): void;
-  /** The value of an annealed scalar in this pass, a scalar. */
+  /** The value of an annealed scalar in this pass, as a scalar tensor. */
   annealed(scalar: AnnealedScalar): Tensor;
-  /** A uint8 mask, 1 with probability `keep`, drawn anew each step from the run's seed. */
+  /** A uint8 mask of ones with probability `keep`, drawn anew at each step from the run's seed. */
   mask(shape: readonly number[], keep: number): Tensor;
   /**
-   * Keeps attention of the layer that is being called, to be read out.
+   * Records attention of the layer being called.
    *
-   * @param kind what it weighs, such as `"kernel"`, `"filter"` or `"spatial"`; a layer may record several kinds
-   * @returns the values that the layer is to go on with: its own, unless whoever applies the model replaces them to
-   * see whether they matter
+   * @param kind what is weighted, such as `"kernel"`, `"filter"` or `"spatial"`; a layer may record several kinds
+   * @returns the values for the layer to use: its own, unless `replaceAttention` of {@link ApplyOptions} replaces them
    */
   recordAttention(kind: string, attention: RecordedAttention): Tensor;
-  /** Applies a module to `x`, its nodes and attention under the module's path: what {@link Module.call} does. */
+  /**
+   * Applies a module to `x` and files its nodes and attention under the module's path. Called by {@link Module.call}.
+   */
   call<More extends readonly Tensor[]>(module: Module<More>, x: Tensor, ...more: More): Tensor;
 }

@@ -6,10 +6,10 @@ import type { Module } from "./module.js";
 import type { ModelState } from "./state.js";
 
 /**
- * Weights as constants of a graph, under their state names, so that batch norms fold into kernels and layouts are
- * settled once.
+ * Turns weights into constants of a graph, by state name, so that batch norms fold into kernels and layouts are
+ * converted once.
  *
- * @throws CheckpointError where the state lacks a value, or has it in another size
+ * @throws CheckpointError if a value is missing from the state or has the wrong size
  */
 export function freeze(model: Module, state: ModelState): Readonly<Record<string, Tensor>> {
   return Object.fromEntries(

@@ -13,26 +13,26 @@ import type { AnyModule, Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 import { initialState, type ModelState } from "./state.js";
 
-/** How dynamic layers begin as trained plain ones. */
+/** Options of {@link startFromStatic}. */
 export interface FromStaticOptions {
   /**
-   * Standard deviation of the noise by which experts differ at first, in parts of the kernel's root mean square; 0.1 by
-   * default. The noise of a layer's experts sums to zero, so that the network computes the same; without any, experts of
-   * mixtures get equal gradients for ever.
+   * Standard deviation of the noise that makes experts differ initially, relative to the kernel's root mean square.
+   * Defaults to 0.1. The noise sums to zero over a layer's experts, so the network's output is unchanged. Without
+   * noise, the experts of a mixture receive equal gradients forever.
    */
   readonly noise?: number;
-  /** Of what is not taken from the static network, and of the noise. Defaults to 42. */
+  /** Seed of the noise and of all values not taken from the static network. Defaults to 42. */
   readonly seed?: number;
 }
 
 /**
- * The state of a dynamic network that computes what a trained static one does: each dynamic layer begins at its neutral
- * point with the kernel of the convolution in its place, and everything else is taken over by name.
+ * The state of a dynamic network that computes the same as a trained static one. Each dynamic layer starts at its
+ * neutral point with the kernel of the corresponding convolution; all other values are copied by name.
  *
- * @param model the dynamic network, with state names of the static one
+ * @param model the dynamic network, with the state names of the static one
  * @param state the static network's state
- * @throws UsageError where the static network lacks a value that the dynamic one needs, has it in another size, or a layer
- * cannot begin so
+ * @throws UsageError if a value that the dynamic network needs is missing from the static one or has the wrong size, or
+ * if a layer cannot start from a static one
  *
  * @example
  * const model = new ResNet("resnet18", { dynamic: { layer: "odconv", experts: 4 } });
@@ -71,9 +71,9 @@ export function startFromStatic(
 }
 
 /**
- * Sets the values of layers that begin as plain ones.
+ * Initializes layers from plain ones.
  *
- * @param state of the whole model, which is written to
+ * @param state state of the whole model, modified in place
  */
 export function beginPlain(
   model: Module,
@@ -93,7 +93,7 @@ export function beginPlain(
   if (layers.length > 0) for (const routing of sharedRouting(model)) routing.startUniform(startOf(""));
 }
 
-/** Routing that stands outside of the layers that it serves. */
+/** Routing modules outside the layers that they serve. */
 export function sharedRouting(model: Module): readonly (AnyModule & StartsUniform)[] {
   const modules = model.namedModules();
   const layers = modules.filter(([, module]) => startsPlain(module)).map(([path]) => path);
@@ -102,10 +102,10 @@ export function sharedRouting(model: Module): readonly (AnyModule & StartsUnifor
   );
 }
 
-/** Below a path; everything is below the empty one. */
+/** Joins a path and a name; the path may be empty. */
 const named = (path: string, name: string) => (path === "" ? name : `${path}.${name}`);
 
-/** Whether the state has a plain layer's weight in the place of a dynamic one, and nothing else of it. */
+/** Whether the state holds a plain layer's weight in place of a dynamic layer, and nothing else of that layer. */
 function isPlain(path: string, layer: AnyModule & StartsPlain, state: ModelState): boolean {
   const weight = state[named(path, "weight")];
   const others = layer.namedParameters().map(([name]) => name);

@@ -20,7 +20,7 @@ import {
   where,
 } from "../ops/index.js";
 
-/** Whether each class is the sample's own: [B] int64 → [B, classes] bool; nowhere for a label that is no class. */
+/** One-hot targets: [B] int64 → [B, classes] bool; all false for an invalid label. */
 function isTarget(target: Tensor, classes: number): Tensor {
   const labels = constant(BigInt64Array.from({ length: classes }, (_, i) => BigInt(i)));
   return equal(reshape(target, [target.shape[0]!, 1]), labels);
@@ -45,28 +45,28 @@ function classCount(operator: string, logits: Tensor, target: Tensor): number {
   return classes;
 }
 
-/** 1 for each sample whose label is a class, 0 for others: [B]. */
+/** 1 for each sample with a valid label, else 0: [B]. */
 function ownCount(isOwn: Tensor): Tensor {
   return sum(cast(isOwn, "float32"), { axes: [1] });
 }
 
-/** The sample's own entry of each row: [B, classes] → [B]. What the other entries hold does not matter. */
+/** The target's entry of each row: [B, classes] → [B]. Other entries are ignored, even if not finite. */
 function pick(values: Tensor, isOwn: Tensor): Tensor {
   return sum(where(isOwn, values, 0), { axes: [1] });
 }
 
 /**
- * Label-smoothed cross entropy of each sample, Szegedy et al. 2016 in PyTorch's convention:
- * (1 − ε)·(−log p_target) + ε/classes · Σ_c (−log p_c).
+ * Label-smoothed cross entropy per sample, Szegedy et al. 2016 in PyTorch's convention: (1 − ε)·(−log p_target) +
+ * ε/classes · Σ_c (−log p_c).
  *
- * A logit of −∞ rules its class out: the loss stays exact, and is ∞ where that class is the target or is
- * smoothed. The loss of a target that is no class is NaN, so that it cannot pass unnoticed.
+ * A logit of −∞ rules its class out: the loss stays exact, and is ∞ if that class is the target or labels are smoothed.
+ * An invalid target gives NaN, so that it does not go unnoticed.
  *
  * @param logits [B, classes]
  * @param target int64 [B]
  * @param options `labelSmoothing` ε, 0 ≤ ε < 1; defaults to 0
  * @returns [B]
- * @throws ShapeError for targets that are known when the model is traced and are no class
+ * @throws ShapeError for constant targets that are not a class
  */
 export function crossEntropyPerSample(
   logits: Tensor,
@@ -93,8 +93,8 @@ export function crossEntropy(
 }
 
 /**
- * Binary cross entropy of sigmoid(x) and a target t, as PyTorch's `binary_cross_entropy_with_logits`: the mean
- * over all elements of −t·log σ(x) − (1 − t)·log σ(−x). Exact for logits of any size.
+ * Binary cross entropy of sigmoid(x) and a target t, as PyTorch's `binary_cross_entropy_with_logits`: the mean over all
+ * elements of −t·log σ(x) − (1 − t)·log σ(−x). Accurate for logits of any size.
  *
  * @param logits float32 of any shape
  * @param target float32 of the same shape, between 0 and 1
@@ -114,10 +114,10 @@ export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Te
 }
 
 /**
- * Whether the target is among the k largest logits, 1 or 0 a sample. Ties count in the target's favour. NaN is
- * above every number, as in PyTorch, and no hit itself; nor is a target that is no class.
+ * 1 for each sample whose target is among the k largest logits, else 0. Ties count in the target's favour. NaN ranks
+ * above every number, as in PyTorch, but is never a hit itself; nor is an invalid target.
  *
- * @param k at least 1; from the number of classes on, every number is a hit
+ * @param k at least 1; defaults to 1
  * @returns float32 [B]
  */
 export function topKHits(logits: Tensor, target: Tensor, k = 1): Tensor {
@@ -125,7 +125,7 @@ export function topKHits(logits: Tensor, target: Tensor, k = 1): Tensor {
   const classes = classCount("topKHits", logits, target);
   const isOwn = isTarget(target, classes);
   const own = reshape(pick(logits, isOwn), [logits.shape[0]!, 1]);
-  // Itself among them, unless it is NaN, which no comparison holds for.
+  // Counts the target itself, unless it is NaN, for which no comparison holds.
   const notAbove = sum(cast(greaterEqual(own, logits), "float32"), { axes: [1] });
   const isHit = cast(greaterEqual(notAbove, Math.max(1, classes - k + 1)), "float32");
   return mul(isHit, ownCount(isOwn));

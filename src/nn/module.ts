@@ -4,20 +4,20 @@ import { AnnealedScalar } from "./annealed-scalar.js";
 import type { ForwardContext } from "./context.js";
 import { Parameter } from "./parameter.js";
 
-/** A module, whatever further tensors it takes. */
+/** A module with any further inputs. */
 export type AnyModule = Module<readonly Tensor[]>;
 
 type Member = AnyModule | Parameter | AnnealedScalar;
 
 /**
- * A layer, or a network of layers. Parameters and inner modules are plain properties, or stand in lists and
- * records that are; the path of property names is a parameter's state name, such as
- * `features.8.routing.net.0.weight` or `blocks.0.norm.weight`. `#private` properties are not looked at.
+ * A layer, or a network of layers. Parameters and inner modules are plain properties, or items of arrays and records
+ * that are. The path of property names is a parameter's state name, such as `features.8.routing.net.0.weight` or
+ * `blocks.0.norm.weight`. `#private` properties are ignored.
  *
- * A module or parameter that is found in several places is one, under the path found first: it has one
- * state, and its gradient is the sum over its uses.
+ * A module or parameter used in several places is shared, under the path found first: it has one state, and its
+ * gradient is the sum over its uses.
  *
- * A module takes one tensor; one that needs more, such as attention made elsewhere, names them as `More`.
+ * A module takes one tensor. If it needs more, such as attention computed elsewhere, it declares them as `More`.
  *
  * @example
  * class Residual extends Module {
@@ -31,20 +31,20 @@ type Member = AnyModule | Parameter | AnnealedScalar;
  * }
  */
 export abstract class Module<More extends readonly Tensor[] = readonly []> {
-  /** Computes the output; called while the model is traced. Others call {@link Module.call}. */
+  /** Computes the output while the model is traced. To apply a module, use {@link Module.call}. */
   abstract forward(x: Tensor, context: ForwardContext, ...more: More): Tensor;
 
-  /** Applies the module: `forward`, with the path of this module on every node and on recorded attention. */
+  /** Applies the module: calls `forward` and labels every node and recorded attention with this module's path. */
   call(x: Tensor, context: ForwardContext, ...more: More): Tensor {
     return context.call(this, x, ...more);
   }
 
-  /** Modules that are properties of this one, in lists and records too, each once, by name. */
+  /** Direct children: modules among the properties, including those in arrays and records, each once, by name. */
   children(): readonly (readonly [name: string, module: AnyModule])[] {
     return this.#members().filter((member): member is [string, AnyModule] => member[1] instanceof Module);
   }
 
-  /** This module and all below it by path, each once, a module before those within it. This module's path is `""`. */
+  /** This module and all its descendants by path, each once, parents first. This module's path is `""`. */
   namedModules(): readonly (readonly [path: string, module: AnyModule])[] {
     const found = new Map<AnyModule, string>();
     const visit = (module: AnyModule, path: string) => {
@@ -57,9 +57,9 @@ export abstract class Module<More extends readonly Tensor[] = readonly []> {
   }
 
   /**
-   * Parameters and buffers by state name, each once: those of a module before those of the modules within it.
+   * Parameters and buffers by state name, each once, those of a parent first.
    *
-   * @param options `recurse: false` leaves out what belongs to inner modules
+   * @param options `recurse: false` omits those of inner modules; defaults to true
    */
   namedParameters({ recurse = true }: { readonly recurse?: boolean } = {}): [string, Parameter][] {
     const found = new Map<Parameter, string>();
@@ -74,9 +74,9 @@ export abstract class Module<More extends readonly Tensor[] = readonly []> {
   }
 
   /**
-   * The annealed scalars of this module and all below it, each once.
+   * The annealed scalars of this module and all its descendants, each once.
    *
-   * @throws GraphError if two of them have one name
+   * @throws GraphError if two of them have the same name
    */
   annealedScalars(): readonly AnnealedScalar[] {
     const members = this.namedModules().flatMap(([, module]) =>
@@ -95,7 +95,7 @@ export abstract class Module<More extends readonly Tensor[] = readonly []> {
     return [...found];
   }
 
-  /** What modules and parameters are looked for in: the properties, by name. */
+  /** The properties, by name, that are searched for modules and parameters. */
   protected properties(): readonly (readonly [name: string, value: unknown])[] {
     return Object.entries(this);
   }

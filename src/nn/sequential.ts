@@ -3,8 +3,8 @@ import type { ForwardContext } from "./context.js";
 import { Module } from "./module.js";
 
 /**
- * Modules called one after the other, named `0`, `1`, … as in PyTorch. A module that is given twice is called
- * twice with the same weights.
+ * Calls modules one after the other. They are named `0`, `1`, … as in PyTorch. A module given twice is called twice
+ * with the same weights.
  *
  * @example
  * new Sequential(new Conv2d(3, 16, 3), new ReLU(), new AdaptiveAvgPool2d(), new Flatten(), new Linear(16, 10));

@@ -7,7 +7,7 @@ import type { Module } from "./module.js";
 export type ModelState = Readonly<Record<string, Float32Array>>;
 
 /**
- * First values of all parameters and buffers. Each depends on the seed and its own name alone.
+ * Initial values of all parameters and buffers. Each depends only on the seed and its own name.
  *
  * @param seed non-negative integer
  */
@@ -22,7 +22,7 @@ export function initialState(model: Module, seed: number): ModelState {
   );
 }
 
-/** Shape of each parameter and buffer by state name, then of each slot that an optimiser keeps beside them. */
+/** Shape of each parameter and buffer by state name, then of each optimiser slot. */
 export function stateShapes(
   model: Module,
   optimizer: Pick<Optimizer, "slots"> = { slots: [] },
@@ -34,7 +34,7 @@ export function stateShapes(
 /**
  * Specs of a model's parameters and buffers by state name, for `trace`, `compile` and `compileStep`.
  *
- * @param optimizer adds the slots that it keeps, for a training step
+ * @param optimizer adds its slots, for a training step
  */
 export function stateSpecs(
   model: Module,
@@ -44,7 +44,7 @@ export function stateSpecs(
   return Object.fromEntries(shapes.map(([name, shape]) => [name, spec(shape)]));
 }
 
-/** What stands under the names of a model's trainable parameters: what a loss is differentiated by. */
+/** The entries of a model's trainable parameters, to differentiate a loss with respect to them. */
 export function trainable<T>(model: Module, state: Readonly<Record<string, T>>): Record<string, T> {
   const names = model.namedParameters().filter(([, parameter]) => parameter.trainable);
   return Object.fromEntries(names.map(([name]) => [name, state[name]!]));

@@ -17,7 +17,10 @@ interface MaskRequest {
 /** Masks and scalars by the name of their input. */
 export type TrainingValues = Readonly<Record<string, Uint8Array | Float32Array>>;
 
-/** What a model asks of each training step beside its data: dropout masks, and the values of its annealed scalars. */
+/**
+ * Inputs that a model needs at each training step besides its data: dropout masks and the values of its annealed
+ * scalars.
+ */
 export class TrainingInputs {
   /** Inputs of the step, by name. */
   readonly specs: Readonly<Record<string, TensorSpec>>;
@@ -28,9 +31,9 @@ export class TrainingInputs {
   readonly #seed: number;
 
   /**
-   * @param inputShape of what the model is applied to at once, batch included
-   * @param options `seed` of the masks, which depend on it and the step's number alone; `parts`, how often the
-   * model is applied for a batch, 1 by default: masks are drawn for the whole batch, whatever their number
+   * @param inputShape shape of the input of one application, including the batch
+   * @param options `seed`: the masks depend only on it and on the step number; `parts`: into how many applications a
+   * batch is split, defaults to 1. Masks are drawn for the whole batch, so they do not depend on `parts`
    */
   constructor(
     model: Module,
@@ -55,7 +58,7 @@ export class TrainingInputs {
     ]);
   }
 
-  /** Options to apply the model with in training, once, given the inputs of the step. */
+  /** Options for one application of the model in training, given the inputs of the step. */
   options(inputs: Readonly<Record<string, Tensor>>): ApplyOptions {
     const masks = this.#masks.map(({ name }) => inputs[name]!).values();
     return {
@@ -71,16 +74,16 @@ export class TrainingInputs {
     };
   }
 
-  /** The inputs of a step whose batch is one part, as {@link TrainingInputs.partValues} gives them. */
+  /** The inputs of a step whose batch is a single part; see {@link TrainingInputs.partValues}. */
   values(step: number, annealed: Readonly<Record<string, number>> = {}): TrainingValues {
     return this.partValues(step, annealed)[0]!;
   }
 
   /**
-   * The inputs of a step for each part of its batch: masks are drawn anew, into arrays that the next call writes again.
+   * The inputs of a step for each part of its batch. Masks are drawn anew, into arrays that the next call overwrites.
    *
-   * @param step number of the step
-   * @param annealed values of annealed scalars; those that are left out are at rest
+   * @param step step number
+   * @param annealed values of annealed scalars; each defaults to its resting value
    */
   partValues(step: number, annealed: Readonly<Record<string, number>> = {}): readonly TrainingValues[] {
     this.#masks.forEach(({ name, keep }, place) => {
@@ -96,7 +99,7 @@ export class TrainingInputs {
 
 const inputName = (scalar: string) => `annealed.${scalar}`;
 
-/** The masks that a model asks for in a pass, in order. */
+/** The masks that a model requests in one pass, in order. */
 function collectMasks(model: Module, inputShape: readonly number[]): readonly MaskRequest[] {
   const requests: MaskRequest[] = [];
   const state = Object.fromEntries(

@@ -24,7 +24,7 @@ export function parseOptions<Schema extends z.ZodType>(
 
 function describeIssue(issue: z.core.$ZodIssue, nameOf: NameOption): string {
   if (issue.code === "unrecognized_keys") {
-    return `there is no option ${issue.keys.map((key) => nameOf([...issue.path, key])).join(", ")}`;
+    return `unknown option ${issue.keys.map((key) => nameOf([...issue.path, key])).join(", ")}`;
   }
   const received = issue.input === undefined ? "" : `, not ${JSON.stringify(issue.input)}`;
   return `${nameOf(issue.path)} must be ${expectation(issue)}${received}`;

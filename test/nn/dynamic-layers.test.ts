@@ -39,7 +39,7 @@ describe("what cannot be is refused", () => {
     "a router of no experts": [() => new CondConvRouter(4, 0), /experts must be/],
     "a router given to none": [
       () => apply(new CondConv2d(4, 4, 1, { router: "given" }), [2, 4, 3, 3]),
-      /CondConv2d without a router takes routing weights/,
+      /CondConv2d without a router needs routing weights/,
     ],
     "a residual between sizes": [
       () => new CondConvBlock(4, 6, { expandedChannels: 8, residual: true }),
@@ -47,7 +47,7 @@ describe("what cannot be is refused", () => {
     ],
     "channels without an expansion": [
       () => new CondConvBlock(4, 6, { expandedChannels: 8, expand: false }),
-      /without an expansion 4 channels cannot become 8/,
+      /without an expansion, 4 channels cannot become 8/,
     ],
     "an even kernel of DCD": [() => new DCDConv2d(4, 4, 2), /needs an odd kernel and padding of half of it/],
     "a kernel of DCD off its centre": [() => new DCDConv2d(4, 4, 3, { padding: 0 }), /needs an odd kernel/],
@@ -81,7 +81,7 @@ describe("what cannot be is refused", () => {
       }
     }
     expect(() => apply(new Routed(), [2, 4, 3, 3])).toThrow(
-      /with a router of its own takes no routing weights/,
+      /with its own router does not take routing weights/,
     );
   });
 

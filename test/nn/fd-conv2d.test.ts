@@ -192,7 +192,7 @@ it("refuses what has no spectrum, and says what to do", () => {
   expect(build({ frequencyGroups: 2, frequencyGroup: [0, 1] })).toThrow(
     "60·28 groups from 0 to 1, not 2 numbers",
   );
-  expect(build({ groups: 2 } as never)).toThrow("has no groups");
+  expect(build({ groups: 2 } as never)).toThrow("groups must be 1, not 2");
   expect(() => new FDConv2d(1, 20, 3)).toThrow("inChannels must be a whole number of at least 2");
 });
 

@@ -53,9 +53,9 @@ describe("the published networks", () => {
 });
 
 it("what cannot be is refused, and says why", () => {
-  expect(() => new Involution2d(24, 7)).toThrow("24 channels are no multiple of groupChannels 16");
+  expect(() => new Involution2d(24, 7)).toThrow("24 channels are not a multiple of groupChannels 16");
   expect(() => new Involution2d(16, 4)).toThrow("kernelSize must be odd, not 4");
-  expect(() => new LSConv(12)).toThrow("12 channels are no multiple of groupChannels 8");
+  expect(() => new LSConv(12)).toThrow("12 channels are not a multiple of groupChannels 8");
   expect(() => new DDF(4, 3)).toThrow("ratio 0.2 leaves no hidden channel of 4");
   expect(() => new DDF(8, 1)).toThrow("kernelSize must be a whole number of at least 3");
   expect(() => new DDF(8, 3, { combine: "max" as never })).toThrow("combine must be mul or add");

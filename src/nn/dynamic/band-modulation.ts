@@ -1,33 +1,33 @@
 /**
- * Frequency band modulation of FDConv: each band of an image's frequencies is weighed position by position,
- * x̂ = Σ_b 2σ(conv_b(x)) ⊙ (low_{b−1} − low_b) + low_3, low_0 = x.
+ * Frequency band modulation of FDConv: each band of an image's frequencies is weighted per position, x̂ = Σ_b
+ * 2σ(conv_b(x)) ⊙ (low_{b−1} − low_b) + low_3, low_0 = x.
  *
- * A low-pass filter of an image of known size is linear, and its mask, max(|f_u|, |f_v|) below a cut-off, is a product of
- * one for rows and one for columns: it is two constant matrices, left and right.
+ * For an image of known size, a low-pass filter is linear. Its mask, max(|f_u|, |f_v|) below a cut-off, is the product
+ * of a row and a column mask, so the filter is a product with two constant matrices, left and right.
  */
 import type { Tensor } from "../../ir/index.js";
 import { add, concat, constant, conv2d, matmul, mul, sigmoid, slice, sub } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
 import type { Conv2d } from "../layers/convolution.js";
 
-/** The number of bands that are weighed, by cut-offs ¼, ⅛ and 1/16. */
+/** Number of weighted bands, with cut-offs ¼, ⅛ and 1/16. */
 export const BANDS = 3;
 
-/** Images of the size at which the released code makes its masks. */
+/** Image size for which the released code builds its masks. */
 const RELEASED_SIZE = 64;
 
 /**
- * Where masks are made. `"exact"`: for the size of the image. `"released"`: for 64×64, resized by nearest neighbour, as in
- * the released code.
+ * How masks are built. `"exact"`: for the size of the image. `"released"`: for 64×64, resized by nearest neighbour, as
+ * in the released code.
  */
 export type BandMasks = "exact" | "released";
 
-/** Which frequencies of an axis of `size` pass, by their size in cycles a sample: below ¼, up to ⅛, up to 1/16. */
+/** Whether a frequency of an axis of `size` passes: below ¼, up to ⅛ or up to 1/16 cycles per sample. */
 function passes(size: number, frequency: number, band: number): boolean {
   return band === 0 ? 4 * frequency < size : 2 ** (band + 2) * frequency <= size;
 }
 
-/** Which of the `size` rows of a spectrum pass. */
+/** Which of the `size` rows of a spectrum pass a band's filter. */
 function rowMask(size: number, band: number, masks: BandMasks): readonly boolean[] {
   const signed = (row: number, rows: number) => passes(rows, Math.min(row, rows - row), band);
   return Array.from({ length: size }, (_, row) =>
@@ -35,7 +35,7 @@ function rowMask(size: number, band: number, masks: BandMasks): readonly boolean
   );
 }
 
-/** Which of the ⌊size/2⌋ + 1 columns of a spectrum pass. */
+/** Which of the ⌊size/2⌋ + 1 columns of a spectrum pass a band's filter. */
 function columnMask(size: number, band: number, masks: BandMasks): readonly boolean[] {
   const columns = Math.floor(size / 2) + 1;
   const released = RELEASED_SIZE / 2 + 1;
@@ -46,7 +46,7 @@ function columnMask(size: number, band: number, masks: BandMasks): readonly bool
   );
 }
 
-/** Σ over what passes of cos or sin(2πf(n − m)/size) / size, [size, size], by the circle of differences. */
+/** The circulant matrix [size, size] with entries value((n − m) mod size) / size. */
 function circulant(size: number, value: (difference: number) => number): Float32Array {
   const circle = Float64Array.from({ length: size }, (_, difference) => value(difference) / size);
   return Float32Array.from({ length: size * size }, (_, place) => {
@@ -55,7 +55,7 @@ function circulant(size: number, value: (difference: number) => number): Float32
   });
 }
 
-/** Filters of rows, to be multiplied from the left: real and imaginary part. */
+/** Row filter, applied from the left: real and imaginary part. */
 function rowFilter(size: number, mask: readonly boolean[]) {
   const part = (wave: (angle: number) => number) =>
     circulant(size, (d) =>
@@ -65,7 +65,7 @@ function rowFilter(size: number, mask: readonly boolean[]) {
   return { real: part(Math.cos), imaginary: symmetric ? undefined : part(Math.sin) };
 }
 
-/** Filters of columns, to be multiplied from the right: of the real and of the imaginary part that rows give. */
+/** Column filter, applied from the right to the real and imaginary parts of the row filter's result. */
 function columnFilter(size: number, mask: readonly boolean[]) {
   const part = (wave: (angle: number) => number) =>
     circulant(size, (d) =>
@@ -77,7 +77,7 @@ function columnFilter(size: number, mask: readonly boolean[]) {
   return { real: part(Math.cos), imaginary: part(Math.sin) };
 }
 
-/** What is left of an image [B, C, H, W] below the cut-off of a band. */
+/** Low-pass filters an image [B, C, H, W] at the cut-off of a band. */
 function lowPass(x: Tensor, band: number, masks: BandMasks): Tensor {
   const [height, width] = x.shape.slice(2) as readonly number[] as readonly [number, number];
   const rows = rowFilter(height, rowMask(height, band, masks));
@@ -88,7 +88,7 @@ function lowPass(x: Tensor, band: number, masks: BandMasks): Tensor {
   return rows.imaginary === undefined ? real : add(real, filtered(rows.imaginary, columns.imaginary));
 }
 
-/** x [B, C, H, W] with its bands weighed by 2σ of the convolutions to one channel each; `record` sees the weights. */
+/** Weights the bands of x [B, C, H, W] by 2σ of one single-channel convolution each. `record` receives the weights. */
 export function modulateBands(
   x: Tensor,
   convolutions: readonly Conv2d[],

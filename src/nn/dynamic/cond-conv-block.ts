@@ -7,32 +7,32 @@ import { BatchNorm2d, type BatchNormOptions } from "../layers/normalization.js";
 import { Module } from "../module.js";
 import { CondConv2d, type CondConv2dOptions, CondConvRouter } from "./cond-conv2d.js";
 
-/** Options of an inverted residual of CondConvs. */
+/** Options of {@link CondConvBlock}. */
 export interface CondConvBlockOptions extends Pick<CondConv2dOptions, "experts" | "plan"> {
-  /** Width between expansion and projection. */
+  /** Number of channels between expansion and projection. */
   readonly expandedChannels: number;
   /** Has an expansion. Defaults to whether `expandedChannels` differs from the input's channels. */
   readonly expand?: boolean;
-  /** Of the depthwise convolution, odd. Defaults to 3. */
+  /** Kernel size of the depthwise convolution, odd. Defaults to 3. */
   readonly kernelSize?: number;
-  /** Of the depthwise convolution. Defaults to 1. */
+  /** Stride of the depthwise convolution. Defaults to 1. */
   readonly stride?: number;
-  /** Of the depthwise convolution. Defaults to half of the kernel, so that stride 1 keeps the size. */
+  /** Padding of the depthwise convolution. Defaults to ⌊kernelSize / 2⌋, which keeps the size at stride 1. */
   readonly padding?: number;
-  /** Adds the input to the output. Defaults to whether their sizes are the same. */
+  /** Adds the input to the output. Defaults to whether they have the same size. */
   readonly residual?: boolean;
   /** Adds a bias to the router. Defaults to `true`. */
   readonly routerBias?: boolean;
-  /** What follows expansion and depthwise convolution. Defaults to `SiLU`. */
+  /** Creates the activation after expansion and depthwise convolution. Defaults to `SiLU`. */
   readonly activation?: () => Module;
-  /** Batch normalisation: momentum 0.1 and epsilon 1e-5 by default. */
+  /** Options of the batch normalisations. Defaults to momentum 0.1 and epsilon 1e-5. */
   readonly norm?: BatchNormOptions;
 }
 
 /**
- * Inverted residual of three CondConvs with one router: [B, inChannels, H, W] → [B, outChannels, H′, W′]. The router
- * reads the block's input; its weights serve expansion, depthwise convolution and projection, each of which a batch
- * normalisation follows. Without squeeze-and-excitation.
+ * Inverted residual block of three CondConvs with one router: [B, inChannels, H, W] → [B, outChannels, H′, W′]. The
+ * router reads the block's input. Its weights mix the kernels of expansion, depthwise convolution and projection, each
+ * followed by batch normalisation. There is no squeeze-and-excitation.
  *
  * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, section 3.2.
  */
@@ -47,7 +47,7 @@ export class CondConvBlock extends Module {
   readonly activation: Module;
   readonly #residual: boolean;
 
-  /** @throws UsageError for sizes that cannot be, or a residual between different sizes */
+  /** @throws UsageError for invalid sizes, or a residual between different sizes */
   constructor(inChannels: number, outChannels: number, options: CondConvBlockOptions) {
     super();
     const { expandedChannels, experts = 4, kernelSize = 3, stride = 1, plan = "auto", norm = {} } = options;
@@ -60,13 +60,13 @@ export class CondConvBlock extends Module {
     this.#residual = options.residual ?? alike;
     if (this.#residual && !alike) {
       throw new UsageError(
-        `a residual from ${inChannels} to ${outChannels} channels with stride ${stride} cannot be`,
+        `a residual from ${inChannels} to ${outChannels} channels with stride ${stride} is not possible`,
         { hint: "leave residual out" },
       );
     }
     const { expand = expandedChannels !== inChannels } = options;
     if (!expand && expandedChannels !== inChannels) {
-      throw new UsageError(`without an expansion ${inChannels} channels cannot become ${expandedChannels}`, {
+      throw new UsageError(`without an expansion, ${inChannels} channels cannot become ${expandedChannels}`, {
         hint: "leave expand out",
       });
     }

@@ -28,7 +28,7 @@ import { pooled } from "./squeezed-branch.js";
 
 /**
  * Routing weights of CondConv: [B, channels, …] → α [B, experts], α = sigmoid(R·s + r), s the mean of x over its
- * positions. They do not sum to 1, and there is no temperature. R and r begin with U(±1 / √channels).
+ * positions. They do not sum to 1, and there is no temperature. R and r are initialized from U(±1 / √channels).
  *
  * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, section 3.
  */
@@ -50,7 +50,7 @@ export class CondConvRouter extends Module {
     this.bias = bias ? new Parameter([experts], uniformInit(1 / Math.sqrt(channels))) : undefined;
   }
 
-  /** Makes all experts equally strong, for every x. */
+  /** Gives all experts equal weight for every x. */
   startUniform(start: PlainStart): void {
     zeroed([this], start);
   }
@@ -61,13 +61,13 @@ export class CondConvRouter extends Module {
   }
 }
 
-/** Options of a conditionally parameterised convolution. */
+/** Options of {@link CondConv2d}. */
 export interface CondConv2dOptions extends Conv2dOptions {
   /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
   /**
-   * `"own"` by default: the layer has a router that reads its input. `"given"`: the layer has none, and takes routing
-   * weights [B, experts] as a second tensor, from a router that the layers of a block share.
+   * `"own"`: the layer has a router that reads its input. `"given"`: it has none and takes routing weights [B, experts]
+   * as a second input, from a router shared by the layers of a block. Defaults to `"own"`.
    */
   readonly router?: "own" | "given";
   /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
@@ -76,13 +76,14 @@ export interface CondConv2dOptions extends Conv2dOptions {
 
 /**
  * Conditionally parameterised convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′]. Each sample is convolved
- * with its own mixture Σₖ αₖ Wₖ, and gets the mixture Σₖ αₖ bₖ of the biases.
+ * with its own mixture Σₖ αₖ Wₖ, with bias Σₖ αₖ bₖ.
  *
- * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, equation 1. A router of its own for
- * each convolution is ParameterNet's way (Han et al., CVPR 2024); CondConv has one a block.
+ * Yang et al., "CondConv: Conditionally Parameterized Convolutions", NeurIPS 2019, equation 1. ParameterNet (Han et
+ * al., CVPR 2024) has one router per convolution, CondConv one per block.
  *
- * Each expert begins as a convolution of its own, U(±1 / √fan_in), biases alike. At the neutral point the router's
- * weight and bias are 0, each α is ½: the layer is the plain convolution with kernel V where Wₖ = 2V / K.
+ * Each expert is initialized like a single convolution, from U(±1 / √fan_in), and so are the biases. At the neutral
+ * point, the router's weight and bias are 0 and each α is ½: with Wₖ = 2V / K, the layer is the plain convolution with
+ * kernel V.
  *
  * @example
  * const router = new CondConvRouter(64, 8);
@@ -94,7 +95,7 @@ export class CondConv2d extends Module<[] | [routing: Tensor]> implements Starts
   readonly weight: Parameter;
   /** [experts, outChannels] */
   readonly bias: Parameter | undefined;
-  /** Absent where routing weights are given. */
+  /** Absent if routing weights are given. */
   readonly router: CondConvRouter | undefined;
   readonly #options: CondConv2dOptions;
 
@@ -127,7 +128,7 @@ export class CondConv2d extends Module<[] | [routing: Tensor]> implements Starts
     return this.weight.shape.slice(1);
   }
 
-  /** A router of zeros: each α is ½. A router that is shared begins so with the network (`startUniform`). */
+  /** Sets the router to zeros, so each α is ½. A shared router is set by the network (`startUniform`). */
   startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
     this.router?.startUniform(start);
     const scale = 2 / this.weight.shape[0]!;
@@ -136,8 +137,8 @@ export class CondConv2d extends Module<[] | [routing: Tensor]> implements Starts
   }
 
   /**
-   * @param routing [B, experts] where they are given; whoever makes them records them
-   * @throws GraphError if they are given to a layer with a router, or are missing
+   * @param routing routing weights [B, experts] for `router: "given"`; recorded by the module that computes them
+   * @throws GraphError if routing weights are given to a layer with a router, or missing otherwise
    */
   forward(x: Tensor, context: ForwardContext, routing?: Tensor): Tensor {
     const attention = this.#attention(x, context, routing);
@@ -153,8 +154,8 @@ export class CondConv2d extends Module<[] | [routing: Tensor]> implements Starts
     if (this.router === undefined && routing !== undefined) return routing;
     const [found, hint] =
       routing === undefined
-        ? ["without a router takes routing weights", "call it with [B, experts], or make it with router: own"]
-        : ["with a router of its own takes no routing weights", "make it with router: given"];
+        ? ["without a router needs routing weights", "call it with [B, experts], or make it with router: own"]
+        : ["with its own router does not take routing weights", "make it with router: given"];
     throw new GraphError(`CondConv2d ${found}`, { hint });
   }
 }

@@ -21,7 +21,7 @@ import { Parameter } from "../parameter.js";
 import { type DCDBranch, dcdAttention, dcdBranch } from "./dcd.js";
 import { type PlainStart, type PlainWeights, type StartsPlain, zeroed } from "./plain-start.js";
 
-/** Widths of a dynamic channel decomposition. */
+/** Widths of {@link DCDConv2d}. */
 export interface DCDWidths {
   /** q: the branch reads means over q×q windows. */
   readonly poolSize: number;
@@ -31,20 +31,20 @@ export interface DCDWidths {
   readonly squeezed: number;
 }
 
-/** Options of a dynamic channel decomposition. */
+/** Options of {@link DCDConv2d}. */
 export interface DCDConv2dOptions extends Omit<Conv2dOptions, "bias">, Partial<DCDWidths> {
   /**
-   * By whose rule the widths are chosen: that of a ResNet's basic block (default), of its bottleneck, or of MobileNetV2's
-   * pointwise convolutions.
+   * Which published rule chooses the widths: for a ResNet's basic block, its bottleneck, or MobileNetV2's pointwise
+   * convolutions. Defaults to `"basic"`.
    */
   readonly where?: "basic" | "bottleneck" | "mobilenet";
-  /** f: what the width of the branch is divided by. Defaults to 16. */
+  /** f: reduction ratio of the branch's width. Defaults to 16. */
   readonly squeeze?: number;
-  /** The two batch normalisations of the low-rank path: momentum 0.1 and epsilon 1e-5 by default. */
+  /** Options of the two batch normalisations of the low-rank path. Defaults to momentum 0.1 and epsilon 1e-5. */
   readonly norm?: BatchNormOptions;
 }
 
-/** q, L and S as published, for layers from `inChannels` to `outChannels`, where the options do not give them. */
+/** q, L and S of a layer from `inChannels` to `outChannels`, as published unless given in the options. */
 export function dcdWidths(
   inChannels: number,
   outChannels: number,
@@ -72,20 +72,20 @@ function pointwiseLatent(pooled: number, inChannels: number, outChannels: number
 }
 
 /**
- * Dynamic channel decomposition: [B, inChannels, H, W] → [B, outChannels, H′, W′]. A static convolution, each channel of
- * which is scaled, and a path of low rank that depends on the sample:
+ * Dynamic channel decomposition: [B, inChannels, H, W] → [B, outChannels, H′, W′]. A static convolution with scaled
+ * output channels plus a sample-dependent low-rank path:
  *
  *     y = λ ⊙ conv(x, W₀) + P·(norm₂(Φ·u) + u),   u = norm₁(Q·x).
  *
- * The branch pools x to q×q, flattened channel by channel; e = D·p, e ← e ⊙ hs(G·e); Φ = V·e [L, L], λ = hs(U·e), where
- * hs(z) = min(max(z + 3, 0), 6) / 3 is between 0 and 2. No map has a bias.
+ * The branch pools x to q×q and flattens it to p, ordered by channel; e = D·p, e ← e ⊙ hs(G·e); Φ = V·e [L, L], λ =
+ * hs(U·e), where hs(z) = min(max(z + 3, 0), 6) / 3 is between 0 and 2. No map has a bias.
  *
- * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021, equation 6: kernel Λ·W₀ + P·Φ·Qᵀ. The
- * released code, which this follows, differs: Φ has the identity added to it, two batch normalisations stand inside, and
- * the low-rank part of a larger kernel is its centre tap. No kernel is ever built for a sample.
+ * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021, equation 6: kernel Λ·W₀ + P·Φ·Qᵀ.
+ * This follows the released code, which differs: the identity is added to Φ, there are two batch normalisations inside,
+ * and the low-rank part of a larger kernel is its centre tap. Per-sample kernels are never built.
  *
- * Q and W₀ share the stride. Convolutions begin with N(0, √(2 / fan_out)), the branch with U(±1 / √fan_in). At the neutral
- * point U and P are 0: the layer is the plain convolution with kernel W₀.
+ * Q and W₀ share the stride. Convolutions are initialized from N(0, √(2 / fan_out)), the branch from U(±1 / √fan_in).
+ * At the neutral point, U and P are 0: the layer is the plain convolution with kernel W₀.
  *
  * @example
  * const layer = new DCDConv2d(64, 128, 3, { stride: 2, padding: 1, where: "basic" });
@@ -108,9 +108,10 @@ export class DCDConv2d extends Module implements StartsPlain {
    * @param inChannels channels of the input, a multiple of `groups`
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize odd kernel height and width, or one number for both
-   * @param options `where` basic, which `poolSize`, `latent` and `squeezed` follow from, `squeeze` 16, `stride` 1,
-   * `dilation` 1 and `groups` 1 by default; `padding` must centre the kernel, dilation·(k − 1) / 2, which is its default
-   * @throws UsageError for sizes that cannot be, or a kernel that is not centred
+   * @param options `where` defaults to basic and determines the defaults of `poolSize`, `latent` and `squeezed`;
+   * `squeeze` defaults to 16, `stride` to 1, `dilation` to 1 and `groups` to 1; `padding` defaults to dilation·(k − 1)
+   * / 2, which centres the kernel, and accepts no other value
+   * @throws UsageError for invalid sizes, or a kernel that is not centred
    */
   constructor(
     inChannels: number,
@@ -159,7 +160,7 @@ export class DCDConv2d extends Module implements StartsPlain {
   }
 }
 
-/** The padding with which the centre of each window is the pixel that Q sees. */
+/** The padding that centres each window on the pixel that Q reads. */
 function centredPadding(kernelSize: PairOption, options: DCDConv2dOptions): readonly [number, number] {
   const kernel = toPair("kernelSize", kernelSize, 1);
   const dilation = toPair("dilation", options.dilation ?? 1, 1);

@@ -10,13 +10,13 @@ import { Parameter } from "../parameter.js";
 import { type DCDBranch, dcdAttention, dcdBranch } from "./dcd.js";
 import { type PlainStart, type PlainWeights, type StartsPlain, setBias, zeroed } from "./plain-start.js";
 
-/** Options of a dynamic classifier. */
+/** Options of {@link DCDLinear}. */
 export interface DCDLinearOptions {
   /** L: width of the low-rank path. Defaults to 32. */
   readonly latent?: number;
   /** S: width of the branch. Defaults to 32. */
   readonly squeezed?: number;
-  /** The two batch normalisations of the low-rank path: momentum 0.1 and epsilon 1e-5 by default. */
+  /** Options of the two batch normalisations of the low-rank path. Defaults to momentum 0.1 and epsilon 1e-5. */
   readonly norm?: BatchNormOptions;
 }
 
@@ -25,12 +25,12 @@ export interface DCDLinearOptions {
  *
  *     y = λ ⊙ (W₀·v + b) + P·(norm₂(Φ·u) + u),   u = norm₁(Q·v),
  *
- * with λ and Φ made of v itself as {@link DCDConv2d} makes them of its pooled input. It can be trained on a batch of 1,
- * which the released code cannot: both normalisations then use their running statistics.
+ * where λ and Φ are computed from v as {@link DCDConv2d} computes them from its pooled input. Unlike the released code,
+ * it can be trained with batch size 1: both normalisations then use their running statistics.
  *
- * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021; in the released code, and not in the
- * paper's counts. All weights begin with U(±1 / √fan_in), as does b. At the neutral point U and P are 0: the layer is
- * `Linear` with W₀ and b.
+ * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021; part of the released code, but not
+ * of the paper's parameter counts. All weights and b are initialized from U(±1 / √fan_in). At the neutral point, U and
+ * P are 0: the layer is `Linear` with W₀ and b.
  */
 export class DCDLinear extends Module implements StartsPlain {
   /** W₀ [outFeatures, inFeatures] */

@@ -1,6 +1,6 @@
 /**
- * What the dynamic channel decomposition of a convolution and that of the classifier share: the branch that makes λ and
- * Φ of a pooled vector, and the path of low rank.
+ * Shared by the dynamic channel decompositions of convolution and classifier: the branch that computes λ and Φ from a
+ * pooled vector.
  */
 import type { Tensor } from "../../ir/index.js";
 import { hardSigmoid, mul, reshape } from "../../ops/index.js";
@@ -8,13 +8,13 @@ import type { ForwardContext } from "../context.js";
 import { kaimingUniform } from "../initializers.js";
 import { Linear } from "../layers/linear.js";
 
-/** The attention branch of a dynamic channel decomposition; no map has a bias. */
+/** The attention branch of a dynamic channel decomposition. No map has a bias. */
 export interface DCDBranch {
   /** D [squeezed, values of the pooled vector] */
   readonly reduce: Linear;
   /** G [squeezed, squeezed] */
   readonly gate: Linear;
-  /** V [latent², squeezed], Φ row by row */
+  /** V [latent², squeezed], Φ in row-major order */
   readonly phi: Linear;
   /** U [outChannels, squeezed] */
   readonly scale: Linear;
@@ -29,7 +29,7 @@ interface BranchSizes {
   readonly outChannels: number;
 }
 
-/** A branch whose maps begin with U(±1 / √fan_in), as published. */
+/** Creates a branch with maps initialized from U(±1 / √fan_in), as published. */
 export function dcdBranch({ pooled, squeezed, latent, outChannels }: BranchSizes): DCDBranch {
   const map = (from: number, to: number) => new Linear(from, to, { bias: false, init: kaimingUniform });
   return {
@@ -40,12 +40,12 @@ export function dcdBranch({ pooled, squeezed, latent, outChannels }: BranchSizes
   };
 }
 
-/** min(max(z + 3, 0), 6) / 3, from 0 to 2. */
+/** hs(z) = min(max(z + 3, 0), 6) / 3, from 0 to 2. */
 function gateOf(z: Tensor): Tensor {
   return mul(hardSigmoid(z), 2);
 }
 
-/** Φ [B, L, L] and λ [B, outChannels] of a pooled vector [B, n]; both are recorded. */
+/** Computes and records Φ [B, L, L] and λ [B, outChannels] from a pooled vector [B, n]. */
 export function dcdAttention(branch: DCDBranch, pooled: Tensor, context: ForwardContext) {
   const reduced = branch.reduce.call(pooled, context);
   const e = mul(reduced, gateOf(branch.gate.call(reduced, context)));

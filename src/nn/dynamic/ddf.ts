@@ -11,10 +11,10 @@ import { Parameter } from "../parameter.js";
 import { expectOdd } from "./involution2d.js";
 import { pooled } from "./squeezed-branch.js";
 
-/** Added to the deviation of a filter over its taps. */
+/** Added to the standard deviation of a filter over its taps. */
 const EPSILON = 1e-10;
 
-/** Options of a decoupled dynamic filter. */
+/** Options of {@link DDF}. */
 export interface DDFOptions {
   /** Stride of the window. Defaults to 1. */
   readonly stride?: number;
@@ -22,23 +22,23 @@ export interface DDFOptions {
   readonly dilation?: number;
   /** Hidden width of the channel branch is ⌊channels·ratio⌋. Defaults to 0.2. */
   readonly ratio?: number;
-  /** How the filters of positions and of channels are joined. Defaults to `"mul"`. */
+  /** How spatial and channel filters are combined. Defaults to `"mul"`. */
   readonly combine?: "mul" | "add";
 }
 
 /**
- * Decoupled dynamic filter: a depthwise convolution whose kernel is that of its position times, or plus, that of its
- * channel. [B, C, H, W] → [B, C, H′, W′],
+ * Decoupled dynamic filter: a depthwise convolution whose kernel is the product, or sum, of a kernel per position and
+ * one per channel. [B, C, H, W] → [B, C, H′, W′],
  *
  *     y[c, p] = Σ_t (channel[c, t] ⊙ spatial[p, t])·x[c, stride·p + dilation·t],
  *     spatial = N(S·x + b)·√2/k,   channel = N(U·ReLU(F·s + f) + u) ⊙ scale,
  *
- * with s the mean of x over positions and N the normalisation over the taps to mean 0 and deviation 1 (unbiased, as in the
- * released code). Recorded as `position`, [B, k², H′, W′], and `channel`, [B, C, k²].
+ * with s the mean of x over positions and N the normalisation over the taps to mean 0 and standard deviation 1
+ * (unbiased, as in the released code). Attention is recorded as `position`, [B, k², H′, W′], and `channel`, [B, C, k²].
  *
  * Zhou et al., "Decoupled Dynamic Filter Networks", CVPR 2021, equations 2 to 4.
  *
- * Maps begin with the values of `Conv2d` and `Linear`, the scale with N(0, √2 / k).
+ * Maps are initialized like `Conv2d` and `Linear`, the scale from N(0, √2 / k).
  *
  * @example
  * const layer = new DDF(64, 3);
@@ -48,7 +48,7 @@ export class DDF extends Module {
   readonly spatial: Conv2d;
   /** F [⌊C·ratio⌋, C]. */
   readonly reduce: Linear;
-  /** U [C·k², ⌊C·ratio⌋]: channel by channel, taps row by row. */
+  /** U [C·k², ⌊C·ratio⌋], ordered by channel, then by tap in row-major order. */
   readonly channel: Linear;
   /** [C·k²] */
   readonly scale: Parameter;
@@ -56,8 +56,8 @@ export class DDF extends Module {
   readonly #options: DDFOptions;
 
   /**
-   * @param kernelSize odd; at least 3, since one tap has no deviation
-   * @throws UsageError for such a kernel, or a ratio that leaves no hidden channel
+   * @param kernelSize odd and at least 3, since a single tap has no deviation; defaults to 3
+   * @throws UsageError for any other kernel size, or a ratio that leaves no hidden channel
    */
   constructor(channels: number, kernelSize = 3, options: DDFOptions = {}) {
     super();
@@ -112,7 +112,7 @@ export class DDF extends Module {
   }
 }
 
-/** To mean 0 and unbiased deviation 1 along an axis. */
+/** Normalises to mean 0 and unbiased standard deviation 1 along an axis. */
 function normalized(x: Tensor, axis: number): Tensor {
   const centred = sub(x, mean(x, { axes: [axis], keepDims: true }));
   const count = x.shape[axis] as number;

@@ -8,19 +8,19 @@ import { Linear } from "../layers/linear.js";
 import { Module } from "../module.js";
 import { pooled } from "./squeezed-branch.js";
 
-/** Standard deviation of the first values of maps from a context, as of MobileNetV3's linear layers. */
+/** Standard deviation of the initial weights of maps from a context, as for MobileNetV3's linear layers. */
 const DEVIATION = 0.01;
 
-/** A linear map from a context, N(0, 0.01) at first, its bias 0. */
+/** A linear map from a context, initialized from N(0, 0.01) with bias 0. */
 export function contextLinear(context: number, outputs: number): Linear {
   return new Linear(context, outputs, { init: normalInit(DEVIATION) });
 }
 
 /**
- * Dy-ReLU-B from its coefficients: y_c = max((1 + θ_c0)·x_c + θ_c2/2, θ_c1·x_c + θ_c3/2).
+ * Dy-ReLU-B with given coefficients: y_c = max((1 + θ_c0)·x_c + θ_c2/2, θ_c1·x_c + θ_c3/2).
  *
  * @param x [B, C, H, W]
- * @param theta [B, 4·C], each between −1 and 1; 4·c + j is coefficient j of channel c
+ * @param theta [B, 4·C], each between −1 and 1; index 4·c + j is coefficient j of channel c
  */
 function dyRelu(x: Tensor, theta: Tensor): Tensor {
   const [batch, channels, ...size] = x.shape;
@@ -49,12 +49,13 @@ export function applyDyRelu(map: Linear, x: Tensor, h: Tensor, context: ForwardC
 }
 
 /**
- * Dynamic ReLU, form B, whose coefficients are made from a context given beside x, as in DyMN:
- * [B, C, H, W] and h [B, context] → [B, C, H, W],
+ * Dynamic ReLU, form B, with coefficients computed from a context given besides x, as in DyMN: [B, C, H, W] and h [B,
+ * context] → [B, C, H, W],
  *
  *     y_c = max((1 + θ_c0)·x_c + θ_c2/2, θ_c1·x_c + θ_c3/2),   θ = 2σ(W·h + b) − 1.
  *
- * Chen et al., "Dynamic ReLU", ECCV 2020, equations 3 and 4. At first W is N(0, 0.01) and b 0, so that it is about ReLU.
+ * Chen et al., "Dynamic ReLU", ECCV 2020, equations 3 and 4. W is initialized from N(0, 0.01) and b with zeros, so that
+ * it starts close to ReLU.
  *
  * @example
  * activation.call(x, context, h);
@@ -77,7 +78,7 @@ export class ContextDyReLU extends Module<[Tensor]> {
 }
 
 /**
- * Dynamic ReLU, form B, which makes its coefficients from its own input: [B, C, …] → the same shape, as
+ * Dynamic ReLU, form B, with coefficients computed from its own input: [B, C, …] → the same shape.
  * {@link ContextDyReLU} with h = ReLU(F·s + b), s the mean of x over positions.
  *
  * Chen et al., "Dynamic ReLU", ECCV 2020, equations 3 and 4 and section 3.2.

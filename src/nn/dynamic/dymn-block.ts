@@ -1,5 +1,5 @@
 /**
- * The dynamic inverted residual block of DyMN, dynamic MobileNets for sound.
+ * The dynamic inverted residual block of DyMN, dynamic MobileNets for audio.
  *
  * Schmid et al., "Dynamic Convolutional Neural Networks as Efficient Pre-trained Audio Models", IEEE/ACM TASLP 2024,
  * equations 1 to 7.
@@ -35,20 +35,20 @@ import { Parameter } from "../parameter.js";
 import { applyDyRelu, contextLinear } from "./dy-relu.js";
 import { branchLinear, mapChannels } from "./squeezed-branch.js";
 
-/** DyMN's temperature at each epoch from 0: max(30 − e, 1.58 − 0.02·e, 1). */
+/** DyMN's temperature as a function of the epoch, counted from 0: max(30 − e, 1.58 − 0.02·e, 1). */
 export const dymnTemperature: Schedule = (epoch) => {
   const e = Math.floor(epoch);
   return Math.max(30 - e, 1.58 - 0.02 * e, 1);
 };
 
-/** The temperature of DyMN's kernel attention: 30 at first, 1 at inference. */
+/** The temperature of DyMN's kernel attention: starts at 30, 1 at inference. */
 export const DYMN_TEMPERATURE = new AnnealedScalar("temperature", {
   rest: 1,
   schedule: dymnTemperature,
   above: 0,
 });
 
-/** Options of a dynamic convolution whose attention comes from a context. */
+/** Options of {@link ContextDynamicConv2d}. */
 export interface ContextDynamicConv2dOptions extends Omit<Conv2dOptions, "bias"> {
   /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
@@ -59,10 +59,10 @@ export interface ContextDynamicConv2dOptions extends Omit<Conv2dOptions, "bias">
 }
 
 /**
- * Dynamic convolution whose attention is a linear map of a context given beside x: [B, inChannels, H, W] and h
- * [B, context] → [B, outChannels, H′, W′], y = (Σₖ πₖ Wₖ) ∗ x, π = softmax((R·h + r) / T). There is no bias.
+ * Dynamic convolution whose attention is a linear map of a context given besides x: [B, inChannels, H, W] and h [B,
+ * context] → [B, outChannels, H′, W′], y = (Σₖ πₖ Wₖ) ∗ x, π = softmax((R·h + r) / T). There is no bias.
  *
- * Experts begin with N(0, √(2 / fan_out)), the routing with N(0, 0.01).
+ * Experts are initialized from N(0, √(2 / fan_out)), the routing from N(0, 0.01).
  */
 export class ContextDynamicConv2d extends Module<[Tensor]> {
   /** [experts, outChannels, inChannels / groups, kh, kw] */
@@ -102,43 +102,46 @@ export class ContextDynamicConv2d extends Module<[Tensor]> {
   }
 }
 
-/** Sizes and options of a block. */
+/** Sizes and options of {@link DyMNBlock}. */
 export interface DyMNBlockOptions {
   readonly inChannels: number;
-  /** E, channels of the depthwise convolution; without expansion where it equals `inChannels`. */
+  /** E, channels of the depthwise convolution. If equal to `inChannels`, there is no expansion. */
   readonly expandedChannels: number;
   readonly outChannels: number;
-  /** Of the depthwise convolution, odd. */
+  /** Kernel size of the depthwise convolution, odd. */
   readonly kernelSize: number;
-  /** Defaults to 1. */
+  /** Stride of the depthwise convolution. Defaults to 1. */
   readonly stride?: number;
-  /** After the expansion. Defaults to `"relu"`. */
+  /** Activation after the expansion. Defaults to `"relu"`. */
   readonly activation?: "relu" | "hardswish";
-  /** Width of the context, H. Defaults to {@link dymnContextSize} of a network of width 1. */
+  /** Width of the context, H. Defaults to {@link dymnContextSize} for a network of width 1. */
   readonly context?: number;
   /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
   /** T. Defaults to {@link DYMN_TEMPERATURE}. */
   readonly temperature?: AnnealedScalar;
-  /** Of all batch normalisations: momentum 0.01 and epsilon 1e-3 by default. */
+  /** Options of all batch normalisations. Defaults to momentum 0.01 and epsilon 1e-3. */
   readonly norm?: BatchNormOptions;
   /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
-/** v to the nearest multiple of 8, at least 8, and not more than a tenth below v. */
+/** Rounds v to the nearest multiple of 8, at least 8 and at most a tenth below v. */
 function roundTo8(v: number): number {
   const rounded = Math.max(8, Math.floor((v + 4) / 8) * 8);
   return rounded < 0.9 * v ? rounded + 8 : rounded;
 }
 
-/** H of a block in a network of that width: ⌊E/4⌋ to a multiple of 8, from 32·width to 128·width, rounded alike. */
+/**
+ * H of a block in a network of a given width: ⌊E/4⌋ rounded to a multiple of 8 and clamped to [32·width, 128·width],
+ * rounded likewise. `width` defaults to 1.
+ */
 export function dymnContextSize(expandedChannels: number, width = 1): number {
   const [least, most] = [roundTo8(32 * width), roundTo8(128 * width)];
   return Math.min(Math.max(roundTo8(Math.floor(expandedChannels / 4)), least), most);
 }
 
-/** What makes a block's context. */
+/** The layers that compute a block's context. */
 export interface DyMNContext {
   /** [H, inChannels] */
   readonly joint: Linear;
@@ -152,16 +155,17 @@ export interface DyMNContext {
 /**
  * Dynamic inverted residual: [B, inChannels, frequency, time] → [B, outChannels, frequency′, time′].
  *
- * Context: the means of x over time and over frequency, one after the other, pass a 1×1 map to H channels, a batch
- * normalisation and hard-swish; h is the mean over that sequence. Its two parts, average-pooled by the stride (window 3,
- * zeros of the padding count), are mapped to E channels and a sigmoid: a_f and a_t.
+ * Context: the means of x over time and over frequency are concatenated, then pass a 1×1 map to H channels, batch
+ * normalisation and hard-swish. h is the mean over that sequence. Its two parts, average-pooled by the stride (window
+ * 3, padding counted), are mapped to E channels and pass a sigmoid, which gives a_f and a_t.
  *
  *     z = act(norm(expand(x; h))),  z = dyReLU(norm(depthwise(z; h)); h) ⊙ a_f ⊙ a_t,  y = norm(project(z; h)) [+ x],
  *
- * where each convolution mixes K kernels by a linear map of h, and x is added where its shape is that of y. Attention is
- * recorded as `frequency` [B, E, frequency′], `time` [B, E, time′] and `theta` by the block, `kernel` by each convolution.
+ * where each convolution mixes K kernels by a linear map of h, and x is added if it has the shape of y. Attention is
+ * recorded as `frequency` [B, E, frequency′], `time` [B, E, time′] and `theta` by the block, `kernel` by each
+ * convolution.
  *
- * The context's maps and all kernels begin with N(0, √(2 / fan_out)), maps from the context with N(0, 0.01).
+ * The context's maps and all kernels are initialized from N(0, √(2 / fan_out)), maps from the context from N(0, 0.01).
  */
 export class DyMNBlock extends Module {
   readonly context: DyMNContext;
@@ -169,13 +173,13 @@ export class DyMNBlock extends Module {
   readonly expandNorm: BatchNorm2d | undefined;
   readonly depthwise: ContextDynamicConv2d;
   readonly depthwiseNorm: BatchNorm2d;
-  /** [4·E, H], of Dy-ReLU-B; row 4·c + j is coefficient j of channel c. */
+  /** Map to the coefficients of Dy-ReLU-B, [4·E, H]; row 4·c + j is coefficient j of channel c. */
   readonly theta: Linear;
   readonly project: ContextDynamicConv2d;
   readonly projectNorm: BatchNorm2d;
   readonly #options: DyMNBlockOptions;
 
-  /** @throws UsageError for sizes that make no block */
+  /** @throws UsageError for invalid sizes */
   constructor(options: DyMNBlockOptions) {
     super();
     const {
@@ -227,7 +231,7 @@ export class DyMNBlock extends Module {
     return this.apply(x, context).y;
   }
 
-  /** y, and the context h [B, H] from which all attention was made. */
+  /** Returns y and the context h [B, H] from which all attention is computed. */
   apply(x: Tensor, context: ForwardContext): { readonly y: Tensor; readonly h: Tensor } {
     if (x.shape.length !== 4) throw new ShapeError("DyMNBlock", "[B, C, frequency, time]", formatType(x));
     const { activation = "relu", stride = 1, inChannels, outChannels } = this.#options;
@@ -247,7 +251,7 @@ export class DyMNBlock extends Module {
     return { y: stride === 1 && inChannels === outChannels ? add(y, x) : y, h };
   }
 
-  /** h [B, H], a_f [B, E, frequency′] and a_t [B, E, time′] of x; attention is recorded. */
+  /** Computes h [B, H], a_f [B, E, frequency′] and a_t [B, E, time′] of x, and records the attention. */
   #contextOf(x: Tensor, context: ForwardContext) {
     const { joint, norm, frequency, time } = this.context;
     const { stride = 1 } = this.#options;
@@ -267,7 +271,7 @@ export class DyMNBlock extends Module {
   }
 }
 
-/** A sequence [B, H, L] as long as a depthwise convolution of that stride leaves it. */
+/** Pools a sequence [B, H, L] to the output length of a depthwise convolution with that stride. */
 function pooledBy(stride: number, sequence: Tensor): Tensor {
   if (stride === 1) return sequence;
   const [batch, channels, length] = sequence.shape;

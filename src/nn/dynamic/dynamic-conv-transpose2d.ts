@@ -4,13 +4,14 @@ import type { ForwardContext } from "../context.js";
 import { type ConvTranspose2dOptions, convolutionShape } from "../layers/convolution.js";
 import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolution.js";
 
-/** Options of a dynamic transposed convolution. */
+/** Options of {@link DynamicConvTranspose2d}. */
 export interface DynamicConvTranspose2dOptions extends ConvTranspose2dOptions, DynamicLayerOptions {}
 
 /**
- * Dynamic transposed convolution, a drop-in for `ConvTranspose2d`: [B, inChannels, H, W] → [B, outChannels, H′, W′] with
- * H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and likewise W′; otherwise as
- * {@link DynamicConv2d}. Experts are stored as transposed convolutions are, [K, inChannels, outChannels / groups, kh, kw].
+ * Dynamic transposed convolution, a drop-in replacement for `ConvTranspose2d`: [B, inChannels, H, W] → [B, outChannels,
+ * H′, W′] with H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and likewise W′; otherwise like
+ * {@link DynamicConv2d}. Experts have the layout of transposed convolutions, [K, inChannels, outChannels / groups, kh,
+ * kw].
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
  *
@@ -22,8 +23,8 @@ export class DynamicConvTranspose2d extends DynamicConvolution {
 
   /**
    * @param kernelSize kernel height and width, or one number for both
-   * @param options `experts` 4, `ratio` 4, `routing` softmax, `stride` 1, `padding` 0, `outputPadding` 0, `dilation` 1,
-   * `groups` 1 and `bias` true by default
+   * @param options `experts` defaults to 4, `ratio` to 4, `routing` to softmax, `stride` to 1, `padding` to 0,
+   * `outputPadding` to 0, `dilation` to 1, `groups` to 1 and `bias` to true
    * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
    */
   constructor(
@@ -32,7 +33,7 @@ export class DynamicConvTranspose2d extends DynamicConvolution {
     kernelSize: PairOption,
     options: DynamicConvTranspose2dOptions = {},
   ) {
-    // A transposed convolution is the gradient of one from its outputs to its inputs.
+    // A transposed convolution is the gradient of a convolution with inputs and outputs swapped.
     const turned = { inChannels: outChannels, outChannels: inChannels, kernelSize };
     const shape = convolutionShape(turned, options);
     super({ inChannels, outChannels, shape, dimensions: 2 }, options);

@@ -11,11 +11,11 @@ import {
 } from "../layers/convolution.js";
 import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolution.js";
 
-/** Options of a dynamic convolution over sequences. */
+/** Options of {@link DynamicConv1d}. */
 export interface DynamicConv1dOptions extends Conv1dOptions, DynamicLayerOptions {}
 
 /**
- * Dynamic convolution over sequences: [B, inChannels, L] → [B, outChannels, L′], otherwise as {@link DynamicConv2d}.
+ * Dynamic convolution over sequences: [B, inChannels, L] → [B, outChannels, L′], otherwise like {@link DynamicConv2d}.
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
  */
@@ -23,8 +23,8 @@ export class DynamicConv1d extends DynamicConvolution {
   readonly #options: DynamicConv1dOptions;
 
   /**
-   * @param options `experts` 4, `ratio` 4, `routing` softmax, `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and
-   * `bias` true by default
+   * @param options `experts` defaults to 4, `ratio` to 4, `routing` to softmax, `stride` to 1, `padding` to 0,
+   * `dilation` to 1, `groups` to 1 and `bias` to true
    * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
    */
   constructor(

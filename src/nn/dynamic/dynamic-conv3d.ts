@@ -4,11 +4,11 @@ import type { ForwardContext } from "../context.js";
 import { type Conv3dOptions, convolution3dShape } from "../layers/convolution.js";
 import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolution.js";
 
-/** Options of a dynamic convolution over volumes. */
+/** Options of {@link DynamicConv3d}. */
 export interface DynamicConv3dOptions extends Conv3dOptions, DynamicLayerOptions {}
 
 /**
- * Dynamic convolution over volumes: [B, inChannels, D, H, W] → [B, outChannels, D′, H′, W′], otherwise as
+ * Dynamic convolution over volumes: [B, inChannels, D, H, W] → [B, outChannels, D′, H′, W′], otherwise like
  * {@link DynamicConv2d}.
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
@@ -18,8 +18,8 @@ export class DynamicConv3d extends DynamicConvolution {
 
   /**
    * @param kernelSize kernel depth, height and width, or one number for all
-   * @param options `experts` 4, `ratio` 4, `routing` softmax, `stride` 1, `padding` 0, `dilation` 1, `groups` 1 and
-   * `bias` true by default
+   * @param options `experts` defaults to 4, `ratio` to 4, `routing` to softmax, `stride` to 1, `padding` to 0,
+   * `dilation` to 1, `groups` to 1 and `bias` to true
    * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
    */
   constructor(

@@ -8,42 +8,42 @@ import { Parameter } from "../parameter.js";
 import { type PlainStart, type PlainWeights, type StartsPlain, setBias, setExperts } from "./plain-start.js";
 import { RoutingAttention, type RoutingOptions } from "./routing-attention.js";
 
-/** Options of a layer whose kernels are mixed, besides those of the plain layer. */
+/** Options of {@link DynamicConvolution}, in addition to those of the plain layer. */
 export interface DynamicLayerOptions extends RoutingOptions {
   /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
-  /** Adds a bias per channel, mixed as kernels are. Defaults to `true`. */
+  /** Adds a bias per channel, mixed like the kernels. Defaults to `true`. */
   readonly bias?: boolean;
   /**
-   * `"per-expert"` by default: each expert as a convolution of its own. `"notebook"`: the published way,
-   * all experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases N(0, √(2 / K)).
+   * Initialization of the experts. `"per-expert"`: each like a single convolution. `"notebook"`: as published, all
+   * experts as one tensor with fan_in = O·(C/groups)·kh·kw, and biases from N(0, √(2 / K)). Defaults to `"per-expert"`.
    */
   readonly init?: "per-expert" | "notebook";
   /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
-/** What a layer's experts are made from. */
+/** Sizes of a layer's experts. */
 export interface DynamicExperts {
   readonly inChannels: number;
   readonly outChannels: number;
-  /** Of one expert's weight. */
+  /** Shape of one expert's weight. */
   readonly shape: readonly number[];
-  /** Axes of the input that follow the channels. */
+  /** Number of input axes after the channels. */
   readonly dimensions: 0 | 1 | 2 | 3;
 }
 
 /**
- * What dynamic convolutions of any rank share: experts, and attention over them.
+ * Base class of dynamic convolutions of any rank: experts and attention over them.
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2.
  */
 export abstract class DynamicConvolution extends Module implements StartsPlain {
-  /** Experts, each shaped as the weight of the plain layer: [experts, …] */
+  /** Experts, each with the shape of the plain layer's weight: [experts, …] */
   readonly weight: Parameter;
   /** [experts, outChannels] */
   readonly bias: Parameter | undefined;
-  /** Gives π [B, experts]. */
+  /** Computes π [B, experts]. */
   readonly routing: RoutingAttention;
 
   protected constructor(
@@ -64,7 +64,7 @@ export abstract class DynamicConvolution extends Module implements StartsPlain {
     return this.weight.shape.slice(1);
   }
 
-  /** Uniform attention, which sums to 1, or with sigmoids to K / 2. */
+  /** Sets uniform attention, which sums to 1, or to K / 2 with sigmoids. */
   startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
     this.routing.startUniform(start);
     const scale = this.routing.activation === "softmax" ? 1 : 2 / this.weight.shape[0]!;
@@ -72,7 +72,7 @@ export abstract class DynamicConvolution extends Module implements StartsPlain {
     setBias(this.bias, bias, start, scale);
   }
 
-  /** π [B, experts], recorded, and each sample's mixture of the biases [B, outChannels]. */
+  /** Computes and records π [B, experts], and mixes the biases per sample, [B, outChannels]. */
   protected attend(x: Tensor, context: ForwardContext) {
     const attention = context.recordAttention("kernel", {
       values: this.routing.call(x, context),

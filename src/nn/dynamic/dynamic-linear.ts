@@ -6,9 +6,9 @@ import type { ForwardContext } from "../context.js";
 import { DynamicConvolution, type DynamicLayerOptions } from "./dynamic-convolution.js";
 
 /**
- * Dynamic fully connected layer, a drop-in for `Linear`: [B, …, inFeatures] → [B, …, outFeatures],
- * y = (Σₖ πₖ Wₖ)·x + Σₖ πₖ bₖ. The attention reads x, or where a sample has several vectors their mean. For single
- * vectors it is {@link DynamicConv2d} with a 1×1 kernel on one pixel.
+ * Dynamic fully connected layer, a drop-in replacement for `Linear`: [B, …, inFeatures] → [B, …, outFeatures], y = (Σₖ
+ * πₖ Wₖ)·x + Σₖ πₖ bₖ. The attention reads x, or the mean of its vectors if a sample has several. For single vectors,
+ * this is {@link DynamicConv2d} with a 1×1 kernel on one pixel.
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, equation 2: the dynamic perceptron.
  */

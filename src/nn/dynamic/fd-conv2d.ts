@@ -42,28 +42,31 @@ import {
   squeezedWidth,
 } from "./squeezed-branch.js";
 
-/** Standard deviation of what begins so small that it changes nothing. */
+/** Standard deviation of initial values small enough to have no effect. */
 const NEARLY_ZERO = 1e-6;
 
-/** Options of a frequency dynamic convolution. */
+/** Options of {@link FDConv2d}. */
 export interface FDConv2dOptions extends Omit<Conv2dOptions, "groups">, SqueezeOptions {
-  /** Groups of the spectrum's entries, G. Defaults to 64. */
+  /** Number of groups of the spectrum's entries, G. Defaults to 64. */
   readonly frequencyGroups?: number;
   /**
-   * The group of each entry of the spectrum, row by row, such as another library's. Defaults to grouping by distance.
+   * The group of each entry of the spectrum, in row-major order, such as another library's. Defaults to grouping by
+   * frequency.
    */
   readonly frequencyGroup?: ArrayLike<number>;
   /** Width of the local branch's convolution along the channels, odd. Defaults to 2·⌊round(log₂(C)/2 + ½)/2⌋ + 1. */
   readonly localWidth?: number;
-  /** Where masks of the band modulation are made. Defaults to `"exact"`. */
+  /** How masks of the band modulation are built. Defaults to `"exact"`. */
   readonly bandMasks?: BandMasks;
-  /** Normalisation of the global branch: momentum 0.1 and epsilon 1e-5 by default. */
+  /**
+   * Options of the global branch's normalisation. Defaults to batch normalisation with momentum 0.1 and epsilon 1e-5.
+   */
   readonly branchNorm?: BranchNormOptions;
   /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: PerSamplePlan | "auto";
 }
 
-/** The global branch: h = scale·ReLU(norm(F·s))² + shift, and the heads that the layer has. */
+/** The global branch: h = scale·ReLU(norm(F·s))² + shift, and the layer's heads. */
 export interface FDBranch extends SqueezedBranch {
   /** p and q, [1] each. */
   readonly star: { readonly scale: Parameter; readonly shift: Parameter };
@@ -71,7 +74,7 @@ export interface FDBranch extends SqueezedBranch {
   readonly channel: Linear;
   /** [outChannels, width] */
   readonly filter: Linear;
-  /** [k·k, width], taps row by row */
+  /** [k·k, width], taps in row-major order */
   readonly spatial: Linear | undefined;
   /** [G, width] */
   readonly group: Linear;
@@ -79,39 +82,40 @@ export interface FDBranch extends SqueezedBranch {
 
 /** The local branch. */
 export interface FDLocal {
-  /** Of s, over its channels. */
+  /** Normalises s over its channels. */
   readonly norm: LayerNorm;
   /** weight [outChannels·k·k, 1, localWidth] */
   readonly conv: { readonly weight: Parameter };
 }
 
-/** Whether the released code makes such a convolution dynamic: 1×1 or 3×3, with more than 16 channels in and out. */
+/** Whether the released code makes a convolution dynamic: 1×1 or 3×3, with more than 16 input and output channels. */
 export function suitsFDConv(inChannels: number, outChannels: number, kernelSize: number): boolean {
   return (kernelSize === 1 || kernelSize === 3) && Math.min(inChannels, outChannels) > 16;
 }
 
 /**
- * Frequency dynamic convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′]. With F⁻¹ the inverse Fourier transform,
- * S the kernel's spectrum, whose entries belong to G groups γ of rising frequency,
+ * Frequency dynamic convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′]. With F⁻¹ the inverse Fourier
+ * transform and S the kernel's spectrum, whose entries are split into G groups γ of increasing frequency,
  *
  *     kernel = F⁻¹(a_g,γ·⌊min(C, O)/2⌋·G ⊙ S) ⊙ a_s ⊙ a_c ⊙ a_f ⊙ local,   y = kernel ∗ x̂ + b.
  *
  * - Global branch: h = Star(norm(F·s)), s the mean of x and Star(z) = p·ReLU(z)² + q; heads a_c [C], a_f [O] and, for
  *   k > 1, a_s [k, k] are 2σ(·), a_g [G] is 2σ(·)/G.
- * - Local branch: a factor for every weight, 2σ of a convolution of LayerNorm(s) along the channels.
+ * - Local branch: one factor per weight, 2σ of a convolution of LayerNorm(s) along the channels.
  * - For k = 3, x̂ = Σ_b 2σ(conv_b(x)) ⊙ (low_{b−1} − low_b) + low_3, where low_b keeps frequencies below ¼, up to ⅛ and up
  *   to 1/16; otherwise x̂ = x. The branches read x.
  *
- * Attention is recorded as `channel`, `filter`, `spatial`, `group`, `local` and `band`. A batch of 1 can be trained on: the
- * branch's batch normalisation then uses its running statistics.
+ * Attention is recorded as `channel`, `filter`, `spatial`, `group`, `local` and `band`. With batch size 1 in training,
+ * the branch's batch normalisation uses its running statistics.
  *
- * Chen et al., "Frequency Dynamic Convolution for Dense Image Prediction", CVPR 2025, equations 2 to 8, as in the released
- * code, with two differences. Ties of distance are ordered by place, where that code leaves them to an unstable sort. And
- * the head of a_f begins as the others do, so that the layer begins as a plain convolution; a slip in that code leaves it
- * at N(0, √(2 / fan_out)).
+ * Chen et al., "Frequency Dynamic Convolution for Dense Image Prediction", CVPR 2025, equations 2 to 8, as in the
+ * released code, with two differences. Entries of equal frequency are ordered by position, where that code uses an
+ * unstable sort. And the head of a_f is initialized like the others, so that the layer starts as a plain convolution; a
+ * bug in that code leaves it at N(0, √(2 / fan_out)).
  *
- * The spectrum begins as that of a kernel from U(±1/√fan_in), heads and band convolutions with N(0, 10⁻⁶), local weights
- * at 10⁻⁶. At the neutral point all of those are 0: the layer is the plain convolution whose kernel has this spectrum.
+ * The spectrum is initialized from that of a kernel from U(±1/√fan_in), heads and band convolutions from N(0, 10⁻⁶),
+ * local weights with 10⁻⁶. At the neutral point, all of these except the spectrum are 0: the layer is the plain
+ * convolution whose kernel has this spectrum.
  *
  * @example
  * const layer = new FDConv2d(64, 128, 3, { padding: 1 });
@@ -123,7 +127,7 @@ export class FDConv2d extends Module implements StartsPlain {
   readonly bias: Parameter | undefined;
   readonly branch: FDBranch;
   readonly local: FDLocal;
-  /** To one channel each, for cut-offs ¼, ⅛ and 1/16; of 3×3 kernels only. */
+  /** One single-channel convolution per cut-off ¼, ⅛ and 1/16; only for 3×3 kernels. */
   readonly bands: readonly Conv2d[];
   readonly #shape: readonly [out: number, inner: number, kernel: number];
   readonly #size: SpectrumSize;
@@ -133,9 +137,9 @@ export class FDConv2d extends Module implements StartsPlain {
   /**
    * @param inChannels channels of the input, C
    * @param outChannels channels of the output, O
-   * @param kernelSize k, the height and width of the kernel; the paper has 1 and 3
-   * @param options `frequencyGroups` 64, `ratio` 16, `minWidth` 16, `stride` 1, `padding` 0, `dilation` 1 and `bias` true by
-   * default; there are no grouped ones
+   * @param kernelSize k, the height and width of the kernel; the paper uses 1 and 3
+   * @param options `frequencyGroups` defaults to 64, `ratio` to 16, `minWidth` to 16, `stride` to 1, `padding` to 0,
+   * `dilation` to 1 and `bias` to true; `groups` is not supported
    * @throws UsageError for a single channel, or frequency groups that do not divide the spectrum
    */
   constructor(inChannels: number, outChannels: number, kernelSize: number, options: FDConv2dOptions = {}) {
@@ -177,7 +181,7 @@ export class FDConv2d extends Module implements StartsPlain {
     return [out, inner, kernel, kernel];
   }
 
-  /** The kernel's spectrum, and everything else 0. */
+  /** Sets the kernel's spectrum and zeros everything else. */
   startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
     const { channel, filter, spatial, group } = this.branch;
     start.values(this.spectrum).set(kernelSpectrum(weight, this.plainShape));
@@ -236,7 +240,7 @@ export class FDConv2d extends Module implements StartsPlain {
     const { rows, columns } = this.#size;
     const [out, inner, kernel] = this.#shape;
     const [batch, groups] = ofGroups.shape as readonly number[];
-    // Entries lie as the transform takes them: by column, then by row.
+    // In the order of the transform: by column, then by row.
     const places = BigInt64Array.from({ length: rows * columns }, (_, i) =>
       BigInt(this.#groups[(i % rows) * columns + Math.floor(i / rows)]!),
     );
@@ -246,7 +250,7 @@ export class FDConv2d extends Module implements StartsPlain {
     return inverseSpectrum(mul(spectrum, ofEntries), this.#size, kernel);
   }
 
-  /** A factor for every weight, [B, O, C, k, k]. */
+  /** One factor per weight, [B, O, C, k, k]. */
   #local(x: Tensor, context: ForwardContext): Tensor {
     const [out, inner, kernel] = this.#shape;
     const [batch] = x.shape;
@@ -285,7 +289,7 @@ function spectrumOf(shape: readonly number[]): Initializer {
   return (_, random) => kernelSpectrum(kaimingUniform(shape, random), shape);
 }
 
-/** @throws UsageError where sizes make no layer */
+/** @throws UsageError for invalid sizes */
 function expectSizes(
   sizes: Readonly<Record<"inChannels" | "outChannels" | "groups" | "localWidth", number>>,
   options: FDConv2dOptions,
@@ -299,13 +303,13 @@ function expectSizes(
   }
   const { groups } = convolutionAttributes(options);
   if (groups !== 1) {
-    throw new UsageError(`FDConv2d has no groups, not ${groups}`, {
+    throw new UsageError(`FDConv2d: groups must be 1, not ${groups}`, {
       hint: "its spectrum is that of one matrix of all channels; use another dynamic layer, or a plain convolution",
     });
   }
 }
 
-/** @throws UsageError unless a given table has a group for each entry */
+/** @throws UsageError unless the table has a valid group for each entry */
 function givenGroups(
   table: ArrayLike<number> | undefined,
   { rows, columns }: SpectrumSize,

@@ -24,23 +24,23 @@ import { Parameter } from "../parameter.js";
 import { type PlainStart, type PlainWeights, type StartsPlain, setExperts, zeroed } from "./plain-start.js";
 import { branchLinear, mapChannels } from "./squeezed-branch.js";
 
-/** Options of a frequency dynamic convolution for sound. */
+/** Options of {@link FrequencyDynamicConv2d}. */
 export interface FrequencyDynamicConv2dOptions extends Omit<Conv2dOptions, "bias"> {
   /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
   /** Hidden width of the routing is max(⌊inChannels / ratio⌋, minWidth). Defaults to 4. */
   readonly ratio?: number;
-  /** Defaults to 4. */
+  /** Minimum hidden width. Defaults to 4. */
   readonly minWidth?: number;
-  /** T, which divides the routing's logits and never changes. Defaults to 31. */
+  /** T, which divides the routing logits and stays constant. Defaults to 31. */
   readonly temperature?: number;
-  /** Batch normalisation of the routing: momentum 0.1 and epsilon 1e-5 by default. */
+  /** Options of the routing's batch normalisation. Defaults to momentum 0.1 and epsilon 1e-5. */
   readonly branchNorm?: BatchNormOptions;
 }
 
 /** The routing of a frequency dynamic convolution. */
 export interface FrequencyRouting {
-  /** Along frequency, [hidden, inChannels, kw]. */
+  /** Convolution along frequency, [hidden, inChannels, kw]. */
   readonly 0: Conv1d;
   readonly norm: BatchNorm1d;
   /** [experts, hidden] */
@@ -48,21 +48,21 @@ export interface FrequencyRouting {
 }
 
 /**
- * Frequency dynamic convolution for sound (FDY): kernels are mixed for each frequency by itself,
- * [B, inChannels, time, frequency] → [B, outChannels, time′, frequency′],
+ * Frequency dynamic convolution for audio (FDY), which mixes kernels per frequency: [B, inChannels, time, frequency] →
+ * [B, outChannels, time′, frequency′],
  *
  *     y[:, :, t, f] = Σₖ πₖ(f)·(Wₖ ∗ x)[:, :, t, f],   π = softmax(R₁·ReLU(norm(R₀ ∗ u)) / T),
  *
- * where u is the mean of x over time and R₀ a convolution along frequency with the kernel size, stride, padding and
- * dilation of the layer, so that there is an attention for each frequency of the output. Attention is recorded as
- * `kernel`, [B, K, frequency′]. All experts' outputs are computed and mixed: there is no one kernel for a sample.
+ * where u is the mean of x over time and R₀ a convolution along frequency with the layer's kernel size, stride, padding
+ * and dilation, so that each output frequency has its own attention. Attention is recorded as `kernel`, [B, K,
+ * frequency′]. The outputs of all experts are computed and mixed, since a sample has no single kernel.
  *
  * Nam et al., "Frequency Dynamic Convolution: Frequency-Adaptive Pattern Recognition for Sound Event Detection",
- * Interspeech 2022, equations 2 and 3. A batch of 1 can be trained on where there is more than one frequency, and where
- * there is one, the normalisation uses its running statistics.
+ * Interspeech 2022, equations 2 and 3. It can be trained with batch size 1; if there is also only one frequency, the
+ * normalisation uses its running statistics.
  *
- * Experts begin with N(0, √(2 / fan_in)), the routing with N(0, √(2 / fan_out)) and a bias of 0. At the neutral point all
- * experts are equal.
+ * Experts are initialized from N(0, √(2 / fan_in)), the routing from N(0, √(2 / fan_out)) with bias 0. At the neutral
+ * point, all experts are equal.
  *
  * @example
  * const layer = new FrequencyDynamicConv2d(32, 64, 3, { padding: 1 });
@@ -77,8 +77,8 @@ export class FrequencyDynamicConv2d extends Module implements StartsPlain {
    * @param inChannels channels of the input, a multiple of `groups`
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize kernel size in time and frequency, or one number for both
-   * @param options `experts` 4, `temperature` 31, `ratio` and `minWidth` 4, `stride` 1, `padding` 0, `dilation` 1 and
-   * `groups` 1 by default; there is no bias
+   * @param options `experts` defaults to 4, `temperature` to 31, `ratio` and `minWidth` to 4, `stride` to 1, `padding`
+   * to 0, `dilation` to 1 and `groups` to 1; there is no bias
    * @throws UsageError for a number of experts below 1, or groups that do not divide the channels
    */
   constructor(
@@ -114,7 +114,7 @@ export class FrequencyDynamicConv2d extends Module implements StartsPlain {
     return this.weight.shape.slice(1);
   }
 
-  /** Uniform attention. */
+  /** Sets uniform attention. */
   startPlain({ weight }: PlainWeights, start: PlainStart): void {
     zeroed([this.routing[1]], start);
     setExperts(this.weight, weight, start);
@@ -131,7 +131,7 @@ export class FrequencyDynamicConv2d extends Module implements StartsPlain {
       values: this.#attention(x, context),
       ...{ activation: "softmax", axis: 1 },
     });
-    // Outputs of all experts of a group side by side.
+    // Outputs of all experts, ordered by group.
     const stacked = transpose(reshape(weight, [experts!, groups, out! / groups, -1]), [1, 0, 2, 3]);
     const all = conv2d(x, reshape(stacked, [experts! * out!, ...inner]), undefined, this.#options);
     const [batch, , times, frequencies] = all.shape as readonly number[];

@@ -7,7 +7,7 @@ import { Conv2d } from "../layers/convolution.js";
 import { BatchNorm2d } from "../layers/normalization.js";
 import { Module } from "../module.js";
 
-/** Options of an involution. */
+/** Options of {@link Involution2d}. */
 export interface Involution2dOptions {
   /** Stride of the window. Defaults to 1. */
   readonly stride?: number;
@@ -15,18 +15,18 @@ export interface Involution2dOptions {
   readonly dilation?: number;
   /** Hidden width is ⌊channels / ratio⌋. Defaults to 4. */
   readonly ratio?: number;
-  /** Channels that share a kernel. Defaults to 16. */
+  /** Number of channels that share a kernel. Defaults to 16. */
   readonly groupChannels?: number;
 }
 
-/** @throws UsageError unless a kernel has a middle, so that it can be laid around each position */
+/** @throws UsageError unless a kernel size is odd, so that it can be centred on each position */
 export function expectOdd(what: string, kernelSize: number): void {
   expectWhole(what, kernelSize);
   if (kernelSize % 2 !== 1) throw new UsageError(`${what} must be odd, not ${kernelSize}`);
 }
 
 /**
- * Records the weights of taps at each position, [B, G·k², H, W], as `tap`, [B, G, k², H, W].
+ * Records the kernels at each position, [B, G·k², H, W], as `tap`, [B, G, k², H, W].
  *
  * @returns kernels for `perPositionConv2d`, [B, G, k, k, H, W]
  */
@@ -41,18 +41,18 @@ export function recordTaps(weights: Tensor, kernelSize: number, context: Forward
 }
 
 /**
- * Involution: a depthwise convolution whose kernel differs from position to position, and is shared by channels rather than
- * by positions. [B, C, H, W] → [B, C, H/stride, W/stride],
+ * Involution: a depthwise convolution with one kernel per position, shared across channels. [B, C, H, W] → [B, C,
+ * H/stride, W/stride],
  *
  *     y[c, p] = Σ_t w[⌊c / groupChannels⌋, t, p]·x[c, stride·p + dilation·t],   w = S·ReLU(norm(R·x′)) + s,
  *
- * where x′ is x average-pooled by the stride, and R and S are 1×1 convolutions. Zeros surround the image. Weights are
+ * where x′ is x average-pooled by the stride, and R and S are 1×1 convolutions. The image is zero-padded. Kernels are
  * recorded as `tap`, [B, G, k², H′, W′].
  *
  * Li et al., "Involution: Inverting the Inherence of Convolution for Visual Recognition", CVPR 2021, equations 4 and 6.
  *
- * R and S begin with N(0, √(2 / fan_in)), s with zeros. At the neutral point S is 0: the layer is the depthwise
- * convolution whose kernels are s.
+ * R and S are initialized from N(0, √(2 / fan_in)), s with zeros. At the neutral point, S is 0: the layer is the
+ * depthwise convolution with kernels s.
  *
  * @example
  * const layer = new Involution2d(64, 7);
@@ -61,15 +61,15 @@ export class Involution2d extends Module {
   /** R [⌊C / ratio⌋, C, 1, 1], without bias. */
   readonly reduce: Conv2d;
   readonly norm: BatchNorm2d;
-  /** S [C / groupChannels · k², ⌊C / ratio⌋, 1, 1]: kernel by kernel, its taps row by row. */
+  /** S [C / groupChannels · k², ⌊C / ratio⌋, 1, 1]: ordered by kernel, then by tap in row-major order. */
   readonly span: Conv2d;
   readonly #kernelSize: number;
   readonly #options: Involution2dOptions;
 
   /**
    * @param channels C, a multiple of `groupChannels`
-   * @param kernelSize odd; 7 in the paper's networks, 3 in their stem
-   * @throws UsageError for an even kernel, or channels that cannot be grouped so
+   * @param kernelSize odd; defaults to 7, as in the paper's networks, whose stem uses 3
+   * @throws UsageError for an even kernel, or channels that are not a multiple of `groupChannels`
    */
   constructor(channels: number, kernelSize = 7, options: Involution2dOptions = {}) {
     super();
@@ -82,7 +82,7 @@ export class Involution2d extends Module {
     expectWithin("Involution2d: ratio", ratio, { from: Number.MIN_VALUE });
     if (channels % groupChannels !== 0) {
       throw new UsageError(
-        `Involution2d: ${channels} channels are no multiple of groupChannels ${groupChannels}`,
+        `Involution2d: ${channels} channels are not a multiple of groupChannels ${groupChannels}`,
       );
     }
     const hidden = Math.max(Math.floor(channels / ratio), 1);

@@ -47,16 +47,16 @@ import {
 } from "./warehouse-plan.js";
 
 /**
- * The ownership τ at each place of a run, in epochs from 0: τ = max(0, 1 − epoch / epochs), step by step. At 1 each
- * mixture is the cell that it owns, at 0 attention alone decides.
+ * The ownership τ as a function of the epoch, updated at every step: τ = max(0, 1 − epoch / epochs). At 1, each mixture
+ * is the cell that it owns; at 0, only attention decides.
  *
- * @param epochs 20 by default, as for ResNets; 15 in the paper's MobileNetV2
+ * @param epochs defaults to 20, as for the paper's ResNets; its MobileNetV2 uses 15
  */
 export function ownershipSchedule(epochs = 20): Schedule {
   return linearAnneal({ from: 1, to: 0, epochs });
 }
 
-/** τ, one for all warehouses of a network: 1 at the start of training, 0 at inference. */
+/** τ, shared by all warehouses of a network: 1 at the start of training, 0 at inference. */
 export const WAREHOUSE_OWNERSHIP = new AnnealedScalar("ownership", {
   rest: 0,
   schedule: ownershipSchedule(),
@@ -70,7 +70,7 @@ export interface WarehouseLayerOptions extends Conv2dOptions {
   readonly kernelSize: PairOption;
 }
 
-/** Options of a warehouse. */
+/** Options of {@link KernelWarehouse}. */
 export interface KernelWarehouseOptions extends WarehouseRatios, WarehouseAttentionOptions {
   /** τ. Defaults to {@link WAREHOUSE_OWNERSHIP}. */
   readonly ownership?: AnnealedScalar;
@@ -79,18 +79,19 @@ export interface KernelWarehouseOptions extends WarehouseRatios, WarehouseAttent
 }
 
 /**
- * A warehouse of n cells and the layers that share it. It is no module: its layers are, wherever they stand in a network,
- * and they all hold its one parameter. A network that keeps `warehouse` as a property before them gives it that name.
+ * A warehouse of n cells and the layers that share it. It is not a module itself: its layers are, wherever they are in
+ * a network, and all of them hold its single parameter. A network with a property `warehouse` before them gives the
+ * parameter that name.
  *
  * For each piece i of a layer's kernel, with z_i = Z_i·ReLU(norm(F·s)) + b_i over the n cells E_j and a zero cell,
  * s the mean of x over positions,
  *
  *     α_ij = (1 − τ)·z_ij / (Σ_j |z_ij| + 10⁻³) + τ·β_ij,   piece i = Σ_{j ≤ n} α_ij·E_j,
  *
- * where β_ij is 1 for the cell that the mixture owns. Attention may be negative. A kernel's pieces lie tap by tap, then by
- * output channels, then by input channels.
+ * where β_ij is 1 for the cell that the mixture owns. Attention may be negative. The pieces of a kernel are ordered by
+ * tap, then by output channel, then by input channel.
  *
- * First values: the cells that a layer owns, F and Z are normal with variance 2 / fan_out; biases are 0.
+ * The cells that a layer owns, F and Z are initialized from N(0, √(2 / fan_out)), biases with zeros.
  *
  * @example
  * const stage = new KernelWarehouse({
@@ -100,9 +101,9 @@ export interface KernelWarehouseOptions extends WarehouseRatios, WarehouseAttent
  * stage.layer("conv1"); // a module: [B, 64, H, W] → [B, 64, H, W]
  */
 export class KernelWarehouse {
-  /** E [n, o_c, i_c, kh, kw]; kh and kw are 1 where kernels are cut into taps. */
+  /** E [n, o_c, i_c, kh, kw]; kh and kw are 1 if kernels are split into taps. */
   readonly warehouse: Parameter;
-  /** The layers, by name or place. */
+  /** The layers by name or index. */
   readonly layers: Readonly<Record<string, KernelWarehouseConv2d>>;
   /** n. */
   readonly cells: number;
@@ -110,10 +111,11 @@ export class KernelWarehouse {
   readonly cellShape: readonly number[];
 
   /**
-   * @param layers by name, or in order, as they are registered in the network: cells are owned in that order
-   * @param options `cellRatio`, `inRatio`, `outRatio` and `lowRank` 1, `spatialPartition` true, `ratio` and `minWidth`
-   * 16 by default
-   * @throws UsageError for kernels that cannot be cut into such cells, or layers that would not own all of them
+   * @param layers by name or in a list, in the order they are registered in the network, which is the order of cell
+   * ownership
+   * @param options `cellRatio`, `inRatio`, `outRatio` and `lowRank` default to 1, `spatialPartition` to true, `ratio`
+   * and `minWidth` to 16
+   * @throws UsageError for kernels that cannot be split into such cells, or layers that would not own all of them
    */
   constructor(
     layers: Readonly<Record<string, WarehouseLayerOptions>> | readonly WarehouseLayerOptions[],
@@ -148,7 +150,7 @@ export class KernelWarehouse {
   }
 }
 
-/** The cells that a layer owns, as one kernel of all their outputs. */
+/** Initializes the cells that a layer owns like one kernel with all their outputs. */
 function layerByLayer({ shares, cellShape }: WarehousePlan): Initializer {
   return (shape, random) => {
     const values = new Float32Array(elementCount(shape));
@@ -162,9 +164,9 @@ function layerByLayer({ shares, cellShape }: WarehousePlan): Initializer {
 }
 
 /**
- * A convolution whose kernel is mixed from the cells of a {@link KernelWarehouse}, for each sample:
- * [B, inChannels, H, W] → [B, outChannels, H′, W′]. A 1×1 kernel takes vectors too, [B, inChannels] → [B, outChannels].
- * Its attention over the cells is recorded as `cell`, [B, m, n].
+ * A convolution whose kernels are mixed per sample from the cells of a {@link KernelWarehouse}: [B, inChannels, H, W] →
+ * [B, outChannels, H′, W′]. A 1×1 kernel also accepts vectors, [B, inChannels] → [B, outChannels]. Attention over the
+ * cells is recorded as `cell`, [B, m, n].
  */
 export class KernelWarehouseConv2d extends Module implements StartsPlain {
   /** E [n, o_c, i_c, kh, kw], the parameter of all layers of the warehouse. */
@@ -178,7 +180,7 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
   readonly #kernel: readonly number[];
   readonly #options: Conv2dOptions & Pick<KernelWarehouseOptions, "plan">;
 
-  /** Made by {@link KernelWarehouse}. */
+  /** Created by {@link KernelWarehouse}. */
   constructor(place: WarehousePlace, layer: WarehouseLayerOptions, options: KernelWarehouseOptions) {
     super();
     const { ownership = WAREHOUSE_OWNERSHIP, plan = "auto" } = options;
@@ -192,7 +194,7 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
     this.#options = { ...geometry, plan };
   }
 
-  /** What the layer has in the warehouse: its mixtures, and the cells that they own. */
+  /** The layer's share of the warehouse: its mixtures and the cells that they own. */
   get share(): WarehouseShare {
     return this.#place.share;
   }
@@ -202,10 +204,10 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
   }
 
   /**
-   * Each mixture is the first cell that it owns, which makes up for the 10⁻³ in the sum of logits. Exact where τ is 0, and at
-   * inference so.
+   * Sets each mixture to the first cell that it owns, scaled to compensate for the 10⁻³ in the denominator. Exact for τ
+   * = 0, as at inference.
    *
-   * @throws UsageError if there are fewer cells than pieces of kernels
+   * @throws UsageError if there are fewer cells than kernel pieces
    */
   startPlain({ weight, bias }: PlainWeights, start: PlainStart): void {
     const { mixtures, owns } = this.share;
@@ -220,7 +222,7 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
       const own = owns[i];
       if (own === undefined) {
         throw new UsageError(
-          "a warehouse with fewer cells than pieces of kernel cannot begin as plain convolutions",
+          "a warehouse with fewer cells than kernel pieces cannot start from plain convolutions",
           {
             hint: "use a cell ratio of at least 1",
           },
@@ -263,15 +265,16 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
     return add(mul(shares, sub(1, tau)), mul(constant(beta, [owns.length, cells]), tau));
   }
 
-  /** α [B, m, n] and E → kernels [B, O, C/g, kh, kw]: one product, and pieces put in their places. */
+  /** α [B, m, n] and E → kernels [B, O, C/g, kh, kw]: one matrix product, then pieces moved to their positions. */
   #assemble(attention: Tensor, warehouse: Tensor): Tensor {
     const batch = attention.shape[0]!;
     const [cells, outs, ins, ...tap] = warehouse.shape as readonly [number, number, number, ...number[]];
     const [out, perGroup, ...size] = this.#kernel as readonly [number, number, ...number[]];
-    // With a known batch one product in all directions; otherwise the gradient by E would be a product a sample.
+    // For a fixed batch size, a single matrix product in every pass; otherwise the gradient with respect to E would be
+    // one per sample.
     const rows = typeof batch === "number" ? reshape(attention, [-1, cells]) : attention;
     const pieces = matmul(rows, reshape(warehouse, [cells, -1]));
-    // Axes move one at a time, which runtimes do fastest: taps inwards, then input channels past output channels.
+    // Moves one axis at a time, which is fastest in runtimes: taps inwards, then input channels past output channels.
     const byTap = reshape(pieces, [batch, elementCount(size) / elementCount(tap), -1]);
     const tapsLast = transpose(byTap, [0, 2, 1]);
     const byPiece = reshape(tapsLast, [batch, out / outs, perGroup / ins, outs, ins * elementCount(size)]);
@@ -279,7 +282,7 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
   }
 }
 
-/** A kernel [O, C, kh, kw] as the pieces [m, …cell] that cells make: tap by tap, by outputs, then by inputs. */
+/** Splits a kernel [O, C, kh, kw] into pieces [m, …cell], ordered by tap, then by output, then by input. */
 function cutIntoPieces(
   kernel: Float32Array,
   shape: readonly number[],

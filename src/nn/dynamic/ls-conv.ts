@@ -8,29 +8,29 @@ import { BatchNorm2d, GroupNorm } from "../layers/normalization.js";
 import { Module } from "../module.js";
 import { expectOdd, recordTaps } from "./involution2d.js";
 
-/** Options of a large-small convolution. */
+/** Options of {@link LSConv}. */
 export interface LSConvOptions {
-  /** Kernel size with which the surroundings are seen, odd. Defaults to 7. */
+  /** Size of the kernel that perceives the surroundings, odd. Defaults to 7. */
   readonly largeKernel?: number;
-  /** Kernel size of what is aggregated, odd. Defaults to 3. */
+  /** Size of the kernels that aggregate, odd. Defaults to 3. */
   readonly smallKernel?: number;
-  /** Channels that share a kernel. Defaults to 8. */
+  /** Number of channels that share a kernel. Defaults to 8. */
   readonly groupChannels?: number;
 }
 
 /**
- * Large-small convolution, "see large, focus small": kernels for each position, made from large surroundings, weigh small
- * ones. [B, C, H, W] → the same shape,
+ * Large-small convolution, "see large, focus small": one kernel per position, computed from large surroundings,
+ * aggregates small ones. [B, C, H, W] → the same shape,
  *
  *     w = GroupNorm(S·ReLU(norm₃(M·norm₂(L ∗ ReLU(norm₁(R·x))))) + s),
  *     y = norm(u) + x,   u[c, p] = Σ_t w[c mod G, t, p]·x[c, p + t],   G = C / groupChannels,
  *
- * with R: C → C/2, L a large depthwise convolution, M and S 1×1. Channels take kernels in turn, as in the released code.
- * Weights are recorded as `tap`, [B, G, k², H, W].
+ * with R: C → C/2, L a large depthwise convolution, M and S 1×1. Channels are assigned to kernels cyclically, as in the
+ * released code. Kernels are recorded as `tap`, [B, G, k², H, W].
  *
  * Wang et al., "LSNet: See Large, Focus Small", CVPR 2025, equations 5 to 7.
  *
- * Convolutions begin with N(0, √(2 / fan_in)), s with zeros.
+ * Convolutions are initialized from N(0, √(2 / fan_in)), s with zeros.
  */
 export class LSConv extends Module {
   /** R [C/2, C, 1, 1]. */
@@ -42,14 +42,17 @@ export class LSConv extends Module {
   /** M [C/2, C/2, 1, 1]. */
   readonly mix: Conv2d;
   readonly mixNorm: BatchNorm2d;
-  /** S [G·smallKernel², C/2, 1, 1]: kernel by kernel, its taps row by row. */
+  /** S [G·smallKernel², C/2, 1, 1]: ordered by kernel, then by tap in row-major order. */
   readonly span: Conv2d;
-  /** Over each kernel's taps and positions. */
+  /** Normalises over each kernel's taps and positions. */
   readonly spanNorm: GroupNorm;
   readonly norm: BatchNorm2d;
   readonly #smallKernel: number;
 
-  /** @throws UsageError for even kernels, or channels that cannot be halved or grouped so */
+  /**
+   * @throws UsageError for even kernels, fewer than two channels, or channels that are not a multiple of
+   * `groupChannels`
+   */
   constructor(channels: number, options: LSConvOptions = {}) {
     super();
     const { largeKernel = 7, smallKernel = 3, groupChannels = 8 } = options;
@@ -58,7 +61,9 @@ export class LSConv extends Module {
     expectOdd("LSConv: smallKernel", smallKernel);
     expectWhole("LSConv: groupChannels", groupChannels);
     if (channels % groupChannels !== 0) {
-      throw new UsageError(`LSConv: ${channels} channels are no multiple of groupChannels ${groupChannels}`);
+      throw new UsageError(
+        `LSConv: ${channels} channels are not a multiple of groupChannels ${groupChannels}`,
+      );
     }
     const half = Math.floor(channels / 2);
     const kernels = channels / groupChannels;

@@ -38,29 +38,29 @@ import {
 } from "./squeezed-branch.js";
 import { ROUTING_TEMPERATURE } from "./temperature.js";
 
-/** Options of an omni-dimensional dynamic convolution. */
+/** Options of {@link ODConv2d}. */
 export interface ODConv2dOptions extends Omit<Conv2dOptions, "bias">, SqueezeOptions {
   /** Number of kernels to mix, K. Defaults to 4. */
   readonly experts?: number;
-  /** Batch normalisation of the attention branch: momentum 0.1 and epsilon 1e-5 by default. */
+  /** Options of the attention branch's batch normalisation. Defaults to momentum 0.1 and epsilon 1e-5. */
   readonly branchNorm?: BatchNormOptions;
   /** How the per-sample convolutions and their gradients are computed. Defaults to the fastest, as predicted. */
   readonly plan?: MixingPlan | "auto";
 }
 
-/** The attention branch of ODConv: h, and the heads that a layer has. */
+/** The attention branch of ODConv: the squeeze, and the layer's heads. */
 export interface ODBranch extends SqueezedBranch {
   /** [inChannels, width] */
   readonly channel: Linear;
   /** [outChannels, width] */
   readonly filter: Linear | undefined;
-  /** [kh·kw, width], taps row by row */
+  /** [kh·kw, width], taps in row-major order */
   readonly spatial: Linear | undefined;
   /** [experts, width] */
   readonly kernel: Linear | undefined;
 }
 
-/** Attentions of a batch; those that a layer does not have are absent. */
+/** Attentions of a batch. Those that a layer lacks are absent. */
 interface ODAttention {
   readonly channel: Tensor;
   readonly filter: Tensor | undefined;
@@ -73,16 +73,17 @@ interface ODAttention {
  *
  *     y = a_f ⊙ conv(a_c ⊙ x, Σₖ a_w,k · a_s ⊙ Wₖ).
  *
- * With h = ReLU(norm(F·s)), s the mean of x, and T the temperature, each attention is made by a linear map of h:
- * a_c [inChannels], a_f [outChannels] and a_s [kh·kw] are sigmoid(·/T), a_w [K] is softmax(·/T). a_f is absent from a
- * depthwise layer, a_s from a 1×1 kernel, a_w where K is 1. There is no bias. A batch of 1 can be trained on: the
- * branch's batch normalisation then uses its running statistics.
+ * With h = ReLU(norm(F·s)), s the mean of x and T the temperature, each attention is a linear map of h followed by an
+ * activation: a_c [inChannels], a_f [outChannels] and a_s [kh·kw] are sigmoid(·/T), a_w [K] is softmax(·/T). A
+ * depthwise layer has no a_f, a 1×1 kernel no a_s, a layer with K = 1 no a_w. There is no bias. With batch size 1 in
+ * training, the branch's batch normalisation uses its running statistics.
  *
- * Li, Zhou and Yao, "Omni-Dimensional Dynamic Convolution", ICLR 2022, equation 2. The paper gives each kernel
- * attentions a_s, a_c and a_f of its own; as in the released code, all kernels share them.
+ * Li, Zhou and Yao, "Omni-Dimensional Dynamic Convolution", ICLR 2022, equation 2. In the paper, each kernel has its
+ * own a_s, a_c and a_f; here all kernels share them, as in the released code.
  *
- * Weights begin with N(0, √(2 / fan_out)), biases with zeros, so that each sigmoid is ½ at first. At the neutral point
- * all heads are 0: the layer is the plain convolution with kernel V where Wₖ = V·2^f, f the number of a_c, a_f, a_s.
+ * Weights are initialized from N(0, √(2 / fan_out)), biases with zeros. At the neutral point, all heads are 0 and each
+ * sigmoid is ½: with Wₖ = V·2^f, f the number of attentions among a_c, a_f and a_s, the layer is the plain convolution
+ * with kernel V.
  *
  * @example
  * const layer = new ODConv2d(64, 128, 3, { padding: 1, experts: 1 });
@@ -143,7 +144,7 @@ export class ODConv2d extends Module implements StartsPlain {
     return this.weight.shape.slice(1);
   }
 
-  /** All heads 0: each sigmoid is ½, which kernels of 2^f times the plain one make up for. */
+  /** Sets all heads to 0. Each sigmoid is then ½, which kernels of 2^f times the plain one compensate. */
   startPlain({ weight }: PlainWeights, start: PlainStart): void {
     const { channel, filter, spatial, kernel } = this.branch;
     zeroed([channel, filter, spatial, kernel], start);
@@ -168,7 +169,7 @@ export class ODConv2d extends Module implements StartsPlain {
     };
   }
 
-  /** Whether what windows see is less than the kernels of a sample. */
+  /** Whether unfolded windows have fewer values than the kernels of a sample. */
   #unfolds(x: Tensor): boolean {
     const { plan = "auto", groups = 1 } = this.#options;
     if (plan !== "auto") return plan.startsWith("mix-");
@@ -184,7 +185,7 @@ export class ODConv2d extends Module implements StartsPlain {
     ) as unknown as Pair;
   }
 
-  /** What is left once taps are weighed, or have no weights: linear in a_w, and scaled by a_f. */
+  /** The computation after taps are weighted, or without a_s: linear in a_w and scaled by a_f. */
   #static(
     x: Tensor,
     experts: Tensor,
@@ -198,7 +199,7 @@ export class ODConv2d extends Module implements StartsPlain {
     return filter === undefined ? y : mul(y, overImage(filter));
   }
 
-  /** What windows see is scaled by a_c and a_s: kernels stay as they are, and serve the whole batch as 1×1 ones. */
+  /** Scales unfolded windows by a_c and a_s, so that the kernels, as 1×1 ones, are shared by the whole batch. */
   #scaledWindows(
     x: Tensor,
     attention: ODAttention & { readonly spatial: Tensor },
@@ -219,8 +220,8 @@ export class ODConv2d extends Module implements StartsPlain {
   }
 
   /**
-   * Each sample has kernels of its own. a_c and a_s scale them in one pass, as one factor for what a window sees; a_f
-   * scales them or the output, whichever is less.
+   * Scales kernels per sample: a_c and a_s in one pass, as one factor per window element; a_f scales the kernels or the
+   * output, whichever is smaller.
    */
   #scaledKernels(
     x: Tensor,
@@ -250,7 +251,7 @@ export class ODConv2d extends Module implements StartsPlain {
   }
 }
 
-/** The plan of convolutions whose kernels are made already. */
+/** The plan for convolutions with given kernels. */
 function perSamplePlan(plan: MixingPlan | "auto"): PerSamplePlan | "auto" {
   return plan === "aggregate" || plan === "unfold" ? plan : "auto";
 }

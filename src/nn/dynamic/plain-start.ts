@@ -1,9 +1,9 @@
 /**
- * A dynamic layer that begins as a trained plain one: at the neutral point of its paper's formula it computes the very same.
+ * Starts a dynamic layer from a trained plain one: at the neutral point of its paper's formula, it computes exactly the
+ * same.
  *
- * Experts are equal there, so that they get equal gradients and would stay equal for ever. Noise drives them apart: that of a
- * layer's experts sums to zero and its attention begins uniform, so that with noise too the layer computes what the plain
- * one does.
+ * There, experts are equal, receive equal gradients and would stay equal forever. Noise breaks the tie. It sums to zero
+ * over a layer's experts and attention starts uniform, so the layer still computes the same as the plain one.
  */
 import { UsageError } from "../../errors/index.js";
 import type { RandomStream } from "../../util/random.js";
@@ -11,52 +11,52 @@ import { elementCount } from "../../util/shape.js";
 import { normalInit } from "../initializers.js";
 import type { Parameter } from "../parameter.js";
 
-/** What a trained convolution or linear layer has. */
+/** The values of a trained convolution or linear layer. */
 export interface PlainWeights {
-  /** As many values as {@link StartsPlain.plainShape} has. */
+  /** Values in the shape {@link StartsPlain.plainShape}. */
   readonly weight: Float32Array;
   /** [outChannels] */
   readonly bias?: Float32Array | undefined;
 }
 
-/** The values of a layer's parameters that are written to, and what they are perturbed by. */
+/** Access to a layer's parameter values, and the noise to add. */
 export interface PlainStart {
-  /** The values of a parameter. */
+  /** Returns the values of a parameter, to be modified in place. */
   readonly values: (parameter: Parameter) => Float32Array;
-  /** Standard deviation of the noise of experts, in parts of that of the kernel. */
+  /** Standard deviation of the experts' noise, relative to the kernel's root mean square. */
   readonly noise: number;
   readonly random: RandomStream;
 }
 
-/** A layer that can begin as a plain one. */
+/** A layer that can start from a plain one. */
 export interface StartsPlain {
   /** Shape of the plain layer's weight. */
   readonly plainShape: readonly number[];
   /**
-   * Sets parameters so that at inference the layer computes what the plain layer does.
+   * Sets parameters so that at inference the layer computes the same as the plain layer.
    *
    * @throws UsageError if it cannot
    */
   startPlain(plain: PlainWeights, start: PlainStart): void;
 }
 
-/** Whether a module can begin as a plain layer. */
+/** Whether a module can start from a plain layer. */
 export function startsPlain(module: object): module is StartsPlain {
   return "startPlain" in module && "plainShape" in module;
 }
 
-/** Routing that can begin uniform, and may be shared by the layers of a block. */
+/** Routing that can start uniform, and may be shared by the layers of a block. */
 export interface StartsUniform {
-  /** Makes all experts equally strong, for every input. */
+  /** Gives all experts equal weight for every input. */
   startUniform(start: PlainStart): void;
 }
 
-/** Whether a module is routing that can begin uniform. */
+/** Whether a module is routing that can start uniform. */
 export function startsUniform(module: object): module is StartsUniform {
   return "startUniform" in module;
 }
 
-/** Sets parameters to zeros; those that a layer does not have are left out. */
+/** Sets the weights and biases of layers to zeros, skipping absent ones. */
 export function zeroed(
   layers: readonly ({ readonly weight: Parameter; readonly bias?: Parameter | undefined } | undefined)[],
   { values }: PlainStart,
@@ -68,7 +68,7 @@ export function zeroed(
   }
 }
 
-/** Sets a parameter to a plain layer's bias, which is one of zeros where it has none. */
+/** Sets a parameter to a plain layer's bias, or to zeros if it has none. */
 export function setBias(
   parameter: Parameter | undefined,
   bias: Float32Array | undefined,
@@ -77,7 +77,7 @@ export function setBias(
 ): void {
   if (parameter === undefined) {
     if (bias?.some((value) => value !== 0)) {
-      throw new UsageError("a layer without a bias cannot begin as one that has a bias", {
+      throw new UsageError("a layer without a bias cannot start from one with a bias", {
         hint: "make the layer with bias: true, if it can have one",
       });
     }
@@ -88,7 +88,7 @@ export function setBias(
   for (let i = 0; i < all.length; i++) all[i] = scale * (bias?.[i % size] ?? 0);
 }
 
-/** Sets experts [K, …] to `scale` times a kernel, with noise whose sum over the experts is zero. */
+/** Sets experts [K, …] to `scale` times a kernel plus noise that sums to zero over the experts. */
 export function setExperts(
   parameter: Parameter,
   kernel: Float32Array,
@@ -100,7 +100,7 @@ export function setExperts(
   const all = values(parameter);
   const deviation = noise * Math.sqrt(kernel.reduce((sum, v) => sum + v * v, 0) / size);
   if (experts > 1 && deviation > 0) {
-    // Taking off the mean leaves (K − 1) / K of the variance.
+    // Subtracting the mean leaves (K − 1) / K of the variance.
     all.set(normalInit(deviation * Math.sqrt(experts / (experts - 1)))(parameter.shape, random));
     for (let i = 0; i < size; i++) {
       let mean = 0;

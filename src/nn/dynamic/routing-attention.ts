@@ -17,26 +17,26 @@ import { ROUTING_TEMPERATURE } from "./temperature.js";
 /** How routing logits become attention. */
 export type Routing = "softmax" | "sigmoid";
 
-/** Options of the attention branch. */
+/** Options of {@link RoutingAttention}. */
 export interface RoutingOptions {
-  /** Hidden width is made of ⌊channels / ratio⌋. Defaults to 4. */
+  /** Hidden width is ⌊channels / ratio⌋, adjusted by `branch`. Defaults to 4. */
   readonly ratio?: number;
-  /** `"softmax"` with temperature (DyConv) by default; `"sigmoid"` (CondConv) has none. */
+  /** `"softmax"` with a temperature (DyConv), or `"sigmoid"` without (CondConv). Defaults to `"softmax"`. */
   readonly routing?: Routing;
   /**
-   * `"paper"` by default: hidden width ⌊channels / ratio⌋, with biases. `"port"`: as the most used PyTorch port has it,
-   * ⌊channels / ratio⌋ + 1, or the number of experts for 3 channels, and no hidden bias.
+   * `"paper"`: hidden width ⌊channels / ratio⌋, with biases. `"port"`: as in the most used PyTorch port, hidden width
+   * ⌊channels / ratio⌋ + 1, or the number of experts for 3 channels, and no hidden bias. Defaults to `"paper"`.
    */
   readonly branch?: "paper" | "port";
-  /** Hidden width, where it is to be another than the branch's. */
+  /** Hidden width. Defaults to that given by `ratio` and `branch`. */
   readonly hidden?: number;
-  /** Adds a bias to the hidden layer. Defaults to what the branch has. */
+  /** Adds a bias to the hidden layer. Defaults to `true` for `"paper"` and `false` for `"port"`. */
   readonly hiddenBias?: boolean;
   /** Adds a bias to the logits. Defaults to `true`. */
   readonly outputBias?: boolean;
 }
 
-/** Maps of pooled vectors, by the number of axes that follow the channels: weights have as many axes of size 1. */
+/** Linear maps by the number of input axes after the channels: their weights have as many trailing axes of size 1. */
 const MAPS = [
   (from: number, to: number, bias: boolean) => new Linear(from, to, { bias }),
   (from: number, to: number, bias: boolean) => new Conv1d(from, to, 1, { bias }),
@@ -47,8 +47,8 @@ const MAPS = [
 /**
  * The attention branch of a dynamic convolution: [B, channels, …] → π [B, experts].
  *
- * s = mean of x over its positions; z = W₂·ReLU(W₁·s + b₁) + b₂, hidden width ⌊channels / ratio⌋; π = softmax(z / T), or
- * sigmoid(z). T is {@link ROUTING_TEMPERATURE}, an annealed scalar: 30 at the start of training, 1 at inference.
+ * s = mean of x over its positions; z = W₂·ReLU(W₁·s + b₁) + b₂, with hidden width ⌊channels / ratio⌋; π = softmax(z/T)
+ * or sigmoid(z). T is {@link ROUTING_TEMPERATURE}, an annealed scalar: 30 at the start of training, 1 at inference.
  *
  * Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", CVPR 2020, section 3.2;
  * with sigmoid Yang et al., "CondConv", NeurIPS 2019, section 3.
@@ -63,7 +63,7 @@ export class RoutingAttention extends Module {
   readonly #last: { readonly weight: Parameter; readonly bias?: Parameter | undefined };
 
   /**
-   * @param options `dimensions`, axes of the input that follow the channels, from 0 to 3; defaults to 2
+   * @param options `dimensions`, the number of input axes after the channels, from 0 to 3, defaults to 2
    * @throws UsageError if the hidden width would be 0
    */
   constructor(
@@ -95,7 +95,7 @@ export class RoutingAttention extends Module {
     this.#axes = dimensions;
   }
 
-  /** Makes all experts equally strong, for every x. */
+  /** Gives all experts equal weight for every x. */
   startUniform(start: PlainStart): void {
     zeroed([this.#last], start);
   }

@@ -1,13 +1,13 @@
 /**
- * Kernels as spectra, for FDConv. A kernel V [O, C, k, k] is taken as the matrix with rows (o, i) and columns (c, j),
- * R = O·k by M = C·k; its spectrum is the Fourier transform along both, of which the columns f ≤ M/2 are kept.
+ * Kernels as spectra, for FDConv. A kernel V [O, C, k, k] is viewed as the matrix with rows (o, i) and columns (c, j),
+ * R = O·k by M = C·k. Its spectrum is the 2D Fourier transform, of which the columns f ≤ M/2 are kept.
  */
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
 import { constant, matmul, pad, reshape, transpose } from "../../ops/index.js";
 import { type Complex, fourier } from "../../util/fourier.js";
 
-/** Sizes of a spectrum: R rows by F = ⌊M/2⌋ + 1 columns, of a matrix of R × M. */
+/** Sizes of the spectrum of an R × M matrix: R rows by F = ⌊M/2⌋ + 1 columns. */
 export interface SpectrumSize {
   readonly rows: number;
   /** M. */
@@ -23,7 +23,7 @@ export function spectrumSize(outChannels: number, inChannels: number, kernel: nu
 }
 
 /**
- * The spectrum of a kernel, as {@link FDConv2d} keeps it: divided by ⌊min(C, O) / 2⌋.
+ * The spectrum of a kernel as stored by {@link FDConv2d}, divided by ⌊min(C, O) / 2⌋.
  *
  * @param values V in row-major order
  * @param shape [O, C, k, k]
@@ -56,10 +56,11 @@ export function kernelSpectrum(values: Float32Array, shape: readonly number[]): 
 }
 
 /**
- * The frequency group of each entry of a spectrum [R, F]: entries by (u·M)² + (f·R)², u signed, ties by place, cut into
- * equal runs. Squared distances are whole numbers, so that no rounding decides where (u, f) and (−u, f) go.
+ * The frequency group of each entry of a spectrum [R, F]: entries sorted by (u·M)² + (f·R)², u signed, ties by
+ * position, and split into equal groups. Squared distances are integers, so rounding does not affect where (u, f) and
+ * (−u, f) go.
  *
- * @throws UsageError where the groups do not divide the entries
+ * @throws UsageError if the number of groups does not divide the number of entries
  */
 export function frequencyGroups({ rows, width, columns }: SpectrumSize, groups: number): Uint32Array {
   const count = rows * columns;
@@ -86,8 +87,8 @@ export function frequencyGroups({ rows, width, columns }: SpectrumSize, groups: 
 }
 
 /**
- * Inverse transform of spectra, as PyTorch's `irfft2`: complex along rows, then real along columns, where of the first
- * column and, if M is even, the last only the real part counts and all others count twice.
+ * Inverse transform of spectra, PyTorch's `irfft2`: complex along rows, then real along columns. Only the real part of
+ * the first column and, for even M, of the last one counts; all other columns count twice.
  *
  * @param spectra [B, F, 2, R]
  * @returns kernels [B, O, C, k, k]
@@ -103,7 +104,7 @@ export function inverseSpectrum(
     weight: () => 1 / rows,
     real: false,
   });
-  // Here and below axes move one at a time, which runtimes do fastest.
+  // Here and below, axes move one at a time, which is fastest in runtimes.
   const rowsFirst = transpose(reshape(alongRows, [batch, columns, 2, rows]), [0, 3, 1, 2]);
   const byRow = transpose(rowsFirst, [0, 1, 3, 2]);
   const matrices = factoredSum(byRow, {
@@ -115,18 +116,18 @@ export function inverseSpectrum(
   return transpose(reshape(matrices, [batch, out, kernel, inner, kernel]), [0, 1, 3, 2, 4]);
 }
 
-/** A sum of waves, Σ_u weight_u·z_u·e^(2πi·ur/n) for every r below n. */
+/** A Fourier sum, Σ_u weight_u·z_u·e^(2πi·ur/n) for every r < n. */
 interface Waves {
   /** n. */
   readonly length: number;
   readonly weight: (u: number) => number;
-  /** Whether only the real part is wanted. */
+  /** Whether to return only the real part. */
   readonly real: boolean;
 }
 
 /**
- * Two factors of a length, as equal as they can be: a transform of length a·b is one of length a and one of length b, for
- * a + b multiply-adds a number in place of a·b.
+ * The two factors of a length closest to each other. A transform of length a·b is one of length a and one of length b,
+ * with a + b instead of a·b multiply-adds per number.
  */
 function nearestFactors(length: number): readonly [a: number, b: number] {
   let a = Math.floor(Math.sqrt(length));
@@ -135,11 +136,11 @@ function nearestFactors(length: number): readonly [a: number, b: number] {
 }
 
 /**
- * Waves along the last axis by Cooley and Tukey's two steps, as constant matrices: with u = b·u₁ + u₂ and r = r₁ + a·r₂ the
- * exponent ur/n is u₁r₁/a + u₂r₁/n + u₂r₂/b, but for whole numbers.
+ * The Fourier sum along the last axis, by two Cooley–Tukey steps with constant matrices: with u = b·u₁ + u₂ and r = r₁
+ * + a·r₂, the exponent ur/n is u₁r₁/a + u₂r₁/n + u₂r₂/b up to integers.
  *
  * @param z [B, L, 2, m], the real and imaginary parts of the first m ≤ n terms; the others are 0
- * @returns [B, L, 2, n], or [B, L, n] of the real part
+ * @returns [B, L, 2, n], or [B, L, n] for the real part
  */
 function factoredSum(z: Tensor, waves: Waves): Tensor {
   const [batch, lines, , terms] = z.shape as readonly number[];
@@ -156,7 +157,7 @@ function factoredSum(z: Tensor, waves: Waves): Tensor {
   return reshape(byPart, [batch!, lines!, ...(waves.real ? [] : [2]), waves.length]);
 }
 
-/** [b, 2·first, 2·a]: for each u₂, (re, im) of u₁ → (re, im) of r₁, with the turn of u₂. */
+/** [b, 2·first, 2·a]: for each u₂, maps (re, im) of u₁ to (re, im) of r₁, including the twiddle factors of u₂. */
 function outerWaves({ length, weight }: Waves, first: number): Tensor {
   const [a, b] = nearestFactors(length);
   const values = new Float32Array(b * 2 * first * 2 * a);
@@ -177,7 +178,7 @@ function outerWaves({ length, weight }: Waves, first: number): Tensor {
   return constant(values, [b, 2 * first, 2 * a]);
 }
 
-/** [2·b, 2·b], or [2·b, b] of the real part: (re, im) of u₂ → r₂. */
+/** [2·b, 2·b], or [2·b, b] for the real part: maps (re, im) of u₂ to r₂. */
 function innerWaves(b: number, real: boolean): Tensor {
   const values = new Float32Array(4 * b * b);
   for (let u = 0; u < b; u++) {
@@ -193,7 +194,7 @@ function innerWaves(b: number, real: boolean): Tensor {
   return constant(left, [2 * b, b]);
 }
 
-/** Writes the multiplication by scale·e^(2πi·turn) into the four blocks, re and im, of a matrix of matrices. */
+/** Writes multiplication by scale·e^(2πi·part/whole) into the four (re, im) blocks of a matrix. */
 function setTurn(
   values: Float32Array,
   at: Readonly<Record<"rows" | "columns" | "matrix" | "row" | "column", number>>,

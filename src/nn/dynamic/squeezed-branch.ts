@@ -1,6 +1,6 @@
 /**
- * What the attention branches of ODConv, KernelWarehouse and FDConv begin with: h = ReLU(norm(F·s)), s the mean of x over
- * its positions. A layer keeps it among the properties of its branch, beside the heads, so that state names read
+ * The first part of the attention branches of ODConv, KernelWarehouse and FDConv: h = ReLU(norm(F·s)), s the mean of x
+ * over its positions. A layer keeps it in its `branch` object next to the heads, so that state names read
  * `branch.reduce.weight`, `branch.norm.running_mean`, `branch.filter.weight`.
  */
 import { expectWhole, expectWithin } from "../../errors/expect.js";
@@ -11,17 +11,17 @@ import { kaimingFanOut } from "../initializers.js";
 import { Linear } from "../layers/linear.js";
 import { BatchNorm1d, type BatchNormOptions, LayerNorm } from "../layers/normalization.js";
 
-/** Options of an attention branch that reduces the channels first. */
+/** Options of an attention branch that first reduces the channels. */
 export interface SqueezeOptions {
   /** Width is max(⌊channels / ratio⌋, minWidth). Defaults to 16. */
   readonly ratio?: number;
-  /** Least width. Defaults to 16. */
+  /** Minimum width. Defaults to 16. */
   readonly minWidth?: number;
 }
 
 /** Options of a branch's normalisation. */
 export interface BranchNormOptions extends BatchNormOptions {
-  /** `"batch"` by default, F without bias; `"layer"`, F with bias. */
+  /** `"batch"`: F without bias. `"layer"`: F with bias. Defaults to `"batch"`. */
   readonly norm?: "batch" | "layer";
 }
 
@@ -32,7 +32,7 @@ export interface SqueezedBranch {
   readonly norm: BatchNorm1d | LayerNorm;
 }
 
-/** A linear map of an attention branch, drawn from N(0, √(2 / fan_out)); its bias begins with zeros. */
+/** A linear map of an attention branch, initialized from N(0, √(2 / fan_out)) with bias 0. */
 export function branchLinear(from: number, to: number, options: { readonly bias?: boolean } = {}): Linear {
   return new Linear(from, to, { init: kaimingFanOut, ...options });
 }
@@ -44,7 +44,7 @@ export function squeezedWidth(channels: number, { ratio = 16, minWidth = 16 }: S
   return Math.max(Math.floor(channels / ratio), minWidth);
 }
 
-/** Reduction and normalisation from `channels` to `width`. */
+/** Creates the reduction from `channels` to `width` and its normalisation. */
 export function squeezedBranch(
   channels: number,
   width: number,
@@ -69,7 +69,7 @@ export function pooled(x: Tensor): Tensor {
 /**
  * h: [B, C, …] → [B, width].
  *
- * @param activation what follows the normalisation; defaults to ReLU
+ * @param activation applied after the normalisation; defaults to ReLU
  */
 export function squeeze(
   { reduce, norm }: SqueezedBranch,
@@ -80,7 +80,7 @@ export function squeeze(
   return activation(norm.call(reduce.call(pooled(x), context), context));
 }
 
-/** A linear map of the channels at each place: [B, in, L] → [B, out, L]. */
+/** Applies a linear map to the channels at each position: [B, in, L] → [B, out, L]. */
 export function mapChannels(map: Linear, x: Tensor, context: ForwardContext): Tensor {
   const product = matmul(context.read(map.weight), x);
   return map.bias ? add(product, reshape(context.read(map.bias), [-1, 1])) : product;

@@ -15,13 +15,16 @@ import {
 } from "./squeezed-branch.js";
 import type { WarehouseShare } from "./warehouse-plan.js";
 
-/** Options of the attention of a layer over a warehouse. */
+/** Options of a layer's attention over a warehouse. */
 export interface WarehouseAttentionOptions extends SqueezeOptions {
-  /** Normalisation of the branch: batch, momentum 0.1 and epsilon 1e-5 by default. ConvNeXt's has `norm: "layer"`. */
+  /**
+   * Options of the branch's normalisation. Defaults to batch normalisation with momentum 0.1 and epsilon 1e-5. ConvNeXt
+   * uses `norm: "layer"`.
+   */
   readonly branchNorm?: BranchNormOptions;
   /**
-   * ρ: below 1, logits of the cells that the layer does not own come from max(⌊(n − own)·ρ⌋, 16) basis values by a map
-   * that its mixtures share; 1 by default: no such map.
+   * ρ: below 1, logits of cells that the layer does not own come from max(⌊(n − own)·ρ⌋, 16) basis values through a map
+   * shared by its mixtures. Defaults to 1: no such map.
    */
   readonly lowRank?: number;
 }
@@ -37,20 +40,20 @@ export interface WarehousePlace {
 
 /** Attention branch of a layer over its warehouse. */
 export interface WarehouseBranch extends SqueezedBranch {
-  /** Z [m·(n + 1), A]; by low rank [m·(own + basis + 1), A] without bias. */
+  /** Z [m·(n + 1), A]; in the low-rank form [m·(own + basis + 1), A] without bias. */
   readonly mix: Linear;
-  /** Y [n − own, basis], of the low-rank form. */
+  /** Y [n − own, basis], only in the low-rank form. */
   readonly expand: Linear | undefined;
-  /** [m·(n + 1)], of the low-rank form. */
+  /** [m·(n + 1)], only in the low-rank form. */
   readonly bias: Parameter | undefined;
 }
 
-/** ⌊b·m⌋: the cells of a layer's own, in the low-rank form. */
+/** ⌊b·m⌋: the number of cells that a layer owns, in the low-rank form. */
 function ownCells({ cellRatio, share }: WarehousePlace): number {
   return Math.floor(cellRatio * share.mixtures + 1e-9);
 }
 
-/** The branch of a layer with that many channels. */
+/** Creates the branch of a layer with `channels` input channels. */
 export function warehouseBranch(
   channels: number,
   place: WarehousePlace,
@@ -76,7 +79,7 @@ export function warehouseBranch(
   };
 }
 
-/** Logits of a layer's mixtures over the cells of its warehouse, and over the zero cell: x [B, C, …] → [B, m, n + 1]. */
+/** Logits of a layer's mixtures over the cells of its warehouse and the zero cell: x [B, C, …] → [B, m, n + 1]. */
 export function warehouseLogits(
   branch: WarehouseBranch,
   place: WarehousePlace,

@@ -5,31 +5,31 @@ import { elementCount } from "../../util/shape.js";
 /** A kernel's shape, [outChannels, inChannels / groups, kh, kw]. */
 type KernelShape = readonly number[];
 
-/** How kernels are cut into cells, and how many cells there are. */
+/** Options for splitting kernels into cells, and for the number of cells. */
 export interface WarehouseRatios {
-  /** Cells for each mixture, b: a whole number, or 1 divided by one. Defaults to 1. */
+  /** Cells per mixture, b: an integer, or 1 divided by one. Defaults to 1. */
   readonly cellRatio?: number;
   /** Input channels of a cell as a share of the greatest common divisor of the kernels'. Defaults to 1. */
   readonly inRatio?: number;
-  /** Output channels of a cell, alike. Defaults to 1. */
+  /** Output channels of a cell, likewise. Defaults to 1. */
   readonly outRatio?: number;
-  /** Whether a cell is one tap of a kernel, rather than all of them. Defaults to `true`. */
+  /** Whether a cell is a single tap of a kernel rather than all taps. Defaults to `true`. */
   readonly spatialPartition?: boolean;
 }
 
-/** What a layer has in a warehouse. */
+/** A layer's share of a warehouse. */
 export interface WarehouseShare {
-  /** m, the pieces that its kernel is cut into. */
+  /** m, the number of pieces that its kernel is split into. */
   readonly mixtures: number;
-  /** Its first cell. */
+  /** Index of its first cell. */
   readonly start: number;
-  /** How many cells it owns. */
+  /** Number of cells it owns. */
   readonly owned: number;
-  /** The cell that each of its mixtures owns; `undefined` for the zero cell. */
+  /** The cell owned by each of its mixtures; `undefined` for the zero cell. */
   readonly owns: readonly (number | undefined)[];
 }
 
-/** A warehouse, laid out for its layers. */
+/** The layout of a warehouse. */
 export interface WarehousePlan {
   /** n. */
   readonly cells: number;
@@ -48,13 +48,13 @@ function cellSize(sizes: readonly number[], ratio: number): number {
 }
 
 /**
- * Lays out a warehouse: o_c = max(⌊gcd(O)·outRatio⌋, 1), i_c = max(⌊gcd(C/g)·inRatio⌋, 1); a layer has
- * m = taps·(O/o_c)·(C/g/i_c) mixtures, the warehouse n = max(⌊b·Σm⌋, 1) cells. With b ≥ 1 mixture i owns the next b
- * cells and begins with the first of them; with b = 1/r it takes the next cell if i mod r = ⌊i/r⌋ mod r, and begins with
- * the zero cell if not.
+ * Lays out a warehouse: o_c = max(⌊gcd(O)·outRatio⌋, 1), i_c = max(⌊gcd(C/g)·inRatio⌋, 1); a layer has m =
+ * taps·(O/o_c)·(C/g/i_c) mixtures, the warehouse n = max(⌊b·Σm⌋, 1) cells. With b ≥ 1, mixture i owns the next b cells
+ * and starts as the first of them. With b = 1/r, it owns the next cell if i mod r = ⌊i/r⌋ mod r, and otherwise starts
+ * as the zero cell.
  *
- * @param kernels one a layer, in the order in which the layers are registered
- * @throws UsageError where kernels cannot be cut so, or cells are left over
+ * @param kernels one per layer, in the order in which the layers are registered
+ * @throws UsageError if kernels cannot be split into such cells, or cells are left over
  */
 export function planWarehouse(kernels: readonly KernelShape[], options: WarehouseRatios): WarehousePlan {
   const { cellRatio = 1, inRatio = 1, outRatio = 1, spatialPartition = true } = options;

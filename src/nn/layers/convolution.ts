@@ -20,13 +20,13 @@ import { kaimingNormal, zerosInit } from "../initializers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 
-/** Options of a convolution layer. */
+/** Options of {@link Conv2d}. */
 export interface Conv2dOptions extends ConvolutionOptions {
   /** Adds a bias per channel. Defaults to `true`. */
   readonly bias?: boolean;
 }
 
-/** Options of a convolution layer over sequences. */
+/** Options of {@link Conv1d}. */
 export interface Conv1dOptions {
   /** Stride of the window. Defaults to 1. */
   readonly stride?: number;
@@ -40,25 +40,25 @@ export interface Conv1dOptions {
   readonly bias?: boolean;
 }
 
-/** Options of a convolution layer over volumes. */
+/** Options of {@link Conv3d}. */
 export interface Conv3dOptions extends Convolution3dOptions {
   /** Adds a bias per channel. Defaults to `true`. */
   readonly bias?: boolean;
 }
 
-/** Options of a transposed convolution layer. */
+/** Options of {@link ConvTranspose2d}. */
 export interface ConvTranspose2dOptions extends Conv2dOptions {
-  /** Added to one side of the output, less than the stride or the dilation. Defaults to 0. */
+  /** Added to one side of the output; less than the stride or the dilation. Defaults to 0. */
   readonly outputPadding?: PairOption;
 }
 
-/** What the sizes of a convolution layer are made from. */
+/** Channels of a convolution layer. */
 interface ConvolutionSizes {
   readonly inChannels: number;
   readonly outChannels: number;
 }
 
-/** @throws UsageError for channels that are no whole numbers, or that `groups` do not divide */
+/** @throws UsageError for channels that are not whole numbers or not multiples of `groups` */
 function expectGroups({ inChannels, outChannels }: ConvolutionSizes, groups: number): void {
   expectWhole("inChannels", inChannels);
   expectWhole("outChannels", outChannels);
@@ -71,7 +71,7 @@ function expectGroups({ inChannels, outChannels }: ConvolutionSizes, groups: num
 /**
  * Shape of a convolution layer's weight, [outChannels, inChannels / groups, kh, kw].
  *
- * @throws UsageError for sizes and options that no convolution can have
+ * @throws UsageError for invalid sizes and options
  */
 export function convolutionShape(
   sizes: ConvolutionSizes & { readonly kernelSize: PairOption },
@@ -83,7 +83,7 @@ export function convolutionShape(
   return [outChannels, inChannels / groups, ...toPair("kernelSize", kernelSize, 1)];
 }
 
-/** Shape of the weight of a convolution over sequences, [outChannels, inChannels / groups, k]; checked alike. */
+/** Shape of the weight of a convolution over sequences, [outChannels, inChannels / groups, k], with the same checks. */
 export function convolution1dShape(
   sizes: ConvolutionSizes & { readonly kernelSize: number },
   options: Conv1dOptions,
@@ -98,7 +98,10 @@ export function convolution1dShape(
   return [outChannels, inChannels / groups, kernelSize];
 }
 
-/** Shape of the weight of a convolution over volumes, [outChannels, inChannels / groups, kd, kh, kw]; checked alike. */
+/**
+ * Shape of the weight of a convolution over volumes, [outChannels, inChannels / groups, kd, kh, kw], with the same
+ * checks.
+ */
 export function convolution3dShape(
   sizes: ConvolutionSizes & { readonly kernelSize: TripleOption },
   options: Convolution3dOptions,
@@ -112,7 +115,7 @@ export function convolution3dShape(
   return [outChannels, inChannels / groups, ...toTriple("kernelSize", kernelSize, 1)];
 }
 
-/** A convolution over sequences as one over images of height 1. */
+/** Options of a convolution over sequences as those over images of height 1. */
 export function asImageOptions({ stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv1dOptions) {
   return {
     stride: [1, stride],
@@ -122,22 +125,22 @@ export function asImageOptions({ stride = 1, padding = 0, dilation = 1, groups =
   } as const satisfies ConvolutionOptions;
 }
 
-/** Puts an axis of size 1 before the last. */
+/** Inserts an axis of size 1 before the last. */
 export function withHeight(x: Tensor): Tensor {
   return reshape(x, [...x.shape.slice(0, -1), 1, x.shape.at(-1)!]);
 }
 
-/** Takes away the last axis but one, which is of size 1. */
+/** Removes the second-to-last axis, which has size 1. */
 export function withoutHeight(x: Tensor): Tensor {
   return reshape(x, [...x.shape.slice(0, -2), x.shape.at(-1)!]);
 }
 
 /**
  * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) /
- * stride⌋ + 1, and likewise W′. y = W ∗ x + b, without turning the kernel round, as everywhere in deep learning.
- * PyTorch's `Conv2d` with padding by zeros.
+ * stride⌋ + 1, and likewise W′. y = W ∗ x + b, where ∗ is cross-correlation, as usual in deep learning. PyTorch's
+ * `Conv2d` with zero padding.
  *
- * The weight begins with N(0, √(2 / fan_in)), He et al., ICCV 2015, equation 10; the bias with zeros.
+ * The weight is initialized from N(0, √(2 / fan_in)), He et al., ICCV 2015, equation 10, the bias with zeros.
  *
  * @example
  * new Conv2d(16, 32, 3, { stride: 2, padding: 1 }); // [B, 16, 32, 32] → [B, 32, 16, 16]
@@ -170,7 +173,8 @@ export class Conv2d extends Module {
 }
 
 /**
- * Convolution over sequences: [B, inChannels, L] → [B, outChannels, L′], otherwise as {@link Conv2d}. PyTorch's `Conv1d`.
+ * Convolution over sequences: [B, inChannels, L] → [B, outChannels, L′], otherwise like {@link Conv2d}. PyTorch's
+ * `Conv1d`.
  */
 export class Conv1d extends Module {
   /** [outChannels, inChannels / groups, k] */
@@ -200,7 +204,7 @@ export class Conv1d extends Module {
 }
 
 /**
- * Convolution over volumes: [B, inChannels, D, H, W] → [B, outChannels, D′, H′, W′], otherwise as {@link Conv2d}.
+ * Convolution over volumes: [B, inChannels, D, H, W] → [B, outChannels, D′, H′, W′], otherwise like {@link Conv2d}.
  * PyTorch's `Conv3d`.
  */
 export class Conv3d extends Module {
@@ -237,7 +241,8 @@ export class Conv3d extends Module {
  * Transposed convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where H′ = (H − 1)·stride − 2·padding +
  * dilation·(kh − 1) + outputPadding + 1, and likewise W′. PyTorch's `ConvTranspose2d`.
  *
- * The weight begins with N(0, √(2 / fan_in)), fan_in = outChannels/groups·kh·kw as in PyTorch; the bias with zeros.
+ * The weight is initialized from N(0, √(2 / fan_in)), with fan_in = outChannels/groups·kh·kw as in PyTorch, the bias
+ * with zeros.
  *
  * @example
  * new ConvTranspose2d(256, 256, 4, { stride: 2, padding: 1 }); // [B, 256, 8, 6] → [B, 256, 16, 12]
@@ -263,7 +268,7 @@ export class ConvTranspose2d extends Module {
   ) {
     super();
     this.#options = options;
-    // A transposed convolution is the gradient of one from its outputs to its inputs.
+    // A transposed convolution is the gradient of a convolution with inputs and outputs swapped.
     const sizes = { inChannels: outChannels, outChannels: inChannels, kernelSize };
     this.weight = new Parameter(convolutionShape(sizes, options), kaimingNormal);
     this.bias = options.bias === false ? undefined : new Parameter([outChannels], zerosInit);

@@ -6,8 +6,8 @@ import type { ForwardContext } from "../context.js";
 import { Module } from "../module.js";
 
 /**
- * Zeroes each element with probability p in training, and scales the others by 1 / (1 − p), so that the mean stays;
- * hands on its input at inference. Any shape → the same shape; the batch must be fixed in training.
+ * In training, zeroes each element with probability p and scales the others by 1 / (1 − p), which preserves the mean.
+ * Does nothing at inference. Any shape → the same shape. Needs a fixed batch size in training.
  *
  * Srivastava et al., "Dropout", JMLR 2014, section 4; scaled in training rather than at inference.
  */
@@ -32,10 +32,10 @@ export class Dropout extends Module {
 }
 
 /**
- * Zeroes whole samples with probability p in training, and scales the others by 1 / (1 − p): what a residual block adds
- * to its input. It hands on its input at inference. [B, …] → the same shape; the batch must be fixed in training.
+ * In training, zeroes whole samples with probability p and scales the others by 1 / (1 − p), which skips a residual
+ * branch per sample. Does nothing at inference. [B, …] → the same shape. Needs a fixed batch size in training.
  *
- * Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016, section 3, sample by sample, scaled in training.
+ * Huang et al., "Deep Networks with Stochastic Depth", ECCV 2016, section 3, applied per sample and scaled in training.
  */
 export class StochasticDepth extends Module {
   readonly #p: number;

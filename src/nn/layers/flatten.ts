@@ -3,7 +3,7 @@ import { reshape } from "../../ops/index.js";
 import { elementCount } from "../../util/shape.js";
 import { Module } from "../module.js";
 
-/** All but the batch as one axis: [B, C, H, W] → [B, C·H·W], and alike for other shapes. */
+/** Flattens all axes except the batch: [B, C, H, W] → [B, C·H·W], and likewise for other shapes. */
 export class Flatten extends Module {
   forward(x: Tensor): Tensor {
     return reshape(x, [x.shape[0]!, elementCount(x.shape.slice(1), "Flatten")]);

@@ -6,7 +6,7 @@ import { xavierUniform, zerosInit } from "../initializers.js";
 import { Module } from "../module.js";
 import { type Initializer, Parameter } from "../parameter.js";
 
-/** Options of a fully connected layer. */
+/** Options of {@link Linear}. */
 export interface LinearOptions {
   /** Adds a bias per feature. Defaults to `true`. */
   readonly bias?: boolean;
@@ -17,8 +17,8 @@ export interface LinearOptions {
 /**
  * Fully connected layer: […, inFeatures] → […, outFeatures], y = x·Wᵀ + b.
  *
- * The weight begins with U(−a, a), a = √(6 / (inFeatures + outFeatures)), Glorot and Bengio, AISTATS 2010, equation 16;
- * the bias with zeros.
+ * The weight is initialized from U(−a, a), a = √(6 / (inFeatures + outFeatures)), Glorot and Bengio, AISTATS 2010,
+ * equation 16, the bias with zeros.
  */
 export class Linear extends Module {
   /** [outFeatures, inFeatures] */

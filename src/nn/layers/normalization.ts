@@ -19,7 +19,7 @@ import { onesInit, zerosInit } from "../initializers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 
-/** Options of batch normalisation. */
+/** Options of {@link BatchNorm}. */
 export interface BatchNormOptions {
   /** Weight of the new batch in the running statistics, from 0 to 1. Defaults to 0.1, PyTorch's convention. */
   readonly momentum?: number;
@@ -30,22 +30,22 @@ export interface BatchNormOptions {
 /**
  * Batch normalisation of each channel: x [B, C, …] → the same shape, y = γ·(x − E[x]) / √(Var[x] + ε) + β.
  *
- * In training E and Var are those of the batch, Var biased; the running mean and variance move to them by `momentum`,
- * the variance to the unbiased one. At inference E and Var are the running ones. PyTorch's conventions.
+ * In training, E and Var are those of the batch, with biased Var. The running mean and the running unbiased variance
+ * move towards them by `momentum`. At inference, E and Var are the running ones. PyTorch's conventions.
  *
- * One value has no variance. Where a channel has a single one in training, as in a batch of 1 of pooled vectors, the
- * running statistics normalise it, and stay as they are; PyTorch fails there.
+ * A single value has no variance. If a channel has only one value in training, as in pooled vectors with batch size 1,
+ * the running statistics are used and left unchanged, whereas PyTorch throws.
  *
  * Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2.
  */
 export abstract class BatchNorm extends Module {
-  /** γ [C], ones at first */
+  /** γ [C], initially ones */
   readonly weight: Parameter;
-  /** β [C], zeros at first */
+  /** β [C], initially zeros */
   readonly bias: Parameter;
-  /** [C], a buffer: zeros at first */
+  /** [C], a buffer, initially zeros */
   readonly running_mean: Parameter;
-  /** [C], a buffer: ones at first */
+  /** [C], a buffer, initially ones */
   readonly running_var: Parameter;
   readonly #momentum: number;
   readonly #epsilon: number;
@@ -68,7 +68,7 @@ export abstract class BatchNorm extends Module {
     this.#epsilon = epsilon;
   }
 
-  /** The inputs that it takes. */
+  /** The input layouts that it accepts. */
   protected abstract readonly layouts: readonly string[];
 
   forward(x: Tensor, context: ForwardContext): Tensor {
@@ -97,7 +97,7 @@ export abstract class BatchNorm extends Module {
   }
 }
 
-/** Batch normalisation of vectors [B, C] or sequences [B, C, L], as {@link BatchNorm2d}. PyTorch's `BatchNorm1d`. */
+/** Batch normalisation of vectors [B, C] or sequences [B, C, L], like {@link BatchNorm2d}. PyTorch's `BatchNorm1d`. */
 export class BatchNorm1d extends BatchNorm {
   protected get layouts() {
     return ["[B, C]", "[B, C, L]"];
@@ -107,11 +107,11 @@ export class BatchNorm1d extends BatchNorm {
 /**
  * Batch normalisation of each channel: [B, C, H, W] → [B, C, H, W], y = γ·(x − E[x]) / √(Var[x] + ε) + β.
  *
- * In training E and Var are those of the batch, Var biased; the running mean and variance move to them by `momentum`,
- * the variance to the unbiased one. At inference E and Var are the running ones. PyTorch's `BatchNorm2d`.
+ * In training, E and Var are those of the batch, with biased Var. The running mean and the running unbiased variance
+ * move towards them by `momentum`. At inference, E and Var are the running ones. PyTorch's `BatchNorm2d`.
  *
- * One value has no variance. Where a channel has a single one in training, as in a batch of 1 of images that have
- * shrunk to 1×1, the running statistics normalise it, and stay as they are; PyTorch fails there.
+ * A single value has no variance. If a channel has only one value in training, as in 1×1 images with batch size 1, the
+ * running statistics are used and left unchanged, whereas PyTorch throws.
  *
  * Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2.
  */
@@ -121,21 +121,21 @@ export class BatchNorm2d extends BatchNorm {
   }
 }
 
-/** Batch normalisation of volumes [B, C, D, H, W], as {@link BatchNorm2d}. PyTorch's `BatchNorm3d`. */
+/** Batch normalisation of volumes [B, C, D, H, W], like {@link BatchNorm2d}. PyTorch's `BatchNorm3d`. */
 export class BatchNorm3d extends BatchNorm {
   protected get layouts() {
     return ["[B, C, D, H, W]"];
   }
 }
 
-/** (x − mean) / √(variance + ε) over the given axes; their sizes must be known. */
+/** (x − mean) / √(variance + ε) over axes of known size. */
 function standardized(x: Tensor, axes: readonly number[], epsilon: number): Tensor {
   const centred = sub(x, mean(x, { axes, keepDims: true }));
   const variance = mean(mul(centred, centred), { axes, keepDims: true });
   return div(centred, sqrt(add(variance, epsilon)));
 }
 
-/** Options of the normalisations of single samples. */
+/** Options of {@link LayerNorm} and {@link GroupNorm}. */
 export interface SampleNormOptions {
   /** Added to the variance. Defaults to 1e-5. */
   readonly epsilon?: number;
@@ -148,14 +148,14 @@ export interface SampleNormOptions {
  * Ba et al., "Layer Normalization", 2016, equation 4.
  */
 export class LayerNorm extends Module {
-  /** γ, shaped as what is normalised; ones at first */
+  /** γ [...normalizedShape], initially ones */
   readonly weight: Parameter;
-  /** β, shaped as what is normalised; zeros at first */
+  /** β [...normalizedShape], initially zeros */
   readonly bias: Parameter;
   readonly #epsilon: number;
 
   /**
-   * @param normalizedShape sizes of the last axes, or that of the last
+   * @param normalizedShape sizes of the last axes, or the size of the last one
    * @throws UsageError for sizes that are not whole numbers of at least 1, or a negative epsilon
    */
   constructor(normalizedShape: number | readonly number[], { epsilon = 1e-5 }: SampleNormOptions = {}) {
@@ -187,9 +187,9 @@ export class LayerNorm extends Module {
  * Wu and He, "Group Normalization", ECCV 2018, equation 1.
  */
 export class GroupNorm extends Module {
-  /** γ [C], ones at first */
+  /** γ [C], initially ones */
   readonly weight: Parameter;
-  /** β [C], zeros at first */
+  /** β [C], initially zeros */
   readonly bias: Parameter;
   readonly #groups: number;
   readonly #epsilon: number;

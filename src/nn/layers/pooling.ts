@@ -12,7 +12,7 @@ import { Module } from "../module.js";
 
 /**
  * Maximum over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and likewise W′.
- * Padding never wins.
+ * Padding counts as −∞.
  */
 export class MaxPool2d extends Module {
   readonly #options: PoolingOptions;
@@ -31,7 +31,7 @@ export class MaxPool2d extends Module {
 
 /**
  * Mean over windows: [B, C, H, W] → [B, C, H′, W′], where H′ = ⌊(H + 2·padding − kh) / stride⌋ + 1, and likewise W′.
- * The zeros of the padding count, as by PyTorch's default.
+ * Padding counts as zeros, PyTorch's default.
  */
 export class AvgPool2d extends Module {
   readonly #options: PoolingOptions;
@@ -49,14 +49,14 @@ export class AvgPool2d extends Module {
 }
 
 /**
- * Mean over as many windows as the output has positions, of each channel: [B, C, H, W] → [B, C, H′, W′]. Windows
- * overlap where the output's size does not divide the image's. PyTorch's `AdaptiveAvgPool2d`.
+ * Mean over one window per output position: [B, C, H, W] → [B, C, H′, W′]. Windows overlap if the output size does not
+ * divide the image size. PyTorch's `AdaptiveAvgPool2d`.
  */
 export class AdaptiveAvgPool2d extends Module {
   readonly #outputSize: PairOption;
 
   /**
-   * @param outputSize H′ and W′, or one number for both; 1 by default: the mean over the whole image
+   * @param outputSize H′ and W′, or one number for both; defaults to 1, the mean over the whole image
    * @throws UsageError for sizes that are not whole numbers of at least 1
    */
   constructor(outputSize: PairOption = 1) {

@@ -20,11 +20,11 @@ import { uniformInit } from "../initializers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 
-/** Options of gated recurrent units. */
+/** Options of {@link GRU}. */
 export interface GRUOptions {
-  /** Layers, each of which reads what the one before gives. Defaults to 1. */
+  /** Number of stacked layers. Defaults to 1. */
   readonly layers?: number;
-  /** Reads the sequence from its end as well, and gives both side by side. Defaults to `false`. */
+  /** Also reads the sequence in reverse and concatenates both outputs. Defaults to `false`. */
   readonly bidirectional?: boolean;
 }
 
@@ -40,14 +40,14 @@ interface GRUCell {
 }
 
 /**
- * Gated recurrent units: [B, time, inputs] → [B, time, hidden], or 2·hidden where bidirectional. From h₀ = 0,
+ * Gated recurrent units: [B, time, inputs] → [B, time, hidden], or 2·hidden if bidirectional. From h₀ = 0,
  *
  *     r = σ(W_r·x + b_r + U_r·h + c_r),   z = σ(W_z·x + b_z + U_z·h + c_z),
  *     n = tanh(W_n·x + b_n + r ⊙ (U_n·h + c_n)),   h′ = (1 − z) ⊙ n + z ⊙ h.
  *
  * Cho et al., "Learning Phrase Representations using RNN Encoder–Decoder", EMNLP 2014, with the reset gate after the
- * product, as cuDNN and PyTorch have it; state names and shapes are PyTorch's. The batch and the length must be known;
- * the graph grows with the length. All weights begin with U(±1 / √hidden).
+ * product, as in cuDNN and PyTorch. State names and shapes are PyTorch's. Needs a fixed batch size and length; the
+ * graph grows with the length. All weights are initialized from U(±1 / √hidden).
  */
 export class GRU extends Module {
   readonly #hidden: number;
@@ -101,7 +101,10 @@ export class GRU extends Module {
     );
   }
 
-  /** One layer in one direction, [B, time, …] → [B, time, hidden]: products with x at once, those with h in turn. */
+  /**
+   * Runs one layer in one direction, [B, time, …] → [B, time, hidden]. Products with x are computed at once, those with
+   * h step by step.
+   */
   #run(cell: GRUCell, x: Tensor, context: ForwardContext): Tensor {
     const [batch, time] = staticShape(x.shape, "GRU") as readonly [number, number, number];
     const hidden = this.#hidden;

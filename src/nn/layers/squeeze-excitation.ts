@@ -18,7 +18,7 @@ import { kaimingFanOut, zerosInit } from "../initializers.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
 
-/** Options of squeeze-and-excitation. */
+/** Options of {@link SqueezeExcitation}. */
 export interface SqueezeExcitationOptions {
   /** Activation after the squeeze. Defaults to `"relu"`, as in MobileNetV3; EfficientNet uses `"silu"`. */
   readonly activation?: "relu" | "silu";
@@ -27,13 +27,13 @@ export interface SqueezeExcitationOptions {
 }
 
 /**
- * Squeeze-and-excitation: [B, C, H, W] → [B, C, H, W], y = a ⊙ x with one a for each channel,
+ * Squeeze-and-excitation: [B, C, H, W] → [B, C, H, W], y = a ⊙ x with one a per channel,
  *
  *     a = σ(W₂·ReLU(W₁·s + b₁) + b₂),   s the mean of x over positions.
  *
- * Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4. Weights begin with N(0, √(2 / fan_out)),
- * biases with 0. State names and shapes are those of torchvision's 1×1 convolutions. Attention is recorded as
- * `excitation`, [B, C].
+ * Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4. Weights are initialized from N(0, √(2 /
+ * fan_out)), biases with zeros. State names and shapes are those of torchvision's 1×1 convolutions. Attention is
+ * recorded as `excitation`, [B, C].
  */
 export class SqueezeExcitation extends Module {
   /** Weight [squeezed, C, 1, 1] and bias [squeezed]. */
@@ -71,7 +71,7 @@ export class SqueezeExcitation extends Module {
   }
 }
 
-/** A 1×1 convolution of vectors. */
+/** A 1×1 convolution applied to vectors. */
 export interface PointwiseMap {
   /** [out, in, 1, 1] */
   readonly weight: Parameter;
