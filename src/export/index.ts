@@ -66,10 +66,10 @@ function checkVersions({ opset, irVersion }: ExportOptions): void {
 function checkConvolutions(builder: OnnxBuilder): void {
   const computed = builder.computedConvolutions();
   if (computed.length === 0) return;
-  throw new GraphError(`the weights of ${computed.join(", ")} are computed when the model runs`, {
+  throw new GraphError(`the weights of ${computed.join(", ")} are computed at run time`, {
     hint:
       'trace with an open batch ("batch"), and without the plan "aggregate", so that kernels are not mixed; ' +
-      'or take convolutionWeights: "any"',
+      'or use convolutionWeights: "any"',
   });
 }
 

@@ -26,7 +26,7 @@ export function verify(graph: Graph): void {
     const inferred = formatType(node.operator.infer(node.inputs, node.attributes));
     if (inferred !== formatType(node)) {
       throw new GraphError(
-        `${node.operator.name}${node.scope && ` in ${node.scope}`} is declared ${formatType(node)}, its rule gives ${inferred}`,
+        `${node.operator.name}${node.scope && ` in ${node.scope}`} is declared as ${formatType(node)}, but its shape rule gives ${inferred}`,
       );
     }
   }

@@ -116,12 +116,14 @@ export class AlexNet extends Module {
   }
 }
 
-/** AlexNet with plain convolutions: 7,526,794 parameters, 7,525,418 of them trainable. Any of them can be dynamic. */
+/** AlexNet with 7,526,794 parameters, 7,525,418 of them trainable, if static. Any convolution can be dynamic. */
 export function alexnet(options: AlexNetOptions = {}): AlexNet {
   return new AlexNet(makeConvolutions(SITES, KIND, options.dynamic), options);
 }
 
-/** AlexNet-DY as published, its last three convolutions dynamic: 8,324,368 parameters, 8,322,992 of them trainable. */
+/**
+ * AlexNet-DY as published, with the last three convolutions dynamic: 8,324,368 parameters, 8,322,992 of them trainable.
+ */
 export function alexnetDy(options: AlexNetDyOptions = {}): AlexNet {
   const dynamic = { ...dynamicSchema.parse({}), ...options };
   const plain = makeConvolutions(SITES, KIND, undefined);
@@ -135,7 +137,7 @@ export function alexnetDy(options: AlexNetDyOptions = {}): AlexNet {
 /** {@link alexnet} by name. */
 export const alexnetEntry = defineModel({
   name: "alexnet",
-  summary: "AlexNet, any convolution of which can be dynamic",
+  summary: "AlexNet; any convolution can be dynamic",
   imageSize: 128,
   options: z.strictObject({ ...networkOptions, ...classifierOptions }),
   create: ({ classes, dropout, ...others }) => alexnet({ classes, dropout, dynamic: dynamicChoice(others) }),
@@ -144,7 +146,7 @@ export const alexnetEntry = defineModel({
 /** {@link alexnetDy} by name. */
 export const alexnetDyEntry = defineModel({
   name: "alexnet-dy",
-  summary: "AlexNet-DY of the published experiment, its last three convolutions dynamic",
+  summary: "AlexNet-DY of the published experiment, with the last three convolutions dynamic",
   imageSize: 128,
   options: z.strictObject({ ...dynamicOptions, ...classifierOptions }),
   create: alexnetDy,

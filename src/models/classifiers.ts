@@ -24,14 +24,14 @@ export function staticClassifier({ inChannels, outChannels }: ConvolutionSite): 
   return new Linear(inChannels, outChannels);
 }
 
-/** How a dynamic classifier is made. */
+/** Options of {@link dynamicClassifier}. */
 export interface ClassifierOptions {
   readonly experts: number;
-  /** Of CondConv's router. */
+  /** Options of CondConv's router. */
   readonly router: { readonly bias: boolean };
 }
 
-/** @throws UsageError for a layer that is none for vectors */
+/** @throws UsageError for a layer that does not accept vectors */
 export function dynamicClassifier(
   { inChannels, outChannels }: ConvolutionSite,
   layer: DynamicLayer,
@@ -45,13 +45,13 @@ export function dynamicClassifier(
     case "condconv":
       return new CondConvClassifier(inChannels, outChannels, options);
     default:
-      throw new UsageError(`${layer} makes no classifier dynamic`, { hint: "dyconv, condconv and dcd do" });
+      throw new UsageError(`${layer} cannot be a classifier`, { hint: "use dyconv, condconv or dcd" });
   }
 }
 
 /**
- * A classifier whose weight is mixed by CondConv, with a router of its own, and whose bias is the same for all samples:
- * [B, C] → [B, classes]. It is part of the networks that later papers call CondConv.
+ * A classifier whose weight is mixed by CondConv with its own router, and whose bias is shared by all samples: [B, C] →
+ * [B, classes]. Part of the networks that later papers call CondConv.
  */
 class CondConvClassifier extends Module implements StartsPlain {
   readonly router: CondConvRouter;

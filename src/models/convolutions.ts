@@ -22,36 +22,39 @@ import {
 } from "./site.js";
 import { fromWarehouses, type WarehousePolicy, type Warehouses } from "./warehouses.js";
 
-/** What a network knows of itself that layers are made by. */
+/** What layers need to know about their network. */
 export interface NetworkKind {
-  /** Policy of each layer where none is given. */
+  /** Default policy of each layer. */
   readonly policies: Readonly<Record<DynamicLayer, SitePolicy | SitePredicate>>;
-  /** By whose rule the widths of DCD are chosen. */
+  /** Which published rule chooses the widths of DCD. */
   readonly dcd: "basic" | "bottleneck" | "mobilenet";
   readonly warehouses: WarehousePolicy;
-  /** Whether the classifier is dynamic as published. Defaults to `true` for DCD alone. */
+  /** Whether the classifier is dynamic as published. By default only for DCD. */
   readonly classifier?: (choice: DynamicChoice) => boolean;
   /** Whether CondConv's routers have a bias. Defaults to `true`. */
   readonly routerBias?: boolean;
-  /** Whether its convolutions have a bias, where the layer can have one. Defaults to `false`. */
+  /** Whether convolutions have a bias, if the layer supports it. Defaults to `false`. */
   readonly bias?: boolean;
 }
 
-/** A network's convolutions by site, and what they share. */
+/** A network's convolutions by site, and their shared parts. */
 export interface Convolutions {
-  /** The module of a site; one that CondConv routes block by block takes the block's routing weights as well. */
+  /** Returns the module of a site. CondConv layers with a router per block also take the block's routing weights. */
   readonly at: (site: ConvolutionSite) => Routed;
-  /** The router of a block, which reads the block's input; `undefined` where none of its convolutions needs one. */
+  /**
+   * Returns the router of a block, which reads the block's input, or `undefined` if no convolution of the block needs
+   * one.
+   */
   readonly routerOf: (block: readonly ConvolutionSite[]) => CondConvRouter | undefined;
-  /** What a network keeps before its layers, so that shared cells have a name of their own. */
+  /** The warehouses, which a network registers before its layers so that shared cells have their own names. */
   readonly warehouses: Warehouses | undefined;
 }
 
 /**
- * Makes all convolutions of a network, and its classifier where that is among them.
+ * Creates all convolutions of a network, and its classifier if it is among the sites.
  *
- * @param sites in the order in which they are registered: warehouses give away their cells in that order
- * @throws UsageError for a choice that no convolution of the network suits
+ * @param sites in the order of registration, which is the order of cell ownership in warehouses
+ * @throws UsageError if the choice applies to no convolution of the network
  */
 export function makeConvolutions(
   sites: readonly ConvolutionSite[],
@@ -62,7 +65,7 @@ export function makeConvolutions(
   if (choice === undefined) return { at: plain, routerOf: () => undefined, warehouses: undefined };
   const dynamic = new Set(sites.filter(chosenBy(choice, kind)));
   if (![...dynamic].some(({ role }) => role !== "classifier")) {
-    throw new UsageError(`none of the network's convolutions is to be ${choice.layer}`, {
+    throw new UsageError(`no convolution of this network would be ${choice.layer}`, {
       hint: `choose others: ${Object.keys(SITE_POLICIES).join(", ")}`,
     });
   }
@@ -82,7 +85,7 @@ export function makeConvolutions(
 
 const DEFAULT_EXPERTS = 4;
 
-/** Groups of frequencies of FDConv. */
+/** Default number of frequency groups of FDConv. */
 const FREQUENCY_GROUPS = 64;
 
 function chosenBy(choice: DynamicChoice, kind: NetworkKind): SitePredicate {
@@ -93,7 +96,7 @@ function chosenBy(choice: DynamicChoice, kind: NetworkKind): SitePredicate {
   return (site) => (site.role === "classifier" ? classifier : chosen(site) && suits(layer, site));
 }
 
-/** FDConv is for kernels whose spectrum can be cut into equal groups; DCD's low rank for channels that are mixed. */
+/** Whether a layer supports a site: FDConv needs a spectrum that splits into equal groups, DCD ungrouped channels. */
 function suits(
   layer: DynamicLayer,
   { inChannels, outChannels, kernelSize, groups }: ConvolutionSite,

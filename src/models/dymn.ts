@@ -21,11 +21,11 @@ import { roundChannels } from "./inverted-residual.js";
 import { MOBILENET_V3_ROWS } from "./mobilenet-v3.js";
 import { dropoutOption } from "./network-options.js";
 
-/** Options of DyMN. */
+/** Options of {@link DyMN}. */
 export interface DyMNOptions {
   /** Number of classes. Defaults to 527, those of AudioSet. */
   readonly classes?: number;
-  /** Channels in parts of MobileNetV3-Large's. Defaults to 1. */
+  /** Width multiplier relative to MobileNetV3-Large. Defaults to 1. */
   readonly width?: number;
   /** Number of kernels to mix. Defaults to 4. */
   readonly experts?: number;
@@ -33,12 +33,12 @@ export interface DyMNOptions {
   readonly dropout?: number;
 }
 
-/** Of all batch normalisations. */
+/** Options of all batch normalisations. */
 const NORM = { momentum: 0.01, epsilon: 1e-3 };
 
 /**
- * DyMN, dynamic MobileNets for sound: [B, 1, frequency, time] → [B, classes]. The rows of MobileNetV3-Large, each a
- * {@link DyMNBlock}; stem and last 1×1 are static, and there is no squeeze-and-excitation.
+ * DyMN, dynamic MobileNets for audio: [B, 1, frequency, time] → [B, classes]. The rows of MobileNetV3-Large, each a
+ * {@link DyMNBlock}. Stem and last 1×1 convolution are static, and there is no squeeze-and-excitation.
  *
  * Schmid et al., "Dynamic Convolutional Neural Networks as Efficient Pre-trained Audio Models", IEEE/ACM TASLP 2024.
  */
@@ -97,16 +97,16 @@ export class DyMN extends Module {
 
 const WIDTHS = { dymn04: 0.4, dymn10: 1, dymn20: 2 } as const;
 
-/** {@link DyMN} by name, for ten seconds of sound: 128 frequencies, 1000 times. */
+/** {@link DyMN} by name, for ten seconds of audio: 128 frequencies, 1000 time steps. */
 export const dymnEntries = Object.entries(WIDTHS).map(([name, width]) =>
   defineModel({
     name,
-    summary: `DyMN of width ${width}, dynamic convolutions for sound`,
+    summary: `DyMN of width ${width}: dynamic convolutions for audio`,
     imageSize: 128,
     inputShape: [1, 128, 1000],
     tasks: ["tags of sounds"],
     options: z.strictObject({
-      experts: z.int().min(1).max(64).default(4).describe("kernels that are mixed"),
+      experts: z.int().min(1).max(64).default(4).describe("number of kernels to mix"),
       dropout: dropoutOption(0.2),
     }),
     create: (options) => new DyMN({ ...options, width }),

@@ -1,6 +1,6 @@
 import type { SitePolicy, SitePredicate } from "./site.js";
 
-/** Layers that can take the place of a network's convolutions. */
+/** Dynamic layers that can replace a network's convolutions. */
 export const DYNAMIC_LAYERS = ["dyconv", "condconv", "odconv", "dcd", "kernel-warehouse", "fdconv"] as const;
 
 /** One of {@link DYNAMIC_LAYERS}. */
@@ -11,16 +11,16 @@ export interface DynamicChoice {
   readonly layer: DynamicLayer;
   /** Number of kernels to mix, for layers with experts. Defaults to 4. */
   readonly experts?: number;
-  /** Channels to hidden channels of the attention. Defaults to the layer's own. */
+  /** Reduction ratio of the attention, channels / hidden channels. Defaults to that of the layer. */
   readonly ratio?: number;
-  /** The attention branch of dyconv: the paper's by default, or that of the most used PyTorch port. */
+  /** The attention branch of dyconv: that of the paper, or of the most used PyTorch port. Defaults to `"paper"`. */
   readonly branch?: "paper" | "port";
-  /** Cells to pieces of kernel, of a warehouse. Defaults to 1. */
+  /** Cells per kernel piece of a warehouse. Defaults to 1. */
   readonly cellRatio?: number;
-  /** CondConv's routers: one for each block, by default, or one for each layer, as ParameterNet has them. */
+  /** CondConv's routers: one per block, or one per layer as in ParameterNet. Defaults to `"block"`. */
   readonly router?: "block" | "layer";
-  /** Whether the classifier is dynamic too. Defaults to what is published for the layer and the network. */
+  /** Whether the classifier is dynamic as well. Defaults to what is published for the layer and network. */
   readonly classifier?: boolean;
-  /** A policy's name, or a predicate. Defaults to the layer's published policy for the network. */
+  /** A policy name or a predicate. Defaults to the layer's published policy for the network. */
   readonly where?: SitePolicy | SitePredicate;
 }

@@ -30,16 +30,16 @@ import { normalized, RoutedSequential, routingOf } from "./routed.js";
 import { classifierSite } from "./site.js";
 import type { Warehouses } from "./warehouses.js";
 
-/** Options of EfficientNet. */
+/** Options of {@link EfficientNet}. */
 export interface EfficientNetOptions extends MobileNetOptions {
-  /** Probability with which the last block is left out of a sample in training. Defaults to 0.2. */
+  /** Probability of dropping the last block for a sample in training. Defaults to 0.2. */
   readonly stochasticDepth?: number;
 }
 
-/** The EfficientNets there are. */
+/** The available EfficientNets. */
 export type EfficientNetName = "b0" | "b1";
 
-/** Kernel, expansion, channels, repeats, stride of the first: Tan and Le, table 1. */
+/** Kernel, expansion, channels, repeats, stride of the first block: Tan and Le, table 1. */
 const STAGES = [
   [3, 1, 16, 1, 1],
   [3, 6, 24, 2, 2],
@@ -50,10 +50,10 @@ const STAGES = [
   [3, 6, 320, 1, 1],
 ] as const;
 
-/** Repeats in parts of those of B0, and the size of images. */
+/** Depth relative to B0, and image size. */
 const SCALES = { b0: { depth: 1, imageSize: 224 }, b1: { depth: 1.1, imageSize: 240 } } as const;
 
-/** An inverted residual with squeeze-and-excitation, whose width follows from the block's input. */
+/** An inverted residual with squeeze-and-excitation, with a width derived from the block's input channels. */
 class MBConv extends Module {
   readonly router: CondConvRouter | undefined;
   readonly block: RoutedSequential;
@@ -83,9 +83,9 @@ class MBConv extends Module {
 }
 
 /**
- * EfficientNet: [B, 3, H, W] → [B, classes]. Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
- * Networks", ICML 2019, table 1. State names are torchvision's; warehouses, where there are some, come first, as
- * `warehouses.<name>`. Stochastic depth grows with the block, to `stochasticDepth`.
+ * EfficientNet: [B, 3, H, W] → [B, classes]. Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional
+ * Neural Networks", ICML 2019, table 1. State names are torchvision's; warehouses, if any, come first, as
+ * `warehouses.<name>`. Stochastic depth increases block by block up to `stochasticDepth`.
  */
 export class EfficientNet extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -161,15 +161,15 @@ const options = z.strictObject({
     .min(0)
     .lt(1)
     .default(0.2)
-    .describe("probability of leaving the last block out of a sample"),
+    .describe("probability of dropping the last block for a sample"),
 });
 
-/** The EfficientNets by name; B0 as `efficientnet-b0-cifar` too, for images of 32 pixels. */
+/** The EfficientNets by name; B0 also as `efficientnet-b0-cifar`, for 32×32 images. */
 export const efficientnetEntries = [
   ...(["b0", "b1"] as const).map((name) =>
     defineModel({
       ...{ name: `efficientnet-${name}`, imageSize: SCALES[name].imageSize, options },
-      summary: `EfficientNet-${name.toUpperCase()}, any convolution of which can be dynamic`,
+      summary: `EfficientNet-${name.toUpperCase()}; any convolution can be dynamic`,
       create: ({ classes, dropout, stochasticDepth, ...others }) =>
         new EfficientNet(name, { classes, dropout, stochasticDepth, dynamic: dynamicChoice(others) }),
     }),

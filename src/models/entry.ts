@@ -10,21 +10,21 @@ export type ModelOptions = Readonly<Record<string, unknown>>;
 /** Channels, height and width. */
 export type InputShape = readonly [number, number, number];
 
-/** A network as {@link defineModel} takes it. */
+/** Definition of a network for {@link defineModel}. */
 export interface ModelDefinition<Schema extends OptionsSchema> {
-  /** What the configuration of a run calls it. */
+  /** Name used in the configuration of a run. */
   readonly name: string;
-  /** What it is, in a few words. */
+  /** A short description. */
   readonly summary: string;
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;
-  /** Channels, height and width of what it reads, where that is not a colour image of `imageSize`. */
+  /** Channels, height and width of its input. Defaults to a colour image of `imageSize`. */
   readonly inputShape?: InputShape;
-  /** Its options; each needs a default, and a description, which is its help on the command line. */
+  /** Its options. Each needs a default and a description, which is its help on the command line. */
   readonly options: Schema;
-  /** Tasks that its output suits. Defaults to those of a vector, `classification` and `regression`. */
+  /** Tasks that its output suits. Defaults to those for a vector, `classification` and `regression`. */
   readonly tasks?: readonly string[];
-  /** Makes it, with an output for each class. */
+  /** Creates the network, with one output per class. */
   readonly create: (options: z.output<Schema> & { readonly classes: number }) => Module;
 }
 
@@ -34,38 +34,38 @@ export interface ModelEntry {
   readonly summary: string;
   /** Height and width of the images it is trained on. */
   readonly imageSize: number;
-  /** Channels, height and width of what it reads. */
+  /** Channels, height and width of its input. */
   readonly inputShape: InputShape;
   readonly options: readonly ModelOption[];
   /** Names of the tasks that its output suits. */
   readonly tasks: readonly string[];
   /**
-   * All options: those given, the others as they are by default.
+   * Completes options with their defaults.
    *
-   * @throws UsageError if there is no such option, or a value cannot be
+   * @throws UsageError for an unknown option or an invalid value
    */
   completeOptions(given: ModelOptions, nameOf?: NameOption): ModelOptions;
   /**
-   * Makes the network.
+   * Creates the network.
    *
-   * @param options its options, and the number of classes; defaults to 10
-   * @throws UsageError if there is no such option, or a value cannot be
+   * @param options its options, and the number of classes, which defaults to 10
+   * @throws UsageError for an unknown option or an invalid value
    */
   create(options?: ModelOptions & { readonly classes?: number }): Module;
 }
 
-/** Tasks of networks with a vector for each image. */
+/** Tasks of networks with one vector per image. */
 const VECTOR_TASKS = ["classification", "regression"];
 
 /**
- * Makes a network one that can be trained by name.
+ * Defines a network that can be trained by name.
  *
  * @example
  * export default defineModel({
  *   name: "tiny",
  *   summary: "one dynamic convolution",
  *   imageSize: 32,
- *   options: z.strictObject({ experts: z.int().min(1).max(64).default(4).describe("kernels that are mixed") }),
+ *   options: z.strictObject({ experts: z.int().min(1).max(64).default(4).describe("number of kernels to mix") }),
  *   create: ({ classes, experts }) =>
  *     new Sequential(
  *       new DynamicConv2d(3, 16, 3, { experts }),
@@ -74,13 +74,13 @@ const VECTOR_TASKS = ["classification", "regression"];
  *       new Linear(16, classes),
  *     ),
  * });
- * @throws UsageError if the name or an option could not be given on the command line
+ * @throws UsageError if the name or an option cannot be used on the command line
  */
 export function defineModel<Schema extends OptionsSchema>(definition: ModelDefinition<Schema>): ModelEntry {
   const { name, summary, imageSize, options: schema, tasks = VECTOR_TASKS, create } = definition;
   const { inputShape = [3, imageSize, imageSize] } = definition;
   if (!/^[\w][\w.-]*$/.test(name)) {
-    throw new UsageError(`a model's name is made of letters, digits, ".", "_" and "-", not "${name}"`);
+    throw new UsageError(`a model's name consists of letters, digits, ".", "_" and "-", not "${name}"`);
   }
   const options = describeOptions(name, schema);
   const strict = schema.strict();

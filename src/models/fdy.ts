@@ -16,11 +16,11 @@ import {
 import { clamp, div, mean, mul, sigmoid, softmax, sum, transpose } from "../ops/index.js";
 import { defineModel } from "./entry.js";
 
-/** Options of the FDY network. */
+/** Options of {@link FDYNetwork}. */
 export interface FDYNetworkOptions {
   /** Number of classes. Defaults to 10. */
   readonly classes?: number;
-  /** Whether all convolutions but the first are frequency dynamic. Defaults to `true`. */
+  /** Whether all convolutions except the first are frequency dynamic. Defaults to `true`. */
   readonly dynamic?: boolean;
   /** Number of kernels to mix. Defaults to 4. */
   readonly experts?: number;
@@ -58,18 +58,18 @@ class ContextGating extends Module {
   }
 }
 
-/** What the network tells of a sound. */
+/** Predictions for a sound clip. */
 export interface SoundEvents {
-  /** Probability of each class at each time, [B, time / 4, classes]. */
+  /** Probability of each class at each time step, [B, time / 4, classes]. */
   readonly strong: Tensor;
-  /** Probability of each class anywhere, [B, classes]: the mean of `strong`, weighted by attention. */
+  /** Probability of each class anywhere in the clip, [B, classes]: the attention-weighted mean of `strong`. */
   readonly weak: Tensor;
 }
 
 /**
- * The convolutional recurrent network for sound events whose convolutions are frequency dynamic: [B, 1, time, 128] →
- * [B, time / 4, classes], the probability of each class at each time. Seven 3×3 convolutions, each with batch
- * normalisation, context gating, dropout and pooling, two bidirectional layers of GRU, and two linear heads.
+ * Convolutional recurrent network for sound event detection with frequency dynamic convolutions: [B, 1, time, 128] →
+ * [B, time / 4, classes], the probability of each class at each time step. Seven 3×3 convolutions, each with batch
+ * normalisation, context gating, dropout and pooling, two bidirectional GRU layers and two linear heads.
  *
  * Nam et al., "Frequency Dynamic Convolution: Frequency-Adaptive Pattern Recognition for Sound Event Detection",
  * Interspeech 2022, section 3.
@@ -106,7 +106,7 @@ export class FDYNetwork extends Module {
     return this.apply(x, context).strong;
   }
 
-  /** What is at each time, and what is anywhere. */
+  /** Returns the predictions per time step and for the whole clip. */
   apply(x: Tensor, context: ForwardContext): SoundEvents {
     if (x.shape.length !== 4 || x.shape[1] !== 1) {
       throw new ShapeError("FDYNetwork", "sound, [B, 1, time, 128]", `[${x.shape.join(", ")}]`);
@@ -120,10 +120,10 @@ export class FDYNetwork extends Module {
   }
 }
 
-/** {@link FDYNetwork} by name, for ten seconds of sound: 626 times, 128 frequencies. */
+/** {@link FDYNetwork} by name, for ten seconds of audio: 626 time steps, 128 frequencies. */
 export const fdyEntry = defineModel({
   name: "fdy-crnn",
-  summary: "recurrent network for sound events, its convolutions frequency dynamic",
+  summary: "recurrent network for sound events with frequency dynamic convolutions",
   imageSize: 128,
   inputShape: [1, 626, 128],
   tasks: ["events in sounds"],
@@ -131,8 +131,8 @@ export const fdyEntry = defineModel({
     convolutions: z
       .enum(["fdy", "plain"])
       .default("fdy")
-      .describe("what all convolutions but the first are: frequency dynamic, or plain"),
-    experts: z.int().min(1).max(64).default(4).describe("kernels that are mixed"),
+      .describe("all convolutions except the first: frequency dynamic or plain"),
+    experts: z.int().min(1).max(64).default(4).describe("number of kernels to mix"),
     dropout: z.number().min(0).lt(1).default(0.5).describe("probability of dropout after each block"),
   }),
   create: ({ convolutions, ...options }) => new FDYNetwork({ ...options, dynamic: convolutions === "fdy" }),

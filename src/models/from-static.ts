@@ -3,23 +3,23 @@ import { type FromStaticOptions, type ModelState, type Module, startFromStatic }
 import type { DynamicLayer } from "./dynamic-choice.js";
 import type { ModelEntry, ModelOptions } from "./entry.js";
 
-/** A dynamic network, and the state that it begins with. */
+/** A dynamic network and its initial state. */
 export interface BegunNetwork {
   readonly model: Module;
   readonly state: ModelState;
 }
 
-/** The dynamic network that is made of a static one: its options, and how its layers begin. */
+/** The dynamic network to create from a static one: its options, and how its layers start. */
 export interface FromStaticChoice extends FromStaticOptions {
-  /** The layer that takes the place of convolutions. */
+  /** The layer that replaces convolutions. */
   readonly layer: DynamicLayer;
-  /** Number of classes, as of the static network. Defaults to 10. */
+  /** Number of classes, equal to that of the static network. Defaults to 10. */
   readonly classes?: number;
   /** Other options of the network, such as `experts`, `where` and `ratio`. */
   readonly [option: string]: unknown;
 }
 
-/** {@link fromStatic} for a network that is at hand. */
+/** {@link fromStatic} for a given model entry. */
 export function fromStaticEntry(
   entry: ModelEntry,
   state: ModelState,
@@ -27,7 +27,7 @@ export function fromStaticEntry(
 ): BegunNetwork {
   if (!entry.options.some(({ key }) => key === "dynamic")) {
     throw new UsageError(`${entry.name} has no dynamic layers to choose from`, {
-      hint: "make the dynamic network by itself, and its state with startFromStatic(model, state)",
+      hint: "create the dynamic network yourself, and its state with startFromStatic(model, state)",
     });
   }
   const given = Object.entries(options).filter(([, value]) => value !== undefined);

@@ -57,7 +57,7 @@ export {
 export { VGG, type VGGOptions } from "./vgg.js";
 export { Warehouses } from "./warehouses.js";
 
-/** Every model that is part of dyconv, by the name that the command line takes. */
+/** All models of dyconv, by their command-line name. */
 export const MODELS: Readonly<Record<string, ModelEntry>> = Object.fromEntries(
   [
     ...[alexnetEntry, alexnetDyEntry],
@@ -71,7 +71,7 @@ export const MODELS: Readonly<Record<string, ModelEntry>> = Object.fromEntries(
 /**
  * A registered model by name.
  *
- * @throws UsageError naming the models there are
+ * @throws UsageError listing the available models
  */
 export function modelEntry(name: string): ModelEntry {
   if (Object.hasOwn(MODELS, name)) return MODELS[name]!;
@@ -79,12 +79,12 @@ export function modelEntry(name: string): ModelEntry {
 }
 
 /**
- * The dynamic network that computes exactly what a trained static one does, to be trained further: each dynamic layer begins
- * at its neutral point with the kernel of the convolution in its place.
+ * Creates the dynamic network that computes exactly the same as a trained static one, to be trained further. Each
+ * dynamic layer starts at its neutral point with the kernel of the corresponding convolution.
  *
- * @param name the network, by the name that the command line takes
- * @param state of the static network
- * @throws UsageError if there is no such network, or the state is not its
+ * @param name the command-line name of the network
+ * @param state state of the static network
+ * @throws UsageError if there is no such network, or the state does not match it
  *
  * @example
  * const { model, state } = fromStatic("resnet18-cifar", trained, { layer: "odconv", experts: 4 });

@@ -4,13 +4,13 @@ import type { WarehousePolicy } from "./warehouses.js";
 
 /** Sites of an inverted residual. */
 export interface BlockSites {
-  /** Absent where the width does not change. */
+  /** Absent if the width does not change. */
   readonly expand: ConvolutionSite | undefined;
   readonly depthwise: ConvolutionSite;
   readonly project: ConvolutionSite;
 }
 
-/** Sizes of an inverted residual, and its place. */
+/** Sizes and position of an inverted residual. */
 export interface BlockSizes {
   readonly stage: number;
   readonly block: number;
@@ -18,18 +18,18 @@ export interface BlockSizes {
   /** Channels of the depthwise convolution. */
   readonly expandedChannels: number;
   readonly outChannels: number;
-  /** Of the depthwise convolution. */
+  /** Kernel size of the depthwise convolution. */
   readonly kernelSize: number;
   readonly stride: number;
 }
 
-/** A multiple of 8 near a number of channels, at most a tenth less: the rule of MobileNets. */
+/** Rounds channels to a multiple of 8, at most a tenth less: the rule of MobileNets. */
 export function roundChannels(channels: number): number {
   const rounded = Math.max(8, Math.floor((channels + 4) / 8) * 8);
   return rounded < 0.9 * channels ? rounded + 8 : rounded;
 }
 
-/** The sites of an inverted residual: 1×1 that widens, depthwise, 1×1 that narrows. */
+/** The sites of an inverted residual: 1×1 expansion, depthwise, 1×1 projection. */
 export function blockSites(sizes: BlockSizes): BlockSites {
   const { stage, block, inChannels, expandedChannels, outChannels, kernelSize, stride } = sizes;
   const site = (role: SiteRole, from: number, to: number): ConvolutionSite => ({
@@ -57,7 +57,7 @@ export function isResidual(block: BlockSites): boolean {
   return block.depthwise.stride === 1 && first.inChannels === block.project.outChannels;
 }
 
-/** The site outside of blocks that a mobile network begins with, and the 1×1 before its pooling. */
+/** The sites of a mobile network outside its blocks: the stem, and the 1×1 convolution before the pooling. */
 export function outerSites(
   stem: Pick<ConvolutionSite, "outChannels" | "stride">,
   last: Pick<ConvolutionSite, "stage" | "inChannels" | "outChannels">,
@@ -69,14 +69,14 @@ export function outerSites(
   } as const satisfies Readonly<Record<string, ConvolutionSite>>;
 }
 
-/** The router of a block, where one of its convolutions needs it. */
+/** The router of a block, if one of its convolutions needs it. */
 export function blockRouter(block: BlockSites, { routerOf }: Convolutions) {
   return routerOf(blockOrder(block));
 }
 
 /**
- * Where nothing is published: the blocks of a stage that are equally wide inside share a warehouse for each of their
- * parts. Kernels of other widths would have to be cut into tiny cells, of which attention needs very many.
+ * Used where nothing is published: blocks of a stage with the same inner width share one warehouse for each of their
+ * parts. Kernels of different widths would need tiny cells, and attention over very many of them.
  */
 export const EQUAL_WIDTHS: WarehousePolicy = {
   warehouseOf: ({ role, stage, inChannels, outChannels }) => {

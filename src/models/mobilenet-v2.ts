@@ -30,13 +30,13 @@ import { type ConvolutionSite, classifierSite } from "./site.js";
 import type { Trunk } from "./trunk.js";
 import type { WarehousePolicy, Warehouses } from "./warehouses.js";
 
-/** What the mobile networks have in common. */
+/** Options shared by the mobile networks. */
 export interface MobileNetOptions {
   /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
   /**
-   * `"imagenet"` by default. `"cifar"`: the stem and the first block that would halve the image keep its size, for
-   * images of 32 pixels.
+   * `"imagenet"`: as published. `"cifar"`: the stem and the first downsampling block keep the image size, for 32×32
+   * images. Defaults to `"imagenet"`.
    */
   readonly stem?: "imagenet" | "cifar";
   /** Probability of dropout before the classifier. Defaults to 0.2. */
@@ -45,13 +45,13 @@ export interface MobileNetOptions {
   readonly dynamic?: DynamicChoice | undefined;
 }
 
-/** Options of MobileNetV2. */
+/** Options of {@link MobileNetV2}. */
 export interface MobileNetV2Options extends MobileNetOptions {
-  /** Channels in parts of the usual. Defaults to 1. */
+  /** Width multiplier of the channels. Defaults to 1. */
   readonly width?: number;
 }
 
-/** Expansion, channels, repeats, stride of the first: Sandler et al., table 2. */
+/** Expansion, channels, repeats, stride of the first block: Sandler et al., table 2. */
 const STAGES = [
   [1, 16, 1, 1],
   [6, 24, 2, 2],
@@ -65,7 +65,7 @@ const STAGES = [
 const withNorm = (site: ConvolutionSite, made: Convolutions) =>
   normalized(site, made, { activation: new ReLU6() });
 
-/** An inverted residual, Sandler et al., CVPR 2018, figure 4: wide inside, linear at its end. */
+/** An inverted residual with a linear bottleneck, Sandler et al., CVPR 2018, figure 4. */
 class InvertedResidual extends Module {
   readonly router: CondConvRouter | undefined;
   readonly conv: RoutedSequential;
@@ -92,8 +92,7 @@ class InvertedResidual extends Module {
 
 /**
  * MobileNetV2: [B, 3, H, W] → [B, classes]. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
- * CVPR 2018, table 2. State names are torchvision's; warehouses, where there are some, come first, as
- * `warehouses.<name>`.
+ * CVPR 2018, table 2. State names are torchvision's; warehouses, if any, come first, as `warehouses.<name>`.
  */
 export class MobileNetV2 extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -121,7 +120,9 @@ export class MobileNetV2 extends Module {
   }
 }
 
-/** The stem and the blocks of a {@link MobileNetV2}, without its last 1×1 and its classifier, under the same names. */
+/**
+ * The stem and blocks of a {@link MobileNetV2}, without its last 1×1 convolution and classifier, under the same names.
+ */
 export function mobilenetV2Trunk(width: number, dynamic: DynamicChoice | undefined): Trunk {
   const { stem, blocks, last } = sitesOf(width, "imagenet");
   const made = makeConvolutions([stem, ...blocks.flatMap(blockOrder)], KIND, dynamic);
@@ -155,7 +156,7 @@ function sitesOf(width: number, kind: "imagenet" | "cifar") {
   return { ...outer, blocks };
 }
 
-/** As released: apart by what a convolution is, the more the more cells there are. */
+/** As released: separate warehouses by role, more of them the higher the cell ratio. */
 const WAREHOUSES: WarehousePolicy = {
   warehouseOf: (site, cellRatio) => {
     const { role } = site;
@@ -179,7 +180,7 @@ const WAREHOUSES: WarehousePolicy = {
   },
 };
 
-/** What enters a stage belongs to the one that it leaves; the last two, and what follows them, are one. */
+/** The first block of a stage belongs to the stage before it. The last two stages and what follows them are one. */
 function warehouseStage({ stage, block }: ConvolutionSite): number {
   if (stage > 6) return 6;
   return block === 1 && stage > 1 ? stage - 1 : stage;
@@ -203,11 +204,11 @@ const KIND: NetworkKind = {
 
 const options = z.strictObject({ ...networkOptions, width: widthOption, dropout: dropoutOption(0.2) });
 
-/** {@link MobileNetV2} by name, for images of 224 pixels, and as `mobilenet-v2-cifar` for images of 32. */
+/** {@link MobileNetV2} by name, for 224×224 images, and as `mobilenet-v2-cifar` for 32×32 images. */
 export const mobilenetV2Entries = [
   defineModel({
     ...{ name: "mobilenet-v2", imageSize: 224, options },
-    summary: "MobileNetV2, any convolution of which can be dynamic",
+    summary: "MobileNetV2; any convolution can be dynamic",
     create: ({ classes, width, dropout, ...others }) =>
       new MobileNetV2({ classes, width, dropout, dynamic: dynamicChoice(others) }),
   }),

@@ -33,7 +33,7 @@ import { normalized, RoutedSequential, routingOf } from "./routed.js";
 import { classifierSite } from "./site.js";
 import type { Warehouses } from "./warehouses.js";
 
-/** Options of MobileNetV3. */
+/** Options of {@link MobileNetV3}. */
 export interface MobileNetV3Options extends MobileNetOptions {
   /** Features before the classifier. Defaults to 1280, or 1024 for Small, as in torchvision. */
   readonly head?: number;
@@ -81,10 +81,10 @@ export const MOBILENET_V3_ROWS = {
 
 const HEADS = { small: 1024, large: 1280 } as const;
 
-/** Of all batch normalisations. */
+/** Options of all batch normalisations. */
 const NORM = { momentum: 0.01, epsilon: 1e-3 };
 
-/** A row of the table, and its convolutions. */
+/** A row of the table with its convolutions. */
 interface Block {
   readonly sites: BlockSites;
   readonly excited: boolean;
@@ -122,8 +122,8 @@ function excitation(channels: number): SqueezeExcitation {
 }
 
 /**
- * MobileNetV3: [B, 3, H, W] → [B, classes]. Howard et al., "Searching for MobileNetV3", ICCV 2019, tables 1 and 2. State
- * names are torchvision's; warehouses, where there are some, come first, as `warehouses.<name>`.
+ * MobileNetV3: [B, 3, H, W] → [B, classes]. Howard et al., "Searching for MobileNetV3", ICCV 2019, tables 1 and 2.
+ * State names are torchvision's; warehouses, if any, come first, as `warehouses.<name>`.
  */
 export class MobileNetV3 extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -199,7 +199,7 @@ const KIND: NetworkKind = {
 
 const SUMMARIES = { small: "MobileNetV3-Small", large: "MobileNetV3-Large" } as const;
 
-/** The MobileNetV3s by name, for images of 224 pixels, and as `…-cifar` for images of 32. */
+/** The MobileNetV3s by name, for 224×224 images, and as `…-cifar` for 32×32 images. */
 export const mobilenetV3Entries = (["small", "large"] as const).flatMap((name) => {
   const options = z.strictObject({
     ...networkOptions,
@@ -212,7 +212,7 @@ export const mobilenetV3Entries = (["small", "large"] as const).flatMap((name) =
       summary:
         stem === "cifar"
           ? `${SUMMARIES[name]} for images of 32 pixels`
-          : `${SUMMARIES[name]}, any convolution of which can be dynamic`,
+          : `${SUMMARIES[name]}; any convolution can be dynamic`,
       imageSize: stem === "cifar" ? 32 : 224,
       options,
       create: ({ classes, head, dropout, ...others }) =>

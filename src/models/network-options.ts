@@ -4,47 +4,50 @@ import { SITE_POLICIES, type SitePolicy } from "./site.js";
 
 const POLICY_NAMES = Object.keys(SITE_POLICIES) as [SitePolicy, ...SitePolicy[]];
 
-/** The options of a network any convolution of which can be dynamic; what is 0 is the layer's own. */
+/** The options of a network in which any convolution can be dynamic. 0 stands for the layer's default. */
 export const networkOptions = {
   dynamic: z
     .enum(["none", ...DYNAMIC_LAYERS])
     .default("none")
-    .describe("layer that takes the place of convolutions"),
+    .describe("dynamic layer that replaces convolutions"),
   where: z
     .enum(["published", ...POLICY_NAMES])
     .default("published")
     .describe("which convolutions are dynamic"),
-  experts: z.int().min(1).max(64).default(4).describe("kernels that are mixed"),
+  experts: z.int().min(1).max(64).default(4).describe("number of kernels to mix"),
   ratio: z
     .number()
     .min(0)
     .max(1024)
     .default(0)
-    .describe("channels to hidden channels of the attention; 0: as published for the layer"),
+    .describe("reduction ratio of the attention; 0: as published for the layer"),
   branch: z
     .enum(["paper", "port"])
     .default("paper")
-    .describe("attention branch, as in the paper or in its most used PyTorch port (dyconv)"),
+    .describe("attention branch: that of the paper or of its most used PyTorch port (dyconv)"),
   cellRatio: z
     .number()
     .min(0.0625)
     .max(16)
     .default(1)
-    .describe("cells of a warehouse to pieces of kernel (kernel-warehouse)"),
-  router: z.enum(["block", "layer"]).default("block").describe("what has a router of its own (condconv)"),
+    .describe("warehouse cells per kernel piece (kernel-warehouse)"),
+  router: z
+    .enum(["block", "layer"])
+    .default("block")
+    .describe("one router per block or per layer (condconv)"),
   classifier: z
     .enum(["published", "static", "dynamic"])
     .default("published")
-    .describe("whether the classifier is dynamic too"),
+    .describe("whether the classifier is dynamic"),
 };
 
-/** Channels in parts of the usual, as an option. */
+/** Width multiplier, as an option. */
 export const widthOption = z
   .number()
   .min(0.1)
   .max(4)
   .default(1)
-  .describe("channels in parts of the usual")
+  .describe("width multiplier of the channels")
   .meta({ flag: "width-multiplier" });
 
 /** Dropout before a classifier, as an option. */
@@ -63,7 +66,7 @@ export interface NetworkOptionValues {
   readonly classifier: "published" | "static" | "dynamic";
 }
 
-/** The choice that the options make; `undefined` for a static network. */
+/** Converts option values to a choice; `undefined` for a static network. */
 export function dynamicChoice({
   dynamic,
   where,

@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { UsageError } from "../errors/index.js";
 
-/** The options of a network, as a schema. */
+/** Schema of the options of a network. */
 export type OptionsSchema = z.ZodObject;
 
-/** One option of a network, as help, flags and tables need it. */
+/** One option of a network, for help, flags and tables. */
 export interface ModelOption {
   readonly key: string;
-  /** What it is called on the command line, without dashes; its key unless `.meta({ flag })` says otherwise. */
+  /** Name on the command line, without dashes. Defaults to the key in kebab case; set by `.meta({ flag })`. */
   readonly flag: string;
   readonly help: string;
   readonly type: "number" | "string" | "boolean";
-  /** The values there are, of some texts. */
+  /** The allowed values, for an enumeration. */
   readonly choices?: readonly string[];
   readonly default: unknown;
 }
@@ -34,7 +34,7 @@ const TYPES: Readonly<Record<string, ModelOption["type"]>> = {
 /**
  * The options that a schema describes.
  *
- * @throws UsageError if one has no default or no description, or is no number, text or truth value
+ * @throws UsageError if an option has no default or description, or is not a number, string or boolean
  */
 export function describeOptions(model: string, schema: OptionsSchema): readonly ModelOption[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
@@ -44,7 +44,7 @@ export function describeOptions(model: string, schema: OptionsSchema): readonly 
       new UsageError(`${model}: its option ${key} ${what}`, {
         hint: 'Write it as z.number().default(0.5).describe("what it is").',
       });
-    if (type === undefined) throw refuse("is no number, text or boolean");
+    if (type === undefined) throw refuse("is not a number, string or boolean");
     if (json.default === undefined) throw refuse("has no default");
     if (json.description === undefined) throw refuse("has no description");
     return {

@@ -21,22 +21,22 @@ import type { Warehouses } from "./warehouses.js";
 
 /** Options of a {@link PoseNet}. */
 export interface PoseNetOptions {
-  /** Heatmaps. Defaults to COCO's 17. */
+  /** Number of keypoints. Defaults to COCO's 17. */
   readonly keypoints?: number;
   /** Channels of each of the three transposed convolutions. Defaults to 256, as published. */
   readonly channels?: number;
-  /** Kernels that each transposed convolution mixes. Defaults to 0: static convolutions. */
+  /** Number of kernels that each transposed convolution mixes. Defaults to 0: static convolutions. */
   readonly experts?: number;
 }
 
-/** Where a pose network's features come from. */
+/** Backbones of a pose network. */
 export type PoseBackbone = "resnet18" | "mobilenet-v2";
 
 /**
- * Heatmaps of keypoints: [B, 3, H, W] → [B, keypoints, H / 4, W / 4]. A backbone without its classifier; three transposed
- * convolutions 4×4 with stride 2, each with batch normalisation and ReLU; and a convolution 1×1. Xiao et al., "Simple
- * Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. Backbone and transposed convolutions are each
- * static or dynamic.
+ * Heatmaps of keypoints: [B, 3, H, W] → [B, keypoints, H / 4, W / 4]. A backbone without its classifier, three 4×4
+ * transposed convolutions with stride 2, each with batch normalisation and ReLU, and a 1×1 convolution. Xiao et al.,
+ * "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. Backbone and transposed convolutions
+ * can each be static or dynamic.
  */
 export class PoseNet extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -44,7 +44,7 @@ export class PoseNet extends Module {
   readonly deconv_layers: Sequential;
   readonly final_layer: Conv2d;
 
-  /** @param dynamic which convolutions of the backbone are dynamic, and how; none by default */
+  /** @param dynamic which convolutions of the backbone are dynamic, and how; defaults to none */
   constructor(
     backbone: PoseBackbone,
     { keypoints = 17, channels = 256, experts = 0 }: PoseNetOptions = {},
@@ -66,7 +66,7 @@ export class PoseNet extends Module {
       ...upsample(channels),
     );
     this.final_layer = new Conv2d(channels, keypoints, 1);
-    // Begins near zero, as published.
+    // Initialized near zero, as published.
     this.final_layer.weight = new Parameter([keypoints, channels, 1, 1], normalInit(0.001));
   }
 
@@ -76,7 +76,7 @@ export class PoseNet extends Module {
   }
 }
 
-/** Twice as high and wide. */
+/** A transposed convolution that doubles height and width. */
 function upsampling(from: number, to: number, experts: number): Module {
   const geometry = { stride: 2, padding: 1, bias: false } as const;
   return experts === 0
@@ -97,7 +97,7 @@ const head = (channels: number, experts: number) => ({
     .min(0)
     .max(64)
     .default(experts)
-    .describe("kernels that each transposed convolution mixes; 0: static")
+    .describe("number of kernels that each transposed convolution mixes; 0: static")
     .meta({ flag: "head-experts" }),
 });
 
@@ -118,12 +118,12 @@ const dynamicByDefault = {
   dynamic: networkOptions.dynamic
     .unwrap()
     .default("dyconv")
-    .describe("layer that takes the place of the backbone's convolutions"),
+    .describe("dynamic layer that replaces convolutions of the backbone"),
 };
 const halfWidth = widthOption
   .unwrap()
   .default(0.5)
-  .describe("channels of the backbone in parts of the usual")
+  .describe("width multiplier of the backbone's channels")
   .meta({ flag: "width-multiplier" });
 const tasks = ["keypoints"];
 
@@ -144,7 +144,7 @@ export const poseEntries = [
   defineModel({
     ...{ name: "pose-mobilenet-v2-dy", imageSize: 64, tasks },
     options: z.strictObject({ ...dynamicByDefault, ...head(64, 4), width: halfWidth }),
-    summary: "the same, of dynamic convolutions",
+    summary: "the same with dynamic convolutions",
     create: ({ width, ...values }) => create("mobilenet-v2", width, values),
   }),
 ];

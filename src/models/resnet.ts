@@ -21,20 +21,20 @@ import { type ConvolutionSite, classifierSite, SITE_POLICIES } from "./site.js";
 import type { Trunk } from "./trunk.js";
 import type { Warehouses } from "./warehouses.js";
 
-/** Options of a ResNet. */
+/** Options of {@link ResNet}. */
 export interface ResNetOptions {
   /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
   /**
-   * `"imagenet"` by default: 7×7 with stride 2, and pooling. `"cifar"`: 3×3 with stride 1 and no pooling, for images of
-   * 32 pixels.
+   * `"imagenet"`: 7×7 with stride 2, and pooling. `"cifar"`: 3×3 with stride 1 and no pooling, for 32×32 images.
+   * Defaults to `"imagenet"`.
    */
   readonly stem?: "imagenet" | "cifar";
   /** Which convolutions are dynamic, and how. Defaults to none. */
   readonly dynamic?: DynamicChoice | undefined;
 }
 
-/** Blocks of each of the four stages, and whether they are bottlenecks. */
+/** Number of blocks in each of the four stages, and whether they are bottlenecks. */
 interface ResNetDepth {
   readonly blocks: readonly [number, number, number, number];
   readonly bottleneck: boolean;
@@ -48,18 +48,19 @@ const DEPTHS = {
   resnet101: { blocks: [3, 4, 23, 3], bottleneck: true },
 } as const satisfies Readonly<Record<ResNetName, ResNetDepth>>;
 
-/** The ResNets there are, by torchvision's names. */
+/** The available ResNets, named as in torchvision. */
 export type ResNetName = "resnet10" | "resnet18" | "resnet34" | "resnet50" | "resnet101";
 
-/** Sites of a block's convolutions, in order, and of its shortcut where that is one. */
+/** Sites of a block's convolutions, in order, and of its shortcut if that is a convolution. */
 interface BlockSites {
   readonly convolutions: readonly ConvolutionSite[];
   readonly downsample: ConvolutionSite | undefined;
 }
 
 /**
- * A residual block, He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, figure 5: two convolutions 3×3,
- * or 1×1, 3×3 and 1×1, each with batch normalisation, and a shortcut. The stride is in the 3×3.
+ * A residual block, He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, figure 5: two 3×3
+ * convolutions, or 1×1, 3×3 and 1×1, each with batch normalisation, and a shortcut. A bottleneck has its stride in the
+ * 3×3.
  */
 class ResidualBlock extends Module {
   readonly router: CondConvRouter | undefined;
@@ -107,8 +108,8 @@ function sitesOf({ convolutions, downsample }: BlockSites): readonly Convolution
 }
 
 /**
- * ResNet: [B, 3, H, W] → [B, classes]. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, table 1, with
- * the stride of a bottleneck in its 3×3. State names are torchvision's; warehouses, where there are some, come first, as
+ * ResNet: [B, 3, H, W] → [B, classes]. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, table 1,
+ * with the stride of a bottleneck in its 3×3. State names are torchvision's; warehouses, if any, come first, as
  * `warehouses.<name>`.
  */
 export class ResNet extends Module {
@@ -158,7 +159,7 @@ export class ResNet extends Module {
   }
 }
 
-/** The layers of a {@link ResNet} but its classifier, under the same names. */
+/** The layers of a {@link ResNet} except its classifier, under the same names. */
 class ResNetFeatures extends Module {
   readonly conv1: Routed;
   readonly bn1: BatchNorm2d;
@@ -262,12 +263,12 @@ function kindOf({ blocks, bottleneck }: ResNetDepth): NetworkKind {
   };
 }
 
-/** How many blocks come after a convolution's own. */
+/** Number of blocks after a convolution's own. */
 function blocksAfter({ stage, block }: ConvolutionSite, blocks: ResNetDepth["blocks"]): number {
   return blocks.slice(stage - 1).reduce((total, count) => total + count, -block);
 }
 
-/** What enters a stage belongs to the one that it leaves; what enters the first bottleneck is static. */
+/** Convolutions that enter a stage belong to the stage before it; those that enter the first bottleneck are static. */
 function warehouseOf(site: ConvolutionSite, bottleneck: boolean): string | undefined {
   const { stage, block, role } = site;
   const enters = role === "downsample" || (block === 1 && seesChannelsBefore(site, bottleneck));
@@ -276,7 +277,7 @@ function warehouseOf(site: ConvolutionSite, bottleneck: boolean): string | undef
   return stage > 1 ? `stage${stage - 1}` : undefined;
 }
 
-/** Whether a convolution is the first of its block, where that is not of the stage's own width. */
+/** Whether a convolution of a stage's first block reads the channels of the stage before. */
 function seesChannelsBefore(
   { stage, stride, kernelSize, outChannels }: ConvolutionSite,
   bottleneck: boolean,
@@ -294,11 +295,11 @@ const SUMMARIES: Readonly<Record<ResNetName, string>> = {
   resnet101: "ResNet-101",
 };
 
-/** The ResNets by name, for images of 224 pixels, and as `…-cifar` with a stem for images of 32. */
+/** The ResNets by name, for 224×224 images, and as `…-cifar` with a stem for 32×32 images. */
 export const resnetEntries = (Object.keys(DEPTHS) as ResNetName[]).flatMap((name) => [
   defineModel({
     ...{ name, imageSize: 224, options: schema },
-    summary: `${SUMMARIES[name]}, any convolution of which can be dynamic`,
+    summary: `${SUMMARIES[name]}; any convolution can be dynamic`,
     create: ({ classes, ...options }) => new ResNet(name, { classes, dynamic: dynamicChoice(options) }),
   }),
   defineModel({

@@ -3,10 +3,10 @@ import { BatchNorm2d, type BatchNormOptions, type ForwardContext, Module } from 
 import type { Convolutions } from "./convolutions.js";
 import type { ConvolutionSite } from "./site.js";
 
-/** A module of a block, which may be given the block's routing weights, [B, experts]. Most take no notice of them. */
+/** A module of a block that may receive the block's routing weights, [B, experts]. Most ignore them. */
 export type Routed = Module<[] | [routing: Tensor]>;
 
-/** Modules called one after the other, as `Sequential`, each with the routing weights of the block that it stands in. */
+/** Like `Sequential`, but passes the routing weights of the block to each module. */
 export class RoutedSequential extends Module<[] | [routing: Tensor]> {
   readonly #modules: readonly Routed[];
 
@@ -24,14 +24,14 @@ export class RoutedSequential extends Module<[] | [routing: Tensor]> {
   }
 }
 
-/** What follows a convolution. */
+/** Options of {@link normalized}. */
 export interface NormalizedOptions {
   /** Defaults to PyTorch's values. */
   readonly norm?: BatchNormOptions | undefined;
   readonly activation?: Module | undefined;
 }
 
-/** A convolution, its batch normalisation, and an activation where there is one: `0`, `1` and `2`. */
+/** A convolution, its batch normalisation and an optional activation: `0`, `1` and `2`. */
 export function normalized(
   site: ConvolutionSite,
   { at }: Convolutions,
@@ -44,7 +44,7 @@ export function normalized(
   );
 }
 
-/** Routing weights of a block, recorded as its attention over kernels; none where it has no router. */
+/** Computes a block's routing weights and records them as its attention over kernels; empty without a router. */
 export function routingOf(router: Module | undefined, x: Tensor, context: ForwardContext): [] | [Tensor] {
   if (router === undefined) return [];
   const values = router.call(x, context);

@@ -6,6 +6,6 @@ export interface Trunk {
   /** [B, 3, H, W] → [B, channels, H / 32, W / 32] */
   readonly features: Module;
   readonly channels: number;
-  /** Cells that its convolutions share, where they do. */
+  /** Cells shared by its convolutions, if any. */
   readonly warehouses: Warehouses | undefined;
 }

@@ -20,15 +20,15 @@ import { dropoutOption, dynamicChoice, networkOptions } from "./network-options.
 import { type ConvolutionSite, classifierSite } from "./site.js";
 import type { Warehouses } from "./warehouses.js";
 
-/** Options of VGG-11. */
+/** Options of {@link VGG}. */
 export interface VGGOptions {
   /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
-  /** Puts a batch normalisation after each convolution, torchvision's `vgg11_bn`. Defaults to `false`. */
+  /** Adds batch normalisation after each convolution, as in torchvision's `vgg11_bn`. Defaults to `false`. */
   readonly norm?: boolean;
   /**
-   * `"imagenet"` by default: two hidden layers of 4096 read a map of 7×7. `"cifar"`: the classifier reads the mean of the
-   * features, for images of 32 pixels.
+   * `"imagenet"`: two hidden layers of 4096 read a 7×7 map. `"cifar"`: the classifier reads the mean of the features,
+   * for 32×32 images. Defaults to `"imagenet"`.
    */
   readonly stem?: "imagenet" | "cifar";
   /** Probability of dropout in the classifier. Defaults to 0.5. */
@@ -37,15 +37,15 @@ export interface VGGOptions {
   readonly dynamic?: DynamicChoice | undefined;
 }
 
-/** Channels of each stage's convolutions; a pooling follows a stage. Simonyan and Zisserman, table 1, column A. */
+/** Channels of each stage's convolutions; pooling follows each stage. Simonyan and Zisserman, table 1, column A. */
 const STAGES = [[64], [128], [256, 256], [512, 512], [512, 512]] as const;
 
 const FEATURES = 512;
 
 /**
  * VGG-11: [B, 3, H, W] → [B, classes]. Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
- * Recognition", ICLR 2015, table 1, column A. State names are torchvision's; warehouses, where there are some, come
- * first, as `warehouses.<name>`.
+ * Recognition", ICLR 2015, table 1, column A. State names are torchvision's; warehouses, if any, come first, as
+ * `warehouses.<name>`.
  */
 export class VGG extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -85,10 +85,10 @@ export class VGG extends Module {
   }
 }
 
-/** Side of the map that the hidden layers read. */
+/** Height and width of the map that the hidden layers read. */
 const SIDE = 7;
 
-/** Of the hidden layers. */
+/** Width of the hidden layers. */
 const WIDTH = 4096;
 
 function hidden(inFeatures: number, dropout: number): readonly Module[] {
@@ -120,14 +120,14 @@ const KIND: NetworkKind = {
   bias: true,
 };
 
-/** {@link VGG} by name, for images of 224 pixels, and as `vgg11-cifar` for images of 32. */
+/** {@link VGG} by name, for 224×224 images, and as `vgg11-cifar` for 32×32 images. */
 export const vggEntries = (["imagenet", "cifar"] as const).map((stem) =>
   defineModel({
     name: stem === "cifar" ? "vgg11-cifar" : "vgg11",
     summary:
       stem === "cifar"
         ? "VGG-11 with batch normalisation for images of 32 pixels"
-        : "VGG-11, any convolution of which can be dynamic",
+        : "VGG-11; any convolution can be dynamic",
     imageSize: stem === "cifar" ? 32 : 224,
     options: z.strictObject({
       ...networkOptions,

@@ -3,15 +3,15 @@ import { KernelWarehouse, type KernelWarehouseOptions, Module, type Parameter } 
 import type { DynamicChoice } from "./dynamic-choice.js";
 import { type ConvolutionSite, convolutionOptions } from "./site.js";
 
-/** How the kernels of a network are shared. */
+/** How a network's kernels are assigned to warehouses. */
 export interface WarehousePolicy {
-  /** The warehouse that a kernel is taken from; `undefined` where it stays static. */
+  /** The warehouse that a kernel is mixed from; `undefined` if it stays static. */
   readonly warehouseOf: (site: ConvolutionSite, cellRatio: number) => string | undefined;
-  /** How a warehouse is cut, where that is not as by default. */
+  /** Options of a warehouse that differ from the defaults. */
   readonly optionsOf?: (warehouse: string, cellRatio: number) => KernelWarehouseOptions;
 }
 
-/** The cells that convolutions of a network share, each warehouse a parameter under its name. */
+/** The cells shared by convolutions of a network: one parameter per warehouse, under its name. */
 export class Warehouses extends Module {
   readonly #cells: Readonly<Record<string, Parameter>>;
 
@@ -20,7 +20,7 @@ export class Warehouses extends Module {
     this.#cells = cells;
   }
 
-  /** Hands on its input: it is the convolutions that use the cells. */
+  /** Returns its input: only the convolutions use the cells. */
   forward(x: Tensor): Tensor {
     return x;
   }
@@ -30,7 +30,7 @@ export class Warehouses extends Module {
   }
 }
 
-/** A warehouse for each name, its layers in the order of their sites. */
+/** Creates one warehouse per name, with layers in the order of their sites. */
 export function fromWarehouses(
   dynamic: readonly ConvolutionSite[],
   { warehouseOf, optionsOf }: WarehousePolicy,

@@ -140,9 +140,9 @@ class ForwardPass implements ForwardContext {
     const name = this.#names.get(parameter);
     if (name !== undefined) return name;
     throw new GraphError(
-      `${this.#caller.current || "the model"} reads a parameter that is not a property of it`,
+      `${this.#caller.current || "the model"} reads a parameter that is not one of its properties`,
       {
-        hint: "keep parameters and modules as properties that are not #private, in arrays and plain objects if you like",
+        hint: "keep parameters and modules in properties that are not #private; arrays and plain objects are fine",
       },
     );
   }

@@ -60,7 +60,7 @@ export function startFromStatic(
       const found = values === undefined ? "no such value" : `${values.length} values`;
       throw new UsageError(
         `expected "${name}" of the static network with shape [${parameter.shape.join(", ")}], found ${found}`,
-        { hint: "the networks must be the same but for their dynamic layers" },
+        { hint: "the networks must be identical except for their dynamic layers" },
       );
     }
     begun[name] = values.slice();

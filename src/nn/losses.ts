@@ -104,7 +104,7 @@ export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Te
   if (logits.dtype !== "float32" || formatType(logits) !== formatType(target)) {
     throw new ShapeError(
       "binaryCrossEntropyWithLogits",
-      "float32 logits and float32 targets of one shape",
+      "float32 logits and float32 targets of the same shape",
       `${formatType(logits)} and ${formatType(target)}`,
     );
   }

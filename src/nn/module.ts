@@ -87,7 +87,7 @@ export abstract class Module<More extends readonly Tensor[] = readonly []> {
     for (const { name } of found) {
       if (names.has(name)) {
         throw new GraphError(`two annealed scalars are named "${name}"`, {
-          hint: "give layers that share a value the same AnnealedScalar, others a name of their own",
+          hint: "use one AnnealedScalar for layers that share a value, and different names otherwise",
         });
       }
       names.add(name);

@@ -67,8 +67,8 @@ export class TrainingInputs {
       mask: () => {
         const { value, done } = masks.next();
         if (!done) return value;
-        throw new GraphError("the model asks for more dropout masks than in one pass", {
-          hint: "make other TrainingInputs for another pass in the same step",
+        throw new GraphError("the model requests more dropout masks than in a single pass", {
+          hint: "use separate TrainingInputs for another pass in the same step",
         });
       },
     };

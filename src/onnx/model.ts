@@ -19,11 +19,11 @@ export function decodeModel(bytes: Uint8Array, source: string): ModelProto {
     if (model.graph !== undefined && model.opsetImport.length > 0) return model;
   } catch (cause) {
     throw new CheckpointError(`${source}: the ONNX model is damaged or cut short`, {
-      hint: "Get the file again.",
+      hint: "Download or export the file again.",
       cause,
     });
   }
-  throw new CheckpointError(`${source}: not a whole ONNX model, it has no graph or no version of operators`, {
-    hint: "Get the file again.",
+  throw new CheckpointError(`${source}: not a complete ONNX model: it has no graph or no opset`, {
+    hint: "Download or export the file again.",
   });
 }

@@ -45,7 +45,7 @@ export const hardSigmoidOperator: Operator<Record<string, never>> = {
  */
 export function clamp(x: Tensor, { min, max }: { readonly min: number; readonly max: number }): Tensor {
   if (!(Number.isFinite(min) && Number.isFinite(max) && min < max)) {
-    throw new UsageError(`clamp needs finite bounds, the lower below the upper, not ${min} and ${max}`, {
+    throw new UsageError(`clamp needs finite bounds with min below max, not ${min} and ${max}`, {
       hint: "for a bound on one side use maximum or minimum",
     });
   }

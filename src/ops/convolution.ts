@@ -123,7 +123,7 @@ export const convTranspose2dOperator: Operator<TransposeAttributes> = {
     if (size.some((n) => n < 1)) {
       throw new ShapeError(
         "convTranspose2d",
-        "an image of which padding leaves something",
+        "an image larger than what the padding removes",
         `${formatType(x!)}, kernel ${kernel}, padding ${padding}`,
       );
     }

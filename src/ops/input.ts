@@ -40,7 +40,7 @@ export const constantOperator: Operator<ConstantAttributes> = {
   name: "constant",
   infer: (_, { dtype, shape, data }) => {
     if (!(data instanceof allocate(dtype, 0).constructor)) {
-      throw new ShapeError("constant", `an array that holds ${dtype}`, data.constructor.name);
+      throw new ShapeError("constant", `a typed array for ${dtype}`, data.constructor.name);
     }
     if (data.length !== elementCount(shape)) {
       throw new ShapeError(
@@ -86,7 +86,7 @@ export function constantData(x: Tensor): TensorData | undefined {
 export function scalar(value: number, dtype: DType = "float32"): Tensor {
   const data = allocate(dtype, 1);
   if (dtype !== "float32" && !isHeldBy(dtype, value)) {
-    throw new ShapeError("scalar", `a number that ${dtype} holds`, `${value}`);
+    throw new ShapeError("scalar", `a value that ${dtype} can represent`, `${value}`);
   }
   if (data instanceof BigInt64Array) data[0] = BigInt(value);
   else data[0] = value;

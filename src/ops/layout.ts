@@ -245,7 +245,7 @@ export const interleaveOperator: Operator<{ axis: number }> = {
   infer: (inputs, { axis }) => {
     const [first] = inputs;
     if (inputs.some((type) => formatType(type) !== formatType(first!))) {
-      throw new ShapeError("interleave", "tensors of one type", inputs.map(formatType).join(", "));
+      throw new ShapeError("interleave", "tensors of the same type", inputs.map(formatType).join(", "));
     }
     const size = elementCount([first!.shape[axis]!], "interleave") * inputs.length;
     return { dtype: first!.dtype, shape: first!.shape.with(axis, size) };
@@ -433,7 +433,7 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const stray = (known as BigInt64Array).find(
     (i) => size !== "batch" && (i >= BigInt(size) || i < -BigInt(size)),
   );
-  if (stray !== undefined) throw new ShapeError("gather", `indices of ${size} entries`, `${stray}`);
+  if (stray !== undefined) throw new ShapeError("gather", `indices from −${size} to ${size}−1`, `${stray}`);
   return Tensor.apply(gatherOperator, [x, indices], { axis: normalized! });
 }
 

@@ -44,7 +44,7 @@ function expectExperts(name: string, many: TensorType, attention: TensorType): n
 /** The channels must divide into `parts`. */
 function expectChannels(name: string, type: TensorType, parts: number): void {
   if (Number.isInteger(parts) && (type.shape[1] as number) % parts === 0) return;
-  throw new ShapeError(name, `channels that ${parts} groups of experts divide`, formatType(type));
+  throw new ShapeError(name, `a number of channels divisible by ${parts}`, formatType(type));
 }
 
 /** Elements per sample in one part. */

@@ -25,7 +25,7 @@ export function clipByGlobalNorm(
   gradients: Readonly<Record<string, Tensor>>,
   maxNorm: number,
 ): ClippedGradients {
-  if (!(maxNorm > 0)) throw new UsageError(`the largest norm must be above 0, not ${maxNorm}`);
+  if (!(maxNorm > 0)) throw new UsageError(`maxNorm must be above 0, not ${maxNorm}`);
   const squares = Object.values(gradients).map((gradient) => sumSquares(gradient));
   if (squares.length === 0) throw new UsageError("there are no gradients to clip");
   const norm = sqrt(squares.reduce((sum, square) => add(sum, square)));

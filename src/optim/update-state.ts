@@ -53,7 +53,7 @@ export function updateState(
         learningRate: rate,
         get step() {
           if (number !== undefined) return number;
-          throw new UsageError(`${optimizer.name} needs the number of the step`, {
+          throw new UsageError(`${optimizer.name} needs the step number`, {
             hint: "pass `step`, counted from 1, as an input of the step",
           });
         },

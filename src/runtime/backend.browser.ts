@@ -22,7 +22,7 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
   // Without an adapter, ONNX Runtime opens the model on WebAssembly and fails at the first step.
   if (onGpu && !(await hasAdapter())) {
     throw new RuntimeUnavailableError("this page has WebGPU, but no adapter for it", {
-      hint: 'the browser found no GPU that it supports, or has switched it off; device "wasm" runs everywhere',
+      hint: 'the browser supports no GPU here, or has disabled it; device "wasm" runs everywhere',
     });
   }
   const { env, InferenceSession, Tensor } = onGpu

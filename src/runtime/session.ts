@@ -178,7 +178,7 @@ export class Session {
   #opened(): InferenceSession {
     if (this.#session !== undefined) return this.#session;
     throw new DyconvError("this compiled function has been disposed", {
-      hint: "call dispose() once its last run has ended",
+      hint: "call dispose() only after the last run has ended",
     });
   }
 

@@ -48,7 +48,7 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
   checkSizes(batch, inputShape);
   if (inputName === "" || outputName === "" || inputName === outputName) {
     throw new UsageError(`"${inputName}" and "${outputName}" cannot name the input and the output`, {
-      hint: "give two names that differ",
+      hint: "use two different names",
     });
   }
   // With an open batch no layer mixes kernels; the declared batch may still be a number.

@@ -10,7 +10,7 @@ export async function loadSharp() {
     return (await import("sharp")).default;
   } catch (cause) {
     throw new RuntimeUnavailableError(
-      "reading and drawing pictures needs sharp, which cannot be loaded here",
+      "decoding and rendering images needs sharp, which could not be loaded",
       {
         hint: "install it with its binaries: npm install --include=optional sharp",
         cause,

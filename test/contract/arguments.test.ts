@@ -15,7 +15,7 @@ const refused: Readonly<Record<string, readonly [() => unknown, RegExp]>> = {
   "an input of size 0": [() => ops.input("float32", [2, 0]), /sizes of at least 1/],
   "an input of half a size": [() => ops.input("float32", [0.5]), /sizes of at least 1/],
   "a constant of another dtype": [() => ops.constant(new Float32Array(2), [2], "int64"), /holds int64/],
-  "half an int64": [() => ops.add(ints, 0.5), /a number that int64 holds/],
+  "half an int64": [() => ops.add(ints, 0.5), /a value that int64 can represent/],
   "mean of int64": [() => ops.mean(ints), /mean: expected float32/],
   "softmax of int64": [() => ops.softmax(ints), /softmax: expected float32/],
   "product of int64": [() => ops.matmul(ints, ints), /matmul: expected float32/],

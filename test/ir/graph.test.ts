@@ -43,7 +43,7 @@ describe("verify", () => {
     columns = 4;
     expect(() => verify(graph)).toThrow(GraphError);
     expect(() => verify(graph)).toThrow(
-      "shifty in block is declared float32[2, 3], its rule gives float32[2, 4]",
+      "shifty in block is declared as float32[2, 3], but its shape rule gives float32[2, 4]",
     );
   });
 

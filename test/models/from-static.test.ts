@@ -88,7 +88,7 @@ describe("fromStatic", () => {
   it("refuses a warehouse that is too small, another network, and no layer", () => {
     const from = (name: string, more: object) => () =>
       fromStatic(name, state, { ...options, layer: "kernel-warehouse", ...more });
-    expect(from("mobilenet-v2", { cellRatio: 0.5 })).toThrow(/fewer cells than pieces/);
+    expect(from("mobilenet-v2", { cellRatio: 0.5 })).toThrow(/fewer cells than kernel pieces/);
     expect(from("resnet10", { width: undefined, layer: "odconv" })).toThrow(
       /expected "conv1\.weight" of the static network/,
     );

@@ -163,7 +163,7 @@ describe("a shared warehouse", () => {
     );
     expect(build({ cellRatio: 0 })).toThrow("cellRatio");
     expect(build({ inRatio: 0.7 })).toThrow("do not divide a kernel");
-    expect(build({ spatialPartition: false })).toThrow("kernels of one size");
+    expect(build({ spatialPartition: false })).toThrow("all kernels must have the same size");
     expect(build({ minWidth: 0 })).toThrow("minWidth must be a whole number of at least 1");
     expect(() => new KernelWarehouse(convolutions(8, 8, 3), { cellRatio: 0.5 })).toThrow("own 5 of 4 cells");
     expect(() => new KernelWarehouse([])).toThrow("layers must be a whole number of at least 1");

@@ -131,7 +131,7 @@ describe("binary cross entropy with logits", () => {
 
   it("refuses targets of another shape or dtype", () => {
     const x = input("float32", [2, 3]);
-    expect(() => binaryCrossEntropyWithLogits(x, input("float32", [2]))).toThrow(/of one shape/);
+    expect(() => binaryCrossEntropyWithLogits(x, input("float32", [2]))).toThrow(/of the same shape/);
     expect(() => binaryCrossEntropyWithLogits(x, input("int64", [2, 3]))).toThrow(/float32 targets/);
   });
 });

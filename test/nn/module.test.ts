@@ -63,7 +63,7 @@ describe("lists and records of modules and parameters", () => {
     expect(names(model)).toEqual([]);
     expect(() => applyModel(model, {}, input("float32", [1]))).toThrow(
       expect.objectContaining({
-        message: "0 reads a parameter that is not a property of it",
+        message: "0 reads a parameter that is not one of its properties",
         hint: expect.stringContaining("#private"),
       }),
     );

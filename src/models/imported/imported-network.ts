@@ -21,20 +21,20 @@ import { OPERATORS, padded, type Value, windowPads } from "./imported-operators.
 
 /** A node of an imported network. */
 export interface ImportedNode {
-  /** ONNX's name of the operator. */
+  /** ONNX operator. */
   readonly op: string;
   readonly name: string;
   readonly inputs: readonly string[];
   readonly output: string;
   readonly attributes: Readonly<Record<string, number | string | readonly number[]>>;
-  /** Path of the layer with weights that it is, if it is one. */
+  /** Path of the layer, if the node is a layer with weights. */
   readonly layer?: string;
-  /** Sizes of its weight, [O, C / groups, kh, kw] or [out, in]; of a batch normalisation [C]. */
+  /** Shape of its weight: [O, C / groups, kh, kw], [out, in], or [C] for batch normalisation. */
   readonly weight?: readonly number[];
   readonly bias?: boolean;
 }
 
-/** A network as a file describes it, without its weights: plain values, which JSON holds. */
+/** Description of a network without its weights, as JSON-compatible values. */
 export interface ImportedNetwork {
   readonly name: string;
   /** Height and width of its images. */
@@ -43,15 +43,15 @@ export interface ImportedNetwork {
   readonly input: string;
   readonly output: string;
   readonly nodes: readonly ImportedNode[];
-  /** Tensors that are trained and belong to no layer, by name. */
+  /** Shapes of trained tensors outside layers, by name. */
   readonly parameters: Readonly<Record<string, readonly number[]>>;
-  /** Numbers: of shapes, and factors. */
+  /** Constant numbers, such as shapes and factors. */
   readonly constants: Readonly<
     Record<string, { readonly values: readonly number[]; readonly scalar: boolean }>
   >;
 }
 
-/** Operators that are layers with weights, or that training changes. */
+/** Operators that become layers: those with weights, or with a different behaviour in training. */
 export const LAYERS: readonly string[] = ["Conv", "BatchNormalization", "Gemm", "Dropout"];
 
 const KIND: NetworkKind = {
@@ -65,12 +65,12 @@ const KIND: NetworkKind = {
   },
   dcd: "bottleneck",
   warehouses: {
-    // Kernels of the same channels share their cells, whatever their size.
+    // Kernels with the same channels share cells, whatever their size.
     warehouseOf: ({ inChannels, outChannels, groups }) => `from${inChannels / groups}to${outChannels}`,
   },
 };
 
-/** The site of a convolution that keeps the size of an image at stride 1; others stay static. */
+/** The site of a convolution that keeps the image size at stride 1. Others stay static. */
 function siteOf(node: ImportedNode, n: number): ConvolutionSite | undefined {
   const [out, inner, height, width] = node.weight as readonly [number, number, number, number];
   const list = (name: string, standard: readonly number[]) =>
@@ -94,13 +94,16 @@ function siteOf(node: ImportedNode, n: number): ConvolutionSite | undefined {
   };
 }
 
-/** A network made from an imported description. Its convolutions can be dynamic, its state names are the layers' paths. */
+/**
+ * A network created from an imported description. Its convolutions can be dynamic; its state names are the layers'
+ * paths.
+ */
 export class Imported extends Module {
   readonly #network: ImportedNetwork;
   readonly #members: Record<string, Module | Parameter> = {};
   readonly #sites = new Map<ImportedNode, ConvolutionSite>();
 
-  /** @throws UsageError where none of the convolutions can be the dynamic layer that is chosen */
+  /** @throws UsageError if the chosen dynamic layer applies to none of the convolutions */
   constructor(network: ImportedNetwork, { classes = network.classes, dynamic }: ImportedOptions = {}) {
     super();
     this.#network = withClasses(network, classes);
@@ -163,7 +166,7 @@ export class Imported extends Module {
   #apply(node: ImportedNode, x: Tensor, context: ForwardContext): Tensor {
     const layer = this.#members[node.layer!] as Module;
     if (node.op !== "Conv") return layer.call(x, context);
-    // Layers of sites pad by themselves.
+    // Layers created from sites do their own padding.
     const image = this.#sites.has(node) ? x : padded(x, windowPads(x, node, node.weight!.slice(2)));
     const y = layer.call(image, context);
     if (!node.bias) return y;
@@ -175,7 +178,7 @@ export class Imported extends Module {
   }
 }
 
-/** Options of an imported network. */
+/** Options of {@link Imported}. */
 export interface ImportedOptions {
   /** Number of classes. Defaults to that of the imported model. */
   readonly classes?: number;
@@ -183,13 +186,13 @@ export interface ImportedOptions {
   readonly dynamic?: DynamicChoice | undefined;
 }
 
-/** The network with another number of classes: its last layer with weights has as many outputs. */
+/** The network with another number of classes: changes the outputs of its last layer with weights. */
 function withClasses(network: ImportedNetwork, classes: number): ImportedNetwork {
   if (classes === network.classes) return network;
   const last = network.nodes.findLast(({ weight }) => weight !== undefined);
   if (last?.weight?.[0] !== network.classes) {
     throw new UsageError(
-      `${network.name} has ${network.classes} classes, and its last layer cannot have ${classes}`,
+      `${network.name} has ${network.classes} classes, and its last layer cannot be changed to ${classes}`,
     );
   }
   const changed = { ...last, weight: [classes, ...last.weight.slice(1)] };
@@ -206,7 +209,7 @@ function withClasses(network: ImportedNetwork, classes: number): ImportedNetwork
 }
 
 /**
- * Makes an imported network one that can be trained by name, with the options of dyconv's own networks.
+ * Defines an imported network that can be trained by name, with the options of dyconv's own networks.
  *
  * @example
  * export default defineImported(network); // a module that `dyconv import` writes

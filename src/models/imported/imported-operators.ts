@@ -1,4 +1,4 @@
-/** What the operators of an imported network compute. Layers with weights are modules; the rest is here. */
+/** The operators of an imported network, except layers with weights, which are modules. */
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
 import {
@@ -35,14 +35,14 @@ import {
 } from "../../ops/index.js";
 import type { ImportedNode } from "./imported-network.js";
 
-/** Whole numbers that shapes are computed with; the open size of a batch is `"batch"`. */
+/** Integers used to compute shapes; an open batch size is `"batch"`. */
 export interface Sizes {
   readonly sizes: readonly (number | "batch")[];
-  /** Whether it is one number and no list. */
+  /** Whether it is a single number instead of a list. */
   readonly scalar: boolean;
 }
 
-/** What a name stands for. */
+/** The value of a name. */
 export type Value = Tensor | Sizes;
 
 type Compute = (inputs: readonly (Value | undefined)[], node: ImportedNode) => Value;
@@ -57,7 +57,7 @@ function tensorOf(value: Value | undefined, { op, name }: ImportedNode): Tensor 
 function numbersOf(value: Value | undefined, { op, name }: ImportedNode): readonly number[] {
   if (isSizes(value) && value.sizes.every((size) => size !== "batch"))
     return value.sizes as readonly number[];
-  throw new UsageError(`${op} ${name}: its shape depends on values that are not known beforehand`);
+  throw new UsageError(`${op} ${name}: its shape depends on values that are not known in advance`);
 }
 
 const unary =
@@ -65,7 +65,7 @@ const unary =
   ([x], node) =>
     compute(tensorOf(x, node), node);
 
-/** Of tensors, and of sizes where both are. */
+/** A binary operator on tensors, or on sizes if both operands are sizes. */
 const binary =
   (compute: (a: Tensor, b: Tensor) => Tensor, ofNumbers?: (a: number, b: number) => number): Compute =>
   ([a, b], node) => {
@@ -93,7 +93,7 @@ function numbers({ attributes }: ImportedNode, name: string): readonly number[] 
   return Array.isArray(value) ? (value as readonly number[]) : undefined;
 }
 
-/** A list that is an attribute, or since a later version of the operator an input. */
+/** A list given as an attribute or, in later versions of an operator, as an input. */
 function listOf(inputs: readonly (Value | undefined)[], place: number, node: ImportedNode, name: string) {
   const given = inputs[place];
   return given === undefined ? numbers(node, name) : numbersOf(given, node);
@@ -104,7 +104,7 @@ function axisOf(node: ImportedNode, rank: number, standard: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
-/** A window, and the cells before and after each axis. */
+/** A window, and the padding before and after each axis. */
 export interface WindowPads {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
@@ -112,11 +112,11 @@ export interface WindowPads {
   readonly after: readonly [number, number];
 }
 
-/** Padding of a window over x [B, C, H, W]: given, or by `auto_pad`, and what `ceil_mode` adds. */
+/** Padding of a window over x [B, C, H, W]: explicit or by `auto_pad`, plus what `ceil_mode` adds. */
 export function windowPads(x: Tensor, node: ImportedNode, kernelShape: readonly number[]): WindowPads {
   if (x.shape.length !== 4 || kernelShape.length !== 2) {
     throw new UsageError(`${node.op} ${node.name}: expected images [B, C, H, W]`, {
-      hint: "operators of other ranks are not imported",
+      hint: "operators of other ranks are not supported",
     });
   }
   const strides = numbers(node, "strides") ?? [1, 1];
@@ -136,7 +136,7 @@ export function windowPads(x: Tensor, node: ImportedNode, kernelShape: readonly 
     if (number(node, "ceil_mode", 0) === 0) return [before, after];
     const covered = size + before + after - kernel;
     let count = Math.ceil(covered / stride) + 1;
-    // A window that would begin beyond the image is left out.
+    // Omits a window that would start beyond the image.
     if ((count - 1) * stride >= size + before) count--;
     return [before, Math.max(after, (count - 1) * stride + kernel - size - before)];
   });
@@ -149,7 +149,7 @@ export function windowPads(x: Tensor, node: ImportedNode, kernelShape: readonly 
   };
 }
 
-/** x with cells of a value around it. */
+/** Pads x with a value. */
 export function padded(x: Tensor, { before, after }: WindowPads, value = 0): Tensor {
   const rows = pad(x, { axis: 2, before: before[0], after: after[0], value });
   return pad(rows, { axis: 3, before: before[1], after: after[1], value });
@@ -160,7 +160,7 @@ function pool(x: Tensor, node: ImportedNode): Tensor {
   const { kernel: kernelSize, stride } = window;
   const options = { kernelSize, stride };
   if ((numbers(node, "dilations") ?? [1]).some((dilation) => dilation !== 1)) {
-    throw new UsageError(`${node.op} ${node.name}: pooling with dilation is not imported`);
+    throw new UsageError(`${node.op} ${node.name}: pooling with dilation is not supported`);
   }
   if (node.op === "MaxPool") {
     const symmetric = window.before.every((cells, i) => cells === window.after[i]);
@@ -176,7 +176,7 @@ function pool(x: Tensor, node: ImportedNode): Tensor {
   return div(sums, avgPool2d(padded(ones, window), options));
 }
 
-/** Sums of squares over neighbouring channels: Krizhevsky et al., section 3.3. */
+/** Local response normalisation over neighbouring channels: Krizhevsky et al., section 3.3. */
 function localResponse(x: Tensor, node: ImportedNode): Tensor {
   const size = number(node, "size", 1);
   const [batch, channels, height, width] = x.shape;
@@ -191,9 +191,10 @@ function localResponse(x: Tensor, node: ImportedNode): Tensor {
 function reshaped(inputs: readonly (Value | undefined)[], node: ImportedNode): Value {
   const x = tensorOf(inputs[0], node);
   const given = inputs[1] === undefined ? { sizes: numbers(node, "shape") ?? [] } : inputs[1];
-  if (!("sizes" in given)) throw new UsageError(`Reshape ${node.name}: its shape is no list of known sizes`);
+  if (!("sizes" in given))
+    throw new UsageError(`Reshape ${node.name}: its shape is not a list of known sizes`);
   const sizes = given.sizes.map((size, axis) => (size === 0 ? x.shape[axis]! : size));
-  // A network written for one image is one for any number of them.
+  // A network exported for one image also accepts a batch.
   const [first, ...others] = sizes;
   const known = others.every((size) => size !== "batch" && size > 0);
   const whole = x.shape.slice(1).reduce<number>((product, size) => product * (size as number), 1);
@@ -229,7 +230,8 @@ function sliced(inputs: readonly (Value | undefined)[], node: ImportedNode): Val
   const ends = listOf(inputs, 2, node, "ends") ?? [];
   const axes = listOf(inputs, 3, node, "axes") ?? starts.map((_, i) => i);
   const steps = inputs[4] === undefined ? [] : numbersOf(inputs[4], node);
-  if (steps.some((step) => step !== 1)) throw new UsageError(`Slice ${node.name}: steps are not imported`);
+  if (steps.some((step) => step !== 1))
+    throw new UsageError(`Slice ${node.name}: steps other than 1 are not supported`);
   const range = (size: number, i: number) => {
     const within = (at: number) => Math.min(Math.max(at < 0 ? at + size : at, 0), size);
     return [within(starts[i]!), within(ends[i]!)] as const;
@@ -257,7 +259,7 @@ function bound(value: Value | undefined, node: ImportedNode, name: string, stand
   throw new UsageError(`Clip ${node.name}: its bounds must be constants`);
 }
 
-/** Operators by ONNX's name, those of layers with weights excepted. */
+/** Operators by ONNX name, except layers with weights. */
 export const OPERATORS: Readonly<Record<string, Compute>> = {
   Abs: unary(abs),
   Add: binary(add, (a, b) => a + b),
@@ -277,12 +279,12 @@ export const OPERATORS: Readonly<Record<string, Compute>> = {
   Exp: unary(exp),
   Flatten: unary((x, node) => {
     if (axisOf(node, x.shape.length, 1) !== 1)
-      throw new UsageError("Flatten with another axis than 1 is not imported");
+      throw new UsageError("Flatten with an axis other than 1 is not supported");
     return reshape(x, [x.shape[0]!, -1]);
   }),
   Gather: ([x, indices], node) => {
     const places = numbersOf(indices, node);
-    if (!isSizes(x)) throw new UsageError(`Gather ${node.name}: only of shapes`);
+    if (!isSizes(x)) throw new UsageError(`Gather ${node.name}: is supported only for shapes`);
     const sizes = places.map((place) => x.sizes[place < 0 ? place + x.sizes.length : place]!);
     return { sizes, scalar: (indices as Sizes).scalar };
   },
@@ -306,7 +308,7 @@ export const OPERATORS: Readonly<Record<string, Compute>> = {
     const x = tensorOf(inputs[0], node);
     const pads = listOf(inputs, 1, node, "pads") ?? [];
     if ((node.attributes.mode ?? "constant") !== "constant")
-      throw new UsageError(`Pad ${node.name}: mode ${String(node.attributes.mode)} is not imported`);
+      throw new UsageError(`Pad ${node.name}: mode ${String(node.attributes.mode)} is not supported`);
     const value = inputs[2] === undefined ? number(node, "value", 0) : numbersOf(inputs[2], node)[0]!;
     const rank = x.shape.length;
     return x.shape.reduce<Tensor>(

@@ -304,7 +304,7 @@ function expectSizes(
   const { groups } = convolutionAttributes(options);
   if (groups !== 1) {
     throw new UsageError(`FDConv2d: groups must be 1, not ${groups}`, {
-      hint: "its spectrum is that of one matrix of all channels; use another dynamic layer, or a plain convolution",
+      hint: "its spectrum spans all channels; use another dynamic layer, or a plain convolution",
     });
   }
 }

@@ -78,7 +78,7 @@ export function setBias(
   if (parameter === undefined) {
     if (bias?.some((value) => value !== 0)) {
       throw new UsageError("a layer without a bias cannot start from one with a bias", {
-        hint: "make the layer with bias: true, if it can have one",
+        hint: "create the layer with bias: true, if it supports one",
       });
     }
     return;

@@ -73,8 +73,8 @@ export function planWarehouse(kernels: readonly KernelShape[], options: Warehous
   }
   const taps = kernels[0]!.slice(2);
   if (!spatialPartition && kernels.some((shape) => shape.slice(2).join() !== taps.join())) {
-    throw new UsageError("KernelWarehouse: cells of whole kernels need kernels of one size", {
-      hint: "leave spatialPartition at true, or give other sizes a warehouse of their own",
+    throw new UsageError("KernelWarehouse: without spatialPartition, all kernels must have the same size", {
+      hint: "keep spatialPartition true, or use a separate warehouse per kernel size",
     });
   }
   const cellShape = [
@@ -110,7 +110,7 @@ export function planWarehouse(kernels: readonly KernelShape[], options: Warehous
   });
   if (next !== cells) {
     throw new UsageError(`KernelWarehouse: the layers would own ${next} of ${cells} cells`, {
-      hint: `cellRatio ${cellRatio} needs layers whose kernels are cut into a multiple of ${mixturesPerCell ** 2} pieces; smaller inRatio and outRatio cut more`,
+      hint: `cellRatio ${cellRatio} needs layers whose kernels split into a multiple of ${mixturesPerCell ** 2} pieces; smaller inRatio and outRatio give more pieces`,
     });
   }
   return { cells, cellShape, shares };
