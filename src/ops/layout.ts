@@ -433,7 +433,7 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const stray = (known as BigInt64Array).find(
     (i) => size !== "batch" && (i >= BigInt(size) || i < -BigInt(size)),
   );
-  if (stray !== undefined) throw new ShapeError("gather", `indices from −${size} to ${size}−1`, `${stray}`);
+  if (stray !== undefined) throw new ShapeError("gather", `indices into ${size} entries`, `${stray}`);
   return Tensor.apply(gatherOperator, [x, indices], { axis: normalized! });
 }
 

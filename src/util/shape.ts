@@ -20,7 +20,7 @@ export function elementCount(shape: readonly Dim[], operator = "size"): number {
  */
 export function staticShape(shape: readonly Dim[], operator: string): readonly number[] {
   if (shape.includes("batch")) {
-    throw new ShapeError(operator, "a fixed shape", formatShape(shape), {
+    throw new ShapeError(operator, "a shape with known sizes", formatShape(shape), {
       hint: "an open batch works only where each sample is computed on its own; trace with a fixed batch size",
     });
   }
