@@ -56,8 +56,8 @@ function pick(values: Tensor, isOwn: Tensor): Tensor {
 }
 
 /**
- * Label-smoothed cross entropy per sample, Szegedy et al. 2016 in PyTorch's convention: (1 − ε)·(−log p_target) +
- * ε/classes · Σ_c (−log p_c).
+ * Label-smoothed cross entropy per sample, Szegedy et al. 2016 in PyTorch's convention:
+ * (1 − ε)·(−log p_target) + ε/classes · Σ_c (−log p_c).
  *
  * A logit of −∞ rules its class out: the loss stays exact, and is ∞ if that class is the target or labels are smoothed.
  * An invalid target gives NaN, so that it does not go unnoticed.

@@ -1,6 +1,6 @@
 /**
- * Convolution with kernels mixed per sample, y_b = (Σₖ π_bk Wₖ) ∗ x_b, linear in each of x, π and W. ⟨dy, (Σₖ πₖ Wₖ) ∗
- * x⟩ is a form in four arguments, and there is an operator for its gradient with respect to each:
+ * Convolution with kernels mixed per sample, y_b = (Σₖ π_bk Wₖ) ∗ x_b, linear in each of x, π and W.
+ * ⟨dy, (Σₖ πₖ Wₖ) ∗ x⟩ is a form in four arguments, and there is an operator for its gradient with respect to each:
  * - dy: the mixed convolution of x;
  * - x: the mixed transposed convolution of dy;
  * - W: the correlations of x with dy, weighted by π and summed over the batch;

@@ -101,8 +101,8 @@ export function blockedInputGradient(
 
 /**
  * The gradient with respect to the weight: the batch takes the place of the input channels, and dy that of the kernel.
- * Channels are interleaved with the columns of the image, so that the convolution works on long rows: [B/b, H, W·C, b]
- * ∗ [O/b, B/b, H′, W′, b, b] → [O/b, kh, kw·C, b].
+ * Channels are interleaved with the columns of the image, so that the convolution works on long rows:
+ * [B/b, H, W·C, b] ∗ [O/b, B/b, H′, W′, b, b] → [O/b, kh, kw·C, b].
  */
 function weightGradient(
   [x, dy]: readonly Tensor[],

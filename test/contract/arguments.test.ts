@@ -14,7 +14,10 @@ const weight = ops.input("float32", [4, 4, 3, 3]);
 const refused: Readonly<Record<string, readonly [() => unknown, RegExp]>> = {
   "an input of size 0": [() => ops.input("float32", [2, 0]), /sizes of at least 1/],
   "an input of half a size": [() => ops.input("float32", [0.5]), /sizes of at least 1/],
-  "a constant of another dtype": [() => ops.constant(new Float32Array(2), [2], "int64"), /typed array for int64/],
+  "a constant of another dtype": [
+    () => ops.constant(new Float32Array(2), [2], "int64"),
+    /typed array for int64/,
+  ],
   "half an int64": [() => ops.add(ints, 0.5), /a value that int64 can represent/],
   "mean of int64": [() => ops.mean(ints), /mean: expected float32/],
   "softmax of int64": [() => ops.softmax(ints), /softmax: expected float32/],
@@ -31,7 +34,10 @@ const refused: Readonly<Record<string, readonly [() => unknown, RegExp]>> = {
     /pad: expected float32/,
   ],
   "transpose of too few axes": [() => ops.transpose(x, [0, 1]), /4 axes/],
-  "gather beyond the axis": [() => ops.gather(x, ops.constant(BigInt64Array.of(2n))), /indices into 2 entries/],
+  "gather beyond the axis": [
+    () => ops.gather(x, ops.constant(BigInt64Array.of(2n))),
+    /indices into 2 entries/,
+  ],
   "conv2d of half a group": [
     () => ops.conv2d(x, weight, undefined, { groups: 0.5 }),
     /groups must be a whole/,

@@ -77,8 +77,8 @@ function pointwiseLatent(pooled: number, inChannels: number, outChannels: number
  *
  *     y = λ ⊙ conv(x, W₀) + P·(norm₂(Φ·u) + u),   u = norm₁(Q·x).
  *
- * The branch pools x to q×q and flattens it to p, ordered by channel; e = D·p, e ← e ⊙ hs(G·e); Φ = V·e [L, L], λ =
- * hs(U·e), where hs(z) = min(max(z + 3, 0), 6) / 3 is between 0 and 2. No map has a bias.
+ * The branch pools x to q×q and flattens it to p, ordered by channel; e = D·p, e ← e ⊙ hs(G·e); Φ = V·e [L, L],
+ * λ = hs(U·e), where hs(z) = min(max(z + 3, 0), 6) / 3 is between 0 and 2. No map has a bias.
  *
  * Li et al., "Revisiting Dynamic Convolution via Matrix Decomposition", ICLR 2021, equation 6: kernel Λ·W₀ + P·Φ·Qᵀ.
  * This follows the released code, which differs: the identity is added to Φ, there are two batch normalisations inside,
@@ -109,8 +109,8 @@ export class DCDConv2d extends Module implements StartsPlain {
    * @param outChannels channels of the output, a multiple of `groups`
    * @param kernelSize odd kernel height and width, or one number for both
    * @param options `where` defaults to basic and determines the defaults of `poolSize`, `latent` and `squeezed`;
-   * `squeeze` defaults to 16, `stride` to 1, `dilation` to 1 and `groups` to 1; `padding` defaults to dilation·(k − 1)
-   * / 2, which centres the kernel, and accepts no other value
+   * `squeeze` defaults to 16, `stride` to 1, `dilation` to 1 and `groups` to 1; `padding` defaults to
+   * dilation·(k − 1) / 2, which centres the kernel, and accepts no other value
    * @throws UsageError for invalid sizes, or a kernel that is not centred
    */
   constructor(

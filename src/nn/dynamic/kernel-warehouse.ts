@@ -204,8 +204,8 @@ export class KernelWarehouseConv2d extends Module implements StartsPlain {
   }
 
   /**
-   * Sets each mixture to the first cell that it owns, scaled to compensate for the 10⁻³ in the denominator. Exact for τ
-   * = 0, as at inference.
+   * Sets each mixture to the first cell that it owns, scaled to compensate for the 10⁻³ in the denominator. Exact for
+   * τ = 0, as at inference.
    *
    * @throws UsageError if there are fewer cells than kernel pieces
    */

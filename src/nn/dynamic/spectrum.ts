@@ -136,8 +136,8 @@ function nearestFactors(length: number): readonly [a: number, b: number] {
 }
 
 /**
- * The Fourier sum along the last axis, by two Cooley–Tukey steps with constant matrices: with u = b·u₁ + u₂ and r = r₁
- * + a·r₂, the exponent ur/n is u₁r₁/a + u₂r₁/n + u₂r₂/b up to integers.
+ * The Fourier sum along the last axis, by two Cooley–Tukey steps with constant matrices: with u = b·u₁ + u₂ and
+ * r = r₁ + a·r₂, the exponent ur/n is u₁r₁/a + u₂r₁/n + u₂r₂/b up to integers.
  *
  * @param z [B, L, 2, m], the real and imaginary parts of the first m ≤ n terms; the others are 0
  * @returns [B, L, 2, n], or [B, L, n] for the real part

@@ -48,10 +48,10 @@ function cellSize(sizes: readonly number[], ratio: number): number {
 }
 
 /**
- * Lays out a warehouse: o_c = max(⌊gcd(O)·outRatio⌋, 1), i_c = max(⌊gcd(C/g)·inRatio⌋, 1); a layer has m =
- * taps·(O/o_c)·(C/g/i_c) mixtures, the warehouse n = max(⌊b·Σm⌋, 1) cells. With b ≥ 1, mixture i owns the next b cells
- * and starts as the first of them. With b = 1/r, it owns the next cell if i mod r = ⌊i/r⌋ mod r, and otherwise starts
- * as the zero cell.
+ * Lays out a warehouse: o_c = max(⌊gcd(O)·outRatio⌋, 1), i_c = max(⌊gcd(C/g)·inRatio⌋, 1); a layer has
+ * m = taps·(O/o_c)·(C/g/i_c) mixtures, the warehouse n = max(⌊b·Σm⌋, 1) cells. With b ≥ 1, mixture i owns the next b
+ * cells and starts as the first of them. With b = 1/r, it owns the next cell if i mod r = ⌊i/r⌋ mod r, and otherwise
+ * starts as the zero cell.
  *
  * @param kernels one per layer, in the order in which the layers are registered
  * @throws UsageError if kernels cannot be split into such cells, or cells are left over

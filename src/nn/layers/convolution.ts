@@ -136,9 +136,9 @@ export function withoutHeight(x: Tensor): Tensor {
 }
 
 /**
- * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) /
- * stride⌋ + 1, and likewise W′. y = W ∗ x + b, where ∗ is cross-correlation, as usual in deep learning. PyTorch's
- * `Conv2d` with zero padding.
+ * Convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
+ * H′ = ⌊(H + 2·padding − dilation·(kh − 1) − 1) / stride⌋ + 1, and likewise W′. y = W ∗ x + b, where ∗ is
+ * cross-correlation, as usual in deep learning. PyTorch's `Conv2d` with zero padding.
  *
  * The weight is initialized from N(0, √(2 / fan_in)), He et al., ICCV 2015, equation 10, the bias with zeros.
  *
@@ -238,8 +238,9 @@ export class Conv3d extends Module {
 }
 
 /**
- * Transposed convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where H′ = (H − 1)·stride − 2·padding +
- * dilation·(kh − 1) + outputPadding + 1, and likewise W′. PyTorch's `ConvTranspose2d`.
+ * Transposed convolution: [B, inChannels, H, W] → [B, outChannels, H′, W′], where
+ * H′ = (H − 1)·stride − 2·padding + dilation·(kh − 1) + outputPadding + 1, and likewise W′. PyTorch's
+ * `ConvTranspose2d`.
  *
  * The weight is initialized from N(0, √(2 / fan_in)), with fan_in = outChannels/groups·kh·kw as in PyTorch, the bias
  * with zeros.

@@ -31,8 +31,8 @@ export interface SqueezeExcitationOptions {
  *
  *     a = σ(W₂·ReLU(W₁·s + b₁) + b₂),   s the mean of x over positions.
  *
- * Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4. Weights are initialized from N(0, √(2 /
- * fan_out)), biases with zeros. State names and shapes are those of torchvision's 1×1 convolutions. Attention is
+ * Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, equations 2 to 4. Weights are initialized from
+ * N(0, √(2 / fan_out)), biases with zeros. State names and shapes are those of torchvision's 1×1 convolutions. Attention is
  * recorded as `excitation`, [B, C].
  */
 export class SqueezeExcitation extends Module {
