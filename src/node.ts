@@ -243,6 +243,7 @@ export {
   type Prediction,
   type Rows,
   regression,
+  type SamplePlace,
   type Scored,
   type Task,
   type TaskOptions,

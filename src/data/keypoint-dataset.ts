@@ -76,6 +76,7 @@ export function keypointDataset(parts: KeypointDatasetParts): KeypointDataset {
     imageSize: [size, size],
     heatmapSize: [map, map],
     sigma: sigmaOf(map),
+    unbiased: true,
   } as const;
   const partner = partners(
     joints,

@@ -89,7 +89,7 @@ function truthsOf(dataset: Dataset, indices: Uint32Array, task: Task): Predictio
       Object.entries(specs).map(([name, { dtype, shape }]) => [name, allocate(dtype, elementCount(shape))]),
     );
     write(index, WHOLE_VIEW, row, 0);
-    return task.truth(row, dataset.classes);
+    return task.truth(row, dataset.classes, { dataset, index });
   });
 }
 

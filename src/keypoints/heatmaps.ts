@@ -13,6 +13,12 @@ export interface HeatmapTargetOptions {
   readonly heatmapSize: Size;
   /** σ of the Gaussians in pixels of the heatmap, a whole number; 2 by default. */
   readonly sigma?: number;
+  /**
+   * Whether the centres are the keypoints themselves, not the pixels nearest to them, so that a heatmap also tells where
+   * within its pixel a keypoint lies. Defaults to `false`, as in Xiao et al. Zhang et al., "Distribution-Aware Coordinate
+   * Representation for Human Pose Estimation", CVPR 2020, equation 12.
+   */
+  readonly unbiased?: boolean;
 }
 
 /** Targets of some keypoints. */
@@ -25,7 +31,7 @@ export interface HeatmapTargets {
 
 /**
  * Heatmap targets: exp(−d²/2σ²) about each labelled keypoint, to a distance of 3σ along each axis, and zero beyond. The
- * centre is the pixel of the heatmap nearest to the keypoint. A keypoint weighs 0, and its target is empty, if it is not
+ * centre is the pixel of the heatmap nearest to the keypoint, unless they are to be unbiased. A keypoint weighs 0, and its target is empty, if it is not
  * labelled or if the whole patch lies outside of the heatmap. Xiao et al., "Simple Baselines for Human Pose Estimation and
  * Tracking", ECCV 2018, section 2.
  *
@@ -36,7 +42,7 @@ export interface HeatmapTargets {
 export function heatmapTargets(
   keypoints: Float32Array,
   visibility: Float32Array,
-  { imageSize, heatmapSize, sigma = 2 }: HeatmapTargetOptions,
+  { imageSize, heatmapSize, sigma = 2, unbiased = false }: HeatmapTargetOptions,
   into?: HeatmapTargets,
 ): HeatmapTargets {
   if (!(Number.isInteger(sigma) && sigma > 0)) {
@@ -53,13 +59,17 @@ export function heatmapTargets(
   const reach = 3 * sigma;
   for (let j = 0; j < joints; j++) {
     if (!(visibility[j]! > 0)) continue;
-    const x = Math.trunc((keypoints[2 * j]! * width) / imageSize[0] + 0.5);
-    const y = Math.trunc((keypoints[2 * j + 1]! * height) / imageSize[1] + 0.5);
+    const exact = [
+      (keypoints[2 * j]! * width) / imageSize[0],
+      (keypoints[2 * j + 1]! * height) / imageSize[1],
+    ] as const;
+    const [x, y] = exact.map((value) => Math.trunc(value + 0.5)) as [number, number];
+    const centre = unbiased ? exact : [x, y];
     if (x - reach >= width || y - reach >= height || x + reach + 1 < 0 || y + reach + 1 < 0) continue;
     weight[j] = 1;
     for (let row = Math.max(0, y - reach); row <= Math.min(height - 1, y + reach); row++) {
       for (let column = Math.max(0, x - reach); column <= Math.min(width - 1, x + reach); column++) {
-        const distance = (column - x) ** 2 + (row - y) ** 2;
+        const distance = (column - centre[0]!) ** 2 + (row - centre[1]!) ** 2;
         target[(j * height + row) * width + column] = Math.exp(-distance / (2 * sigma * sigma));
       }
     }

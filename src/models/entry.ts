@@ -10,6 +10,18 @@ export type ModelOptions = Readonly<Record<string, unknown>>;
 /** Channels, height and width. */
 export type InputShape = readonly [number, number, number];
 
+/** How a network is trained unless told otherwise. What is left out is as in the published recipe of AlexNet-DY. */
+export interface ModelRecipe {
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly optimizer?: "sgd" | "adam" | "adamw";
+  readonly learningRate?: number;
+  readonly schedule?: "multi-step" | "cosine" | "constant";
+  /** Epochs over which the learning rate rises from 0 to its schedule. */
+  readonly warmUp?: number;
+  readonly weightDecay?: number;
+}
+
 /** Definition of a network for {@link defineModel}. */
 export interface ModelDefinition<Schema extends OptionsSchema> {
   /** Name used in the configuration of a run. */
@@ -24,6 +36,8 @@ export interface ModelDefinition<Schema extends OptionsSchema> {
   readonly options: Schema;
   /** Tasks that its output suits. Defaults to those for a vector, `classification` and `regression`. */
   readonly tasks?: readonly string[];
+  /** How it is trained unless told otherwise. Defaults to the published recipe of AlexNet-DY. */
+  readonly recipe?: ModelRecipe;
   /** Creates the network, with one output per class. */
   readonly create: (options: z.output<Schema> & { readonly classes: number }) => Module;
 }
@@ -39,6 +53,8 @@ export interface ModelEntry {
   readonly options: readonly ModelOption[];
   /** Names of the tasks that its output suits. */
   readonly tasks: readonly string[];
+  /** How it is trained unless told otherwise. */
+  readonly recipe: ModelRecipe;
   /**
    * Completes options with their defaults.
    *
@@ -77,7 +93,7 @@ const VECTOR_TASKS = ["classification", "regression"];
  * @throws UsageError if the name or an option cannot be used on the command line
  */
 export function defineModel<Schema extends OptionsSchema>(definition: ModelDefinition<Schema>): ModelEntry {
-  const { name, summary, imageSize, options: schema, tasks = VECTOR_TASKS, create } = definition;
+  const { name, summary, imageSize, options: schema, tasks = VECTOR_TASKS, recipe = {}, create } = definition;
   const { inputShape = [3, imageSize, imageSize] } = definition;
   if (!/^[\w][\w.-]*$/.test(name)) {
     throw new UsageError(`a model's name consists of letters, digits, ".", "_" and "-", not "${name}"`);
@@ -97,7 +113,7 @@ export function defineModel<Schema extends OptionsSchema>(definition: ModelDefin
     return parseOptions(strict, given, nameOf) as z.output<Schema> & ModelOptions;
   };
   return {
-    ...{ name, summary, imageSize, inputShape, options, tasks, completeOptions },
+    ...{ name, summary, imageSize, inputShape, options, tasks, recipe, completeOptions },
     create: ({ classes = 10, ...given } = {}) => create({ ...completeOptions(given), classes }),
   };
 }

@@ -29,6 +29,7 @@ export {
   type ModelDefinition,
   type ModelEntry,
   type ModelOptions,
+  type ModelRecipe,
 } from "./entry.js";
 export { FDYNetwork, type FDYNetworkOptions, type SoundEvents } from "./fdy.js";
 export type { BegunNetwork, FromStaticChoice } from "./from-static.js";
@@ -44,7 +45,7 @@ export { OPERATORS as IMPORTED_OPERATORS } from "./imported/imported-operators.j
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";
 export { MobileNetV3, type MobileNetV3Name, type MobileNetV3Options } from "./mobilenet-v3.js";
 export type { ModelOption, OptionsSchema } from "./options.js";
-export { type PoseBackbone, PoseNet, type PoseNetOptions } from "./pose.js";
+export { type PoseBackbone, type PoseBackboneOptions, PoseNet, type PoseNetOptions } from "./pose.js";
 export { ResNet, type ResNetName, type ResNetOptions } from "./resnet.js";
 export type { Routed } from "./routed.js";
 export {

@@ -121,10 +121,16 @@ export class MobileNetV2 extends Module {
 }
 
 /**
- * The stem and blocks of a {@link MobileNetV2}, without its last 1×1 convolution and classifier, under the same names.
+ * The stem and the blocks of a {@link MobileNetV2}, without its last 1×1 and its classifier, under the same names.
+ *
+ * @param outputStride pixels of the image to one of the maps: strides that would go beyond it are 1
  */
-export function mobilenetV2Trunk(width: number, dynamic: DynamicChoice | undefined): Trunk {
-  const { stem, blocks, last } = sitesOf(width, "imagenet");
+export function mobilenetV2Trunk(
+  width: number,
+  outputStride: number,
+  dynamic: DynamicChoice | undefined,
+): Trunk {
+  const { stem, blocks, last } = sitesOf(width, "imagenet", outputStride);
   const made = makeConvolutions([stem, ...blocks.flatMap(blockOrder)], KIND, dynamic);
   return {
     features: new Sequential(
@@ -136,15 +142,18 @@ export function mobilenetV2Trunk(width: number, dynamic: DynamicChoice | undefin
   };
 }
 
-function sitesOf(width: number, kind: "imagenet" | "cifar") {
+function sitesOf(width: number, kind: "imagenet" | "cifar", outputStride = 32) {
   const [first, last] = [roundChannels(32 * width), Math.max(1280, roundChannels(1280 * width))];
   let inChannels = first;
+  let reached = kind === "cifar" ? 1 : 2;
   const blocks = STAGES.flatMap(([expansion, usual, repeats, firstStride], s) =>
     Array.from({ length: repeats }, (_, b): BlockSites => {
       const sizes = { inChannels, outChannels: roundChannels(usual * width) };
       const expandedChannels = expansion * inChannels;
       inChannels = sizes.outChannels;
-      const halves = b === 0 && firstStride === 2 && !(kind === "cifar" && s === 1);
+      const wanted = b === 0 && firstStride === 2 && !(kind === "cifar" && s === 1);
+      const halves = wanted && reached < outputStride;
+      if (halves) reached *= 2;
       const place = { stage: s + 1, block: b + 1, stride: halves ? 2 : 1 };
       return blockSites({ ...sizes, expandedChannels, ...place, kernelSize: 3 });
     }),

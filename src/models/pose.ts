@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { UsageError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
 import {
   BatchNorm2d,
@@ -13,7 +14,7 @@ import {
   Sequential,
 } from "../nn/index.js";
 import type { DynamicChoice } from "./dynamic-choice.js";
-import { defineModel } from "./entry.js";
+import { defineModel, type ModelRecipe } from "./entry.js";
 import { mobilenetV2Trunk } from "./mobilenet-v2.js";
 import { dynamicChoice, type NetworkOptionValues, networkOptions, widthOption } from "./network-options.js";
 import { resnetTrunk } from "./resnet.js";
@@ -23,20 +24,40 @@ import type { Warehouses } from "./warehouses.js";
 export interface PoseNetOptions {
   /** Number of keypoints. Defaults to COCO's 17. */
   readonly keypoints?: number;
-  /** Channels of each of the three transposed convolutions. Defaults to 256, as published. */
+  /** Channels of each transposed convolution. Defaults to 256, as published. */
   readonly channels?: number;
   /** Number of kernels that each transposed convolution mixes. Defaults to 0: static convolutions. */
   readonly experts?: number;
 }
 
-/** Backbones of a pose network. */
+/** The backbone of a {@link PoseNet}. */
+export interface PoseBackboneOptions {
+  /** Channels of `mobilenet-v2` in parts of the usual. Defaults to 1. */
+  readonly width?: number;
+  /** Pixels of the image to one of the last features: 32, or of `mobilenet-v2` also 8 or 16. Defaults to 32. */
+  readonly outputStride?: number;
+  /** Which convolutions are dynamic, and how. Defaults to none. */
+  readonly dynamic?: DynamicChoice | undefined;
+}
+
+/** Pixels of the image to one of a heatmap. */
+const HEATMAP_STRIDE = 4;
+
+/** Where a pose network's features come from. */
 export type PoseBackbone = "resnet18" | "mobilenet-v2";
+
+/** Output strides that there are. */
+const OUTPUT_STRIDES: Readonly<Record<PoseBackbone, readonly number[]>> = {
+  resnet18: [32],
+  "mobilenet-v2": [8, 16, 32],
+};
 
 /**
  * Heatmaps of keypoints: [B, 3, H, W] → [B, keypoints, H / 4, W / 4]. A backbone without its classifier, three 4×4
  * transposed convolutions with stride 2, each with batch normalisation and ReLU, and a 1×1 convolution. Xiao et al.,
- * "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. Backbone and transposed convolutions
- * can each be static or dynamic.
+ * "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. With a smaller output stride of the
+ * backbone there are fewer transposed convolutions: two for 16, one for 8. Backbone and transposed convolutions can be
+ * static or dynamic independently.
  */
 export class PoseNet extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -44,15 +65,23 @@ export class PoseNet extends Module {
   readonly deconv_layers: Sequential;
   readonly final_layer: Conv2d;
 
-  /** @param dynamic which convolutions of the backbone are dynamic, and how; defaults to none */
+  /** @throws UsageError for an output stride that the backbone does not have */
   constructor(
     backbone: PoseBackbone,
     { keypoints = 17, channels = 256, experts = 0 }: PoseNetOptions = {},
-    { width = 1, dynamic }: { readonly width?: number; readonly dynamic?: DynamicChoice | undefined } = {},
+    { width = 1, outputStride = 32, dynamic }: PoseBackboneOptions = {},
   ) {
     super();
+    const strides = OUTPUT_STRIDES[backbone];
+    if (!strides.includes(outputStride)) {
+      throw new UsageError(
+        `the output stride of ${backbone} is ${strides.join(" or ")}, not ${outputStride}`,
+      );
+    }
     const trunk =
-      backbone === "resnet18" ? resnetTrunk("resnet18", dynamic) : mobilenetV2Trunk(width, dynamic);
+      backbone === "resnet18"
+        ? resnetTrunk("resnet18", dynamic)
+        : mobilenetV2Trunk(width, outputStride, dynamic);
     this.warehouses = trunk.warehouses;
     this.backbone = trunk.features;
     const upsample = (from: number) => [
@@ -60,11 +89,10 @@ export class PoseNet extends Module {
       new BatchNorm2d(channels),
       new ReLU(),
     ];
-    this.deconv_layers = new Sequential(
-      ...upsample(trunk.channels),
-      ...upsample(channels),
-      ...upsample(channels),
+    const steps = Array.from({ length: Math.log2(outputStride / HEATMAP_STRIDE) }, (_, i) =>
+      upsample(i === 0 ? trunk.channels : channels),
     );
+    this.deconv_layers = new Sequential(...steps.flat());
     this.final_layer = new Conv2d(channels, keypoints, 1);
     // Initialized near zero, as published.
     this.final_layer.weight = new Parameter([keypoints, channels, 1, 1], normalInit(0.001));
@@ -107,10 +135,14 @@ interface PoseOptions extends NetworkOptionValues {
   readonly headExperts: number;
 }
 
-function create(backbone: PoseBackbone, width: number, values: PoseOptions): PoseNet {
+function create(
+  backbone: PoseBackbone,
+  values: PoseOptions,
+  sizes: Omit<PoseBackboneOptions, "dynamic"> = {},
+): PoseNet {
   const { classes, channels, headExperts, ...network } = values;
   const options = { keypoints: classes, channels, experts: headExperts };
-  return new PoseNet(backbone, options, { width, dynamic: dynamicChoice(network) });
+  return new PoseNet(backbone, options, { ...sizes, dynamic: dynamicChoice(network) });
 }
 
 const dynamicByDefault = {
@@ -125,26 +157,39 @@ const halfWidth = widthOption
   .default(0.5)
   .describe("width multiplier of the backbone's channels")
   .meta({ flag: "width-multiplier" });
+const outputStride = z
+  .int()
+  .refine((stride) => OUTPUT_STRIDES["mobilenet-v2"].includes(stride), "8, 16 or 32")
+  .default(16)
+  .describe("pixels to one of the backbone's features; a transposed convolution halves it, down to 4");
+const mobile = { width: halfWidth, outputStride };
 const tasks = ["keypoints"];
+/** Adam, as in Xiao et al. The rest is for `figures` on a CPU. */
+const recipe: ModelRecipe = {
+  ...{ epochs: 10, batchSize: 32 },
+  ...{ optimizer: "adam", learningRate: 0.002, schedule: "cosine", warmUp: 1 },
+  // Adam's is added to the gradients, which are small because heatmaps are nearly empty.
+  weightDecay: 0,
+};
 
 /** {@link PoseNet} by name. */
 export const poseEntries = [
   defineModel({
-    ...{ name: "pose-resnet18", imageSize: 192, tasks },
+    ...{ name: "pose-resnet18", imageSize: 192, tasks, recipe },
     options: z.strictObject({ ...networkOptions, ...head(256, 0) }),
     summary: "keypoints: ResNet-18 and three transposed convolutions",
-    create: (values) => create("resnet18", 1, values),
+    create: (values) => create("resnet18", values),
   }),
   defineModel({
-    ...{ name: "pose-mobilenet-v2", imageSize: 64, tasks },
-    options: z.strictObject({ ...networkOptions, ...head(64, 0), width: halfWidth }),
-    summary: "keypoints: MobileNetV2 and three transposed convolutions, for small crops",
-    create: ({ width, ...values }) => create("mobilenet-v2", width, values),
+    ...{ name: "pose-mobilenet-v2", imageSize: 96, tasks, recipe },
+    options: z.strictObject({ ...networkOptions, ...head(64, 0), ...mobile }),
+    summary: "keypoints: MobileNetV2 and transposed convolutions, for small crops",
+    create: ({ width, outputStride, ...values }) => create("mobilenet-v2", values, { width, outputStride }),
   }),
   defineModel({
-    ...{ name: "pose-mobilenet-v2-dy", imageSize: 64, tasks },
-    options: z.strictObject({ ...dynamicByDefault, ...head(64, 4), width: halfWidth }),
+    ...{ name: "pose-mobilenet-v2-dy", imageSize: 96, tasks, recipe },
+    options: z.strictObject({ ...dynamicByDefault, ...head(64, 4), ...mobile }),
     summary: "the same with dynamic convolutions",
-    create: ({ width, ...values }) => create("mobilenet-v2", width, values),
+    create: ({ width, outputStride, ...values }) => create("mobilenet-v2", values, { width, outputStride }),
   }),
 ];

@@ -3,7 +3,7 @@ import type { Warehouses } from "./warehouses.js";
 
 /** A network up to its last feature maps. */
 export interface Trunk {
-  /** [B, 3, H, W] → [B, channels, H / 32, W / 32] */
+  /** [B, 3, H, W] → [B, channels, H / s, W / s] with the output stride s, 32 unless told. */
   readonly features: Module;
   readonly channels: number;
   /** Cells shared by its convolutions, if any. */

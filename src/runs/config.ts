@@ -14,7 +14,7 @@ import {
 
 const positiveInteger = z.int().positive();
 
-/** Every value of a run. The defaults are the published recipe of AlexNet-DY. */
+/** Every value of a run. The defaults are the published recipe of AlexNet-DY; a model may have its own. */
 export const trainConfigSchema = z.strictObject({
   /** Name of a registered model, or of one's own. */
   model: z.string(),
@@ -83,7 +83,7 @@ export interface ParseConfigOptions {
 }
 
 /**
- * Completes and checks a configuration.
+ * Completes and checks a configuration: what is left out is as in the model's recipe, or else the published one.
  *
  * @throws UsageError naming each value that cannot be
  */
@@ -91,11 +91,12 @@ export function parseTrainConfig(
   values: TrainConfigInput,
   { model, nameOf = libraryName }: ParseConfigOptions = {},
 ): TrainConfig {
-  const config = parseOptions(trainConfigSchema, values, nameOf);
-  if (model !== undefined && model.name !== config.model) {
-    throw new UsageError(`the configuration names the model ${config.model}, not ${model.name}`);
+  const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const entry = model ?? modelEntry(values.model);
+  const config = parseOptions(trainConfigSchema, { ...entry.recipe, ...given }, nameOf);
+  if (entry.name !== config.model) {
+    throw new UsageError(`the configuration names the model ${config.model}, not ${entry.name}`);
   }
-  const entry = model ?? modelEntry(config.model);
   const nameModelOption: NameOption = (path) => nameOf(["modelOptions", ...path]);
   return { ...config, modelOptions: entry.completeOptions(config.modelOptions, nameModelOption) };
 }

@@ -7,7 +7,7 @@ import type { Task } from "./task.js";
 export { type ClassificationOptions, classification } from "./classification.js";
 export { keypoints } from "./keypoints.js";
 export { regression } from "./regression.js";
-export type { Mark, Metric, Prediction, Rows, Scored, Task } from "./task.js";
+export type { Mark, Metric, Prediction, Rows, SamplePlace, Scored, Task } from "./task.js";
 
 /** Options of tasks in a configuration; each task takes its own. */
 export interface TaskOptions extends ClassificationOptions {}

@@ -3,9 +3,9 @@ import type { Tensor } from "../ir/index.js";
 import { averageFlippedInGraph, keypointsOf, mirrored } from "../keypoints/in-graph.js";
 import {
   COCO_SKELETON,
-  decodeHeatmaps,
   flipPairsOf,
   heatmapLossPerSample,
+  invertAffine,
   type KeypointDetection,
   keypointAveragePrecision,
   transformPoint,
@@ -58,15 +58,16 @@ export function keypoints(): Task {
     },
     answer: keypointsOf,
     present: describe,
-    truth: ({ heatmaps, weight }, classes) => {
-      const size = Math.sqrt(heatmaps!.length / classes.length);
-      const { keypoints: found } = decodeHeatmaps(heatmaps as Float32Array, [size, size]);
-      const rows = classes.flatMap((_, j) => [
-        found[2 * j]! / size,
-        found[2 * j + 1]! / size,
-        Number(weight![j]),
-      ]);
-      return describe(Float32Array.from(rows), classes);
+    truth: (_targets, classes, { dataset, index }) => {
+      const { objects, toImage, width, height } = dataset as KeypointDataset;
+      const { keypoints } = objects[index]!;
+      const toCrop = invertAffine(toImage(index));
+      const rows = classes.flatMap((_, j) => {
+        const [x, y] = transformPoint(toCrop, [keypoints[3 * j]!, keypoints[3 * j + 1]!]);
+        return [x / width, y / height, Math.sign(keypoints[3 * j + 2]!)];
+      });
+      const hidden = new Set(classes.flatMap((_, j) => (keypoints[3 * j + 2] === 1 ? [j] : [])));
+      return describe(Float32Array.from(rows), classes, hidden);
     },
   };
 }
@@ -113,21 +114,34 @@ function meanSeen(scores: readonly number[]): number {
   return seen.length === 0 ? 0 : seen.reduce((total, score) => total + score, 0) / seen.length;
 }
 
-/** Keypoints [J, 3], x and y in parts of the crop, drawn as a skeleton. */
-function describe(rows: Float32Array, names: readonly string[]): Prediction {
+/**
+ * Keypoints [J, 3], x and y in parts of the crop, drawn as a skeleton.
+ *
+ * @param hidden those that something lies in front of, where that is known
+ */
+function describe(
+  rows: Float32Array,
+  names: readonly string[],
+  hidden: ReadonlySet<number> = new Set(),
+): Prediction {
   const point = (j: number) => [rows[3 * j]!, rows[3 * j + 1]!] as const;
   const scores = scoresOf(rows);
   const seen = scores.map((score) => score > SEEN);
   const isCoco = names.join() === COCO_SKELETON.keypoints.join();
   const limbs = isCoco ? COCO_SKELETON.limbs.filter(([a, b]) => seen[a] && seen[b]) : [];
-  const dots = isCoco ? [] : names.flatMap((_, j): Mark[] => (seen[j] ? [[point(j)]] : []));
+  const mark = (...joints: readonly number[]): Mark => ({
+    points: joints.map(point),
+    ...(joints.some((j) => hidden.has(j)) && { hidden: true }),
+  });
+  const dots = names.flatMap((_, j) => (seen[j] ? [mark(j)] : []));
+  const behind = hidden.size > 0 ? `, ${hidden.size} hidden` : "";
   return {
-    caption: `${seen.filter(Boolean).length} of ${names.length} keypoints`,
+    caption: `${dots.length} of ${names.length}${behind}`,
     items: names.flatMap((label, j) => [
       { label: `${label}.x`, value: rows[3 * j]! },
       { label: `${label}.y`, value: rows[3 * j + 1]! },
       { label: `${label}.score`, value: scores[j]! },
     ]),
-    marks: [...limbs.map(([a, b]): Mark => [point(a), point(b)]), ...dots],
+    marks: [...limbs.map(([a, b]) => mark(a, b)), ...dots],
   };
 }

@@ -50,6 +50,6 @@ function describeValues(values: TensorData, names: readonly string[]): Predictio
   return {
     caption: items.map(({ value }) => Number(value.toFixed(Math.abs(value) < 100 ? 2 : 0))).join(" "),
     items,
-    marks: pointPairs(names).map(([x, y]): Mark => [[items[x]!.value, items[y]!.value]]),
+    marks: pointPairs(names).map(([x, y]): Mark => ({ points: [[items[x]!.value, items[y]!.value]] })),
   };
 }

@@ -21,8 +21,13 @@ export interface Metric {
   readonly share: boolean;
 }
 
-/** A polyline over an image; points in parts of its width and height. A single point is a dot. */
-export type Mark = readonly (readonly [x: number, y: number])[];
+/** A line over an image, or a dot. */
+export interface Mark {
+  /** In parts of the image's width and height; a single one is a dot. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+  /** Whether something in the image lies in front of it. Defaults to `false`. */
+  readonly hidden?: boolean;
+}
 
 /** What is said of an image, by a network or by its data. */
 export interface Prediction {
@@ -34,6 +39,13 @@ export interface Prediction {
   readonly items: readonly { readonly label: string; readonly value: number }[];
   /** What is drawn over the image. */
   readonly marks?: readonly Mark[];
+}
+
+/** A sample of a data set. */
+export interface SamplePlace {
+  readonly dataset: Dataset;
+  /** Where in the data set it is. */
+  readonly index: number;
 }
 
 /** What samples were scored on. */
@@ -86,8 +98,12 @@ export interface Task {
   readonly answer: (output: Tensor) => Tensor;
   /** A prediction from the answer for one image. */
   readonly present: (answer: Float32Array, classes: readonly string[]) => Prediction;
-  /** What the data say of one image, from its targets. */
-  readonly truth: (targets: Readonly<Record<string, TensorData>>, classes: readonly string[]) => Prediction;
+  /** What the data say of one image, from its targets, or from what else they know of it. */
+  readonly truth: (
+    targets: Readonly<Record<string, TensorData>>,
+    classes: readonly string[],
+    place: SamplePlace,
+  ) => Prediction;
 }
 
 /** The mean of each measure, over samples. */

@@ -37,19 +37,35 @@ describe("pose networks", () => {
     expect(new Set(kernels("pose-mobilenet-v2-dy", { headExperts: 0 }))).toEqual(new Set(["backbone"]));
   });
 
-  it("give heatmaps a quarter as large as the image", async () => {
-    const model = new PoseNet("mobilenet-v2", { keypoints: 3, channels: 8, experts: 2 }, { width: 0.1 });
-    const state = initialState(model, 1);
-    const weights = Object.fromEntries(
-      model.namedParameters().map(([name, { shape }]) => [name, spec(shape)]),
-    );
-    const run = await compile(
-      (given, x) => applyModel(model, given, x).output,
-      [weights, spec([1, 3, 64, 32])],
-    );
-    const output = (await run(state, new Float32Array(3 * 64 * 32).fill(0.5))) as Float32Array;
-    await run.dispose();
-    expect(output.length).toBe(3 * 16 * 8);
-    expect(output.every(Number.isFinite)).toBe(true);
+  it("have a transposed convolution for each halving of the output stride, and refuse other strides", () => {
+    const transposed = (outputStride: number) =>
+      new PoseNet("mobilenet-v2", { channels: 8 }, { width: 0.1, outputStride })
+        .namedParameters()
+        .filter(([name, { shape }]) => name.startsWith("deconv_layers") && shape.length === 4).length;
+    expect([8, 16, 32].map(transposed)).toEqual([1, 2, 3]);
+    expect(() => transposed(4)).toThrow("8 or 16 or 32, not 4");
+    expect(() => new PoseNet("resnet18", {}, { outputStride: 16 })).toThrow("resnet18 is 32, not 16");
+    const entry = modelEntry("pose-mobilenet-v2");
+    expect(() => entry.completeOptions({ outputStride: 12 })).toThrow("8, 16 or 32, not 12");
   });
+
+  it.each([16, 32])(
+    "give heatmaps a quarter as large as the image, output stride %i",
+    async (outputStride) => {
+      const options = { keypoints: 3, channels: 8, experts: 2 };
+      const model = new PoseNet("mobilenet-v2", options, { width: 0.1, outputStride });
+      const state = initialState(model, 1);
+      const weights = Object.fromEntries(
+        model.namedParameters().map(([name, { shape }]) => [name, spec(shape)]),
+      );
+      const run = await compile(
+        (given, x) => applyModel(model, given, x).output,
+        [weights, spec([1, 3, 64, 32])],
+      );
+      const output = (await run(state, new Float32Array(3 * 64 * 32).fill(0.5))) as Float32Array;
+      await run.dispose();
+      expect(output.length).toBe(3 * 16 * 8);
+      expect(output.every(Number.isFinite)).toBe(true);
+    },
+  );
 });

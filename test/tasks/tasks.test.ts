@@ -10,6 +10,8 @@ const NO_SAMPLES: Scored = {
   indices: new Uint32Array(),
 };
 
+const PLACE = { dataset: NO_SAMPLES.dataset, index: 0 };
+
 /** Loss of each sample, and the metrics of all, for outputs and targets. */
 async function evaluated(
   task: Task,
@@ -57,7 +59,9 @@ describe("a classification", () => {
     ]);
     expect([caption, items.map(({ label }) => label)]).toEqual(["b", ["b", "a", "c"]]);
     expect(confidence).toBeCloseTo(0.7, 6);
-    expect(classification().truth({ targets: BigInt64Array.of(2n) }, ["a", "b", "c"]).caption).toBe("c");
+    expect(classification().truth({ targets: BigInt64Array.of(2n) }, ["a", "b", "c"], PLACE).caption).toBe(
+      "c",
+    );
   });
 });
 
@@ -87,7 +91,7 @@ describe("a regression", () => {
     ]);
     expect(caption).toBe("2 0.25 0.5");
     expect(items[0]).toEqual({ label: "age", value: 2 });
-    expect(marks).toEqual([[[0.25, 0.5]]]);
+    expect(marks).toEqual([{ points: [[0.25, 0.5]] }]);
   });
 });
 

@@ -22,6 +22,16 @@ describe("the published recipe", () => {
   });
 });
 
+describe("a model's recipe", () => {
+  it("takes the place of the published one, value by value, and gives way to what is told", () => {
+    const pose = { model: "pose-mobilenet-v2-dy", epochs: 3 };
+    const found = parseTrainConfig({ ...pose, batchSize: undefined });
+    expect(found).toMatchObject({ optimizer: "adam", schedule: "cosine", weightDecay: 0, epochs: 3 });
+    expect([found.batchSize, found.labelSmoothing]).toEqual([32, 0.1]);
+    expect(createOptimizer(found).name).toBe("adam");
+  });
+});
+
 describe("a recipe of one's own", () => {
   it("has the temperature fall with every step", () => {
     const temperature = temperatureOf(config({ temperatureEvery: "step" }));

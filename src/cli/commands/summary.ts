@@ -75,6 +75,7 @@ async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal
     return writeJson(terminal, {
       model: name,
       modelOptions: completed,
+      recipe: entry.recipe,
       ...sizes,
       inputShape,
       ...summary,
@@ -106,6 +107,7 @@ async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal
   );
   terminal.out(`${table}
 options      ${optionWords(completed)}
+recipe       ${recipeWords(entry)}
 parameters   ${formatCount(summary.parameters)} (${formatCount(summary.trainableParameters)} trainable)
 mult-adds    ${formatCount(summary.multiplyAdds)} an image (${MULTIPLY_ADDS})
 size         ${formatBytes(summary.bytes)}
@@ -117,6 +119,11 @@ ${summary.warehouses.map(warehouseLine).join("")}`);
 plans for batch ${batchSize} on ${device}; ms: what is predicted for them, and for one plan alone
 ${formatPlans(plans, terminal)}
 `);
+}
+
+/** What of its recipe is the model's own. */
+function recipeWords({ recipe }: ModelEntry): string {
+  return Object.keys(recipe).length === 0 ? "as published for AlexNet-DY" : optionWords({ ...recipe });
 }
 
 function optionWords(options: ModelOptions): string {

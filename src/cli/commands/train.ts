@@ -14,7 +14,7 @@ Examples:
   $ dyconv train ./my-model.js --data my-images --out runs/mine
   $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
-The defaults are the published recipe. Ctrl-C saves a checkpoint and stops, as SIGTERM and SIGHUP do; the exit
+The defaults are the published recipe of AlexNet-DY, or the model's own (summary shows it). Ctrl-C saves a checkpoint and stops, as SIGTERM and SIGHUP do; the exit
 code is then 130, 143 or 129.`;
 
 /** `dyconv train MODEL` */

@@ -5,7 +5,7 @@ import { canDrawText } from "../drawing/fonts.js";
 import { WRONG_COLOUR } from "../drawing/palette.js";
 import { type Markup, markup } from "../text/markup.js";
 import { printable, shorten } from "../text/printable.js";
-import { markLines } from "./marks.js";
+import { isSkeleton, type MarkKind, markLines } from "./marks.js";
 
 /** An image and what a model said about it. */
 export interface PredictedSample {
@@ -42,8 +42,9 @@ const LETTER_WIDTH = 0.6;
 
 /**
  * A picture of images with the class predicted for each and the true one below it. A wrong prediction
- * has a frame, a cross and coloured text. Names that are too long have an ellipsis in their middle. On a machine
- * without fonts the names are left out.
+ * has a frame, a cross and coloured text. Skeletons are drawn twice: as predicted, and beside that as they truly are,
+ * with hidden joints hollow and what leads to them dashed. Names that are too long have an ellipsis in their middle. On
+ * a machine without fonts the names are left out.
  *
  * @returns a PNG on white.
  */
@@ -53,7 +54,8 @@ export async function renderPredictionGrid(
 ): Promise<Uint8Array> {
   const { columns = 18, tile = 104 } = options;
   const sharp = await loadSharp();
-  const pitch = { x: tile + GAP, y: tile + 2 * LINE_HEIGHT + GAP };
+  const pictures = samples.some(isDoubled) ? 2 : 1;
+  const pitch = { x: pictures * tile + GAP, y: tile + 2 * LINE_HEIGHT + GAP };
   const place = (index: number): Place => ({
     left: MARGIN + (index % columns) * pitch.x,
     top: MARGIN + Math.floor(index / columns) * pitch.y,
@@ -66,7 +68,10 @@ export async function renderPredictionGrid(
       fit: "contain",
       background: "white",
     });
-    return { input: await fitted.png().toBuffer(), ...place(index) };
+    const input = await fitted.png().toBuffer();
+    const { left, top } = place(index);
+    const count = isDoubled(sample) ? 2 : 1;
+    return Array.from({ length: count }, (_, n) => ({ input, left: left + n * tile, top }));
   });
   const withText = await canDrawText();
   const overlay = markup`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
@@ -74,7 +79,7 @@ export async function renderPredictionGrid(
     ${samples.map((sample, index) => annotation(sample, place(index), tile, withText))}
   </svg>`;
   return sharp({ create: { width, height, channels: 3, background: "white" } })
-    .composite([...(await Promise.all(images)), { input: Buffer.from(overlay.text), left: 0, top: 0 }])
+    .composite([...(await Promise.all(images)).flat(), { input: Buffer.from(overlay.text), left: 0, top: 0 }])
     .png()
     .toBuffer();
 }
@@ -89,14 +94,23 @@ function annotation(sample: PredictedSample, { left, top }: Place, tile: number,
   const { prediction, truth, confidence } = sample;
   const wrong = isWrong(sample);
   const share = confidence === undefined ? "" : ` ${Math.round(confidence * 100)}%`;
+  const doubled = isDoubled(sample);
   const letters = Math.floor(tile / (FONT_SIZE * LETTER_WIDTH));
   const predicted = shorten(printable(prediction), letters - share.length) + share;
   const actual = truth === undefined ? "" : shorten(printable(truth), letters);
   return markup`<g transform="translate(${left} ${top})">
-    ${markLines(sample, tile)}
+    ${markLines(sample, tile, doubled ? ["marks"] : BOTH)}
+    ${doubled ? markup`<g transform="translate(${tile} 0)">${markLines(sample, tile, ["trueMarks"])}</g>` : undefined}
     ${wrong ? wrongMark(tile) : undefined}
-    ${withText ? labels(predicted, actual, wrong, tile) : undefined}
+    ${withText ? labels(predicted, actual, wrong, tile, doubled) : undefined}
   </g>`;
+}
+
+const BOTH: readonly MarkKind[] = ["trueMarks", "marks"];
+
+/** Whether a sample is drawn twice: a skeleton over another would hide it. */
+function isDoubled({ marks, trueMarks }: PredictedSample): boolean {
+  return isSkeleton(trueMarks) || (trueMarks !== undefined && isSkeleton(marks));
 }
 
 /** Whether a prediction is another class than the true one. */
@@ -108,11 +122,12 @@ export function isWrong({
   return marks === undefined && truth !== undefined && truth !== prediction;
 }
 
-/** The prediction, and the true class in grey below. */
-function labels(predicted: string, actual: string, wrong: boolean, tile: number): Markup {
+/** The prediction, and in grey what is true: below it, or below the second picture. */
+function labels(predicted: string, actual: string, wrong: boolean, tile: number, doubled: boolean): Markup {
+  const [x, line] = doubled ? [1.5 * tile, 1] : [tile / 2, 2];
   return markup`<g text-anchor="middle">
     <text x="${tile / 2}" y="${tile + LINE_HEIGHT}" fill="${wrong ? WRONG_COLOUR.light : "#111"}">${predicted}</text>
-    <text x="${tile / 2}" y="${tile + 2 * LINE_HEIGHT}" fill="#666">${actual}</text>
+    <text x="${x}" y="${tile + line * LINE_HEIGHT}" fill="#666">${actual}</text>
   </g>`;
 }
 
