@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { UsageError } from "../errors/index.js";
-import { ensureFolder, writeFileAtomically } from "../files/index.js";
+import { ensureFolder, refuseReplacingForeign, writeFileAtomically } from "../files/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import {
   type AttentionOutput,
@@ -16,7 +16,7 @@ import type { ExportedRun } from "./export-run.js";
  * `preprocessor_config.json` and `onnx/model.onnx`, with `dtype: "fp16"` or `"int8"` a file beside it. `loadModel` of
  * `dyconv/web` takes it as well.
  *
- * @throws UsageError if the run's task is no classification
+ * @throws UsageError if the run's task is no classification, or the folder holds another `config.json`, such as a run's
  */
 export async function writeTransformersFolder(
   folder: string,
@@ -32,10 +32,19 @@ export async function writeTransformersFolder(
       },
     );
   }
+  await refuseReplacingForeign(join(folder, "config.json"), isModelConfig);
   await ensureFolder(join(folder, "onnx"));
   await writeFileAtomically(join(folder, MODEL_FILES[weights]), bytes);
   await writeJson(join(folder, PREPROCESSOR_CONFIG), preprocessorConfig(run));
   await writeJson(join(folder, MODEL_CONFIG), modelConfig(run, attention));
+}
+
+function isModelConfig(content: string): boolean {
+  try {
+    return typeof JSON.parse(content).dyconv === "object";
+  } catch {
+    return false;
+  }
 }
 
 /** What transformers.js reads of a model; what dyconv knows of the run stands under `dyconv`. */

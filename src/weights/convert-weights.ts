@@ -1,4 +1,4 @@
-import { type StoredTensor, withChecksum, writeSafetensors } from "../files/index.js";
+import { refuseReplacingSource, type StoredTensor, withChecksum, writeSafetensors } from "../files/index.js";
 import type { ModelEntry, ModelOptions } from "../models/index.js";
 import { beginPlain, type FromStaticOptions, initialState, stateShapes } from "../nn/index.js";
 import { matchWeights, WeightsMismatchError } from "./match-weights.js";
@@ -27,10 +27,11 @@ const CLASSES = 10;
  * Reads weights of any kind and writes them as safetensors. For a model they become its state, under our names; dynamic layers
  * of which the file has a plain one begin as that one.
  *
- * @param out a safetensors file, written as a whole or not at all
+ * @param out a safetensors file, written as a whole or not at all; not the file that is read
  * @throws DyconvError where one of the files cannot be used, WeightsMismatchError where the weights are not the model's
  */
 export async function convertWeights(path: string, out: string, model?: ConvertModel): Promise<Converted> {
+  await refuseReplacingSource(out, [path]);
   const weights = await readWeights(path);
   const { tensors, notes } = model ? stateOf(path, weights, model) : { tensors: weights.tensors, notes: [] };
   const metadata = { format: model ? "dyconv" : "pt", ...(model && { model: model.entry.name }) };

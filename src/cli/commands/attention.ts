@@ -79,6 +79,10 @@ async function showAttention(
       hint: "run the command once with --ablate, and once without",
     });
   }
+  if (plot !== undefined) {
+    const { refuseReplacingSource } = await import("../../files/index.js");
+    await refuseReplacingSource(plot, paths);
+  }
   const fromTest = ablate ? ABLATION_IMAGES : TEST_IMAGES;
   const chosen = paths.length === 0 ? { fromTest, ...flags } : flags;
   const { run, samples, unreadable } = await openSamples(folder, paths, chosen, terminal);

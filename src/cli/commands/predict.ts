@@ -58,6 +58,10 @@ async function predictImages(
   if (columns !== undefined && grid === undefined) {
     throw new UsageError("--columns is of the grid", { hint: "give --grid too, or leave --columns out" });
   }
+  if (grid !== undefined) {
+    const { refuseReplacingSource } = await import("../../files/index.js");
+    await refuseReplacingSource(grid, paths);
+  }
   const { run, samples, unreadable } = await openSamples(folder, paths, flags, terminal);
   const { predictions, rankedClasses } = await import("../../infer/predict.js");
   const annealed = await chooseAnnealed(run, temperature, terminal);
