@@ -127,7 +127,11 @@ async function readPart(path: string, which: "train" | "val"): Promise<CocoPart>
   const { images, annotations, categories } = parse(file, bytes.toString("utf8"));
   const [category] = categories;
   const skeleton = skeletonOf(category!);
-  const numbers = new Set(images.map(({ id }) => id));
+  const numbers = new Set<number>();
+  for (const { id } of images) {
+    if (numbers.has(id)) throw damaged(file, `two images have the number ${id}`);
+    numbers.add(id);
+  }
   const [objects, ignored]: [KeypointObject[], KeypointObject[]] = [[], []];
   for (const [i, annotation] of annotations.entries()) {
     if (annotation.category_id !== category!.id) continue;
@@ -146,7 +150,8 @@ async function readPart(path: string, which: "train" | "val"): Promise<CocoPart>
   }
   if (objects.length === 0) throw damaged(file, "no annotation has a labelled keypoint");
   const used = new Set(objects.map(({ imageId }) => imageId));
-  const folder = await imageFolder(path, file, images.find(({ id }) => used.has(id))!.file_name);
+  const names = images.flatMap(({ id, file_name }) => (used.has(id) ? [file_name] : []));
+  const folder = await imageFolder(path, file, names);
   const paths = new Map(images.map(({ id, file_name }) => [id, join(folder, file_name)]));
   return {
     file,
@@ -194,17 +199,33 @@ function skeletonOf({ keypoints, skeleton }: z.output<typeof categorySchema>): S
   };
 }
 
-/** Where the images of a part are, by where the first of them is. */
-async function imageFolder(path: string, file: string, first: string): Promise<string> {
+/** Where the images of a part are, by where the first of them is. All must be there, before anything is learned. */
+async function imageFolder(path: string, file: string, names: readonly string[]): Promise<string> {
+  const first = names[0]!;
   const part = /^person_keypoints_(.*)\.json$/.exec(basename(file))![1]!;
   const places = [join(path, part), join(path, "images", part), join(path, "images"), path, dirname(file)];
   for (const place of places) {
     const found = await stat(join(place, first)).catch(() => undefined);
-    if (found?.isFile()) return place;
+    if (!found?.isFile()) continue;
+    const missing = await missingFrom(place, names);
+    if (missing.length === 0) return place;
+    const others = missing.length > 1 ? `, and ${missing.length - 1} others are` : " is";
+    throw new DataError(`${place}: the image ${missing[0]}${others} missing`, {
+      hint: `${basename(file)} names ${names.length} images with keypoints; put them all there.`,
+    });
   }
   throw new DataError(`${path}: the image ${first} is missing`, {
     hint: `Put the images of ${basename(file)} into ${part}/ or images/${part}/.`,
   });
+}
+
+/** By one list of each folder, as there may be a hundred thousand. */
+async function missingFrom(place: string, names: readonly string[]): Promise<readonly string[]> {
+  const lists = new Map<string, ReadonlySet<string>>();
+  for (const folder of new Set(names.map((name) => dirname(join(place, name))))) {
+    lists.set(folder, new Set(await readdir(folder).catch(() => [])));
+  }
+  return names.filter((name) => !lists.get(dirname(join(place, name)))!.has(basename(name)));
 }
 
 /** The part of an image that a crop sees, at most about twice as large as the crop. */

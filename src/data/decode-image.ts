@@ -88,6 +88,17 @@ export async function inspectImage(path: string): Promise<DecodedImage> {
 }
 
 async function readImageFile(path: string): Promise<DecodedImage & { readonly content: Buffer }> {
+  const { content, width, height } = await readImageContent(path);
+  const digest = createHash("sha256").update(content).digest("hex");
+  return { content, digest, oblong: width !== height };
+}
+
+/**
+ * Reads an image file that is safe to decode, and its size as it is stored.
+ *
+ * @throws DataError if it is not regular, no PNG, JPEG or WebP, or too large
+ */
+export async function readImageContent(path: string) {
   const sharp = await loadSharp();
   const content = await readRegularFile(path, FILE_LIMIT, checkFormat);
   const { width, height } = await sharp(content, { limitInputPixels: false }).metadata();
@@ -96,8 +107,7 @@ async function readImageFile(path: string): Promise<DecodedImage & { readonly co
       hint: "Scale the image down.",
     });
   }
-  const digest = createHash("sha256").update(content).digest("hex");
-  return { content, digest, oblong: width !== height };
+  return { content, width, height };
 }
 
 async function writePixels(
@@ -118,7 +128,8 @@ async function writePixels(
   resizePixels({ data, height, width }, shape, images.subarray(index * bytes, (index + 1) * bytes));
 }
 
-function unreadable(path: string, cause: unknown): DataError {
+/** The error for an image that could not be read. */
+export function unreadable(path: string, cause: unknown): DataError {
   const { message, hint } = cause as Error & DyconvErrorOptions;
   const isThere = existsSync(path);
   const reason = !isThere ? "no such file" : message.replace(`${path}: `, "").replace(/\s+$/, "");

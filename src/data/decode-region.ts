@@ -1,6 +1,6 @@
-import { DataError } from "../errors/index.js";
 import type { Affine } from "../keypoints/index.js";
 import { loadSharp } from "../util/sharp.js";
+import { readImageContent, unreadable } from "./decode-image.js";
 
 /** A rectangle of an image, in pixels. */
 interface Bounds {
@@ -13,13 +13,14 @@ interface Bounds {
 /**
  * Decodes the part of an image that lies within bounds, in planes of red, green and blue, reduced by a scale of at most 1.
  *
- * @throws DataError naming the file, if it cannot be read
+ * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, damaged or too large
  */
 export async function decodeRegion(file: string, bounds: Bounds, scale: number) {
   try {
     const sharp = await loadSharp();
+    const { content } = await readImageContent(file);
     // Turned as the camera was held, as annotators saw it, in the image's own size.
-    const opened = sharp(file).autoOrient();
+    const opened = sharp(content).autoOrient();
     const { width: wide, height: high } = (await opened.metadata()).autoOrient;
     const left = Math.min(wide - 1, Math.max(0, Math.floor(bounds.left)));
     const top = Math.min(high - 1, Math.max(0, Math.floor(bounds.top)));
@@ -41,10 +42,7 @@ export async function decodeRegion(file: string, bounds: Bounds, scale: number) 
     const fromImage: Affine = [sx, 0, (0.5 - left) * sx - 0.5, 0, sy, (0.5 - top) * sy - 0.5];
     return { pixels: planes(data, toWidth * toHeight), width: toWidth, height: toHeight, fromImage };
   } catch (cause) {
-    throw new DataError(`${file}: ${(cause as Error).message}`, {
-      hint: "Replace the image, or leave its annotations out.",
-      cause,
-    });
+    throw unreadable(file, cause);
   }
 }
 

@@ -17,7 +17,11 @@ const TESTS = ["test", "val", "valid", "validation"];
 /** Where no test images are given, each tenth is one. */
 const HELD_OUT = 10;
 
-const lineSchema = z.object({ file_name: z.string() }).catchall(z.number());
+/** Some editors begin a file with it. */
+const BYTE_ORDER_MARK = /^\uFEFF/;
+const lineSchema = z
+  .object({ file_name: z.string() })
+  .catchall(z.number().refine((value) => Number.isFinite(Math.fround(value)), "more than float32 holds"));
 
 interface Row {
   readonly path: string;
@@ -107,7 +111,10 @@ async function readMetadata(path: string, folder: string): Promise<Part | undefi
   const file = join(path, folder, METADATA);
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) return undefined;
-  const lines = (await readRegularFile(file, LIMIT)).toString("utf8").split("\n");
+  const lines = (await readRegularFile(file, LIMIT))
+    .toString("utf8")
+    .replace(BYTE_ORDER_MARK, "")
+    .split("\n");
   let names: readonly string[] | undefined;
   const rows = lines.flatMap((line, i): Row[] => {
     if (line.trim() === "") return [];

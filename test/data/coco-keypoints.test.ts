@@ -92,6 +92,16 @@ describe("a folder in COCO's layout", () => {
     }
   });
 
+  it("with an image that is none is refused when it is read", async () => {
+    file("train", [person(1, 1, [30, 40])], { images: [{ id: 1, file_name: "1.svg", width: 9, height: 9 }] });
+    file("val", usual());
+    writeFileSync(join(folder, "train2017", "1.svg"), '<svg xmlns="http://www.w3.org/2000/svg"/>');
+    const { images } = (await readCocoFolder(folder, 64)).train;
+    if (images instanceof Uint8Array) throw new Error("images are to be read from disk");
+    const read = async () => images.read(Uint32Array.of(0), new Uint8Array(3 * 4096));
+    await expect(read()).rejects.toThrow("its content is none of PNG, JPEG, WebP");
+  });
+
   it("that is damaged is refused, and the error says where", async () => {
     const refused = async (annotations: readonly object[], reason: RegExp, more = {}) => {
       file("train", annotations, more);
@@ -107,6 +117,13 @@ describe("a folder in COCO's layout", () => {
     });
     await refused(usual(), /the image 7\.png is missing/, {
       images: [1, 2].map((id) => ({ id, file_name: "7.png", width: 1, height: 1 })),
+    });
+    const image = { width: 1, height: 1 };
+    await refused(usual(), /two images have the number 2/, {
+      images: [1, 2, 2].map((id) => ({ id, file_name: `${id}.png`, ...image })),
+    });
+    await refused(usual(), /train2017: the image 7\.png is missing/, {
+      images: [1, 2].map((id) => ({ id, file_name: id === 1 ? "1.png" : "7.png", ...image })),
     });
     await refused(usual(), /both files must|has the keypoints/, {
       categories: [{ ...category, keypoints: [...COCO_SKELETON.keypoints].reverse() }],

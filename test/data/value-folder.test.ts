@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -57,11 +57,13 @@ describe("a folder of images with values", () => {
     expect(test).toHaveLength(2);
   });
 
-  it("holds out a tenth where it has one list", async () => {
+  it("holds out a tenth where it has one list, with or without a byte order mark", async () => {
     await describeImages(
       ".",
       Array.from({ length: 20 }, () => POINT),
     );
+    const list = join(folder, "metadata.jsonl");
+    await writeFile(list, `\uFEFF${await readFile(list, "utf8")}`);
     const { train, test, notices } = await openData(folder, { imageSize: 4 });
     expect([train.length, test.length]).toEqual([18, 2]);
     expect(notices).toContain("2 of 20 images are held out to test, evenly spaced");
@@ -71,6 +73,7 @@ describe("a folder of images with values", () => {
     ["not JSON", ["{"], "line 1"],
     ["no name", ['{"a": 1}'], "file_name"],
     ["a text as a value", ['{"file_name": "0.png", "a": "b"}'], "expected number"],
+    ["a value that float32 does not hold", ['{"file_name": "0.png", "a": 1e39}'], "more than float32 holds"],
     ["a path out of the folder", ['{"file_name": "../0.png", "a": 1}'], "leads out of the folder"],
     [
       "other values later",
