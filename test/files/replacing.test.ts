@@ -29,7 +29,14 @@ describe("a file that would be lost", () => {
     const config = join(folder, "config.json");
     await writeFile(config, '{ "model": "alexnet-dy" }');
     const bytes = new Uint8Array([1]);
-    const exported = { bytes, form: "constant", multiplyAdds: 1, times: [], warnings: [] } as const;
+    const exported = {
+      bytes,
+      form: "constant",
+      multiplyAdds: 1,
+      times: [],
+      attention: [],
+      warnings: [],
+    } as const;
     await expect(writeTransformersFolder(folder, smallRun(), exported)).rejects.toThrow(
       `${config} is not what this command writes`,
     );
