@@ -58,6 +58,7 @@ export {
   taskOf,
   type View,
 } from "./data/index.js";
+export { type CardOptions, writeCard } from "./deploy/card/write-card.js";
 export { type ExportedRun, type ExportForm, type ExportRunOptions, exportRun } from "./deploy/export-run.js";
 export type { FormTime } from "./deploy/form-times.js";
 export {

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { UsageError } from "../errors/index.js";
 import { ensureFolder, refuseReplacingForeign, writeFileAtomically } from "../files/index.js";
 import type { OpenRun } from "../runs/open-run.js";
@@ -59,7 +59,17 @@ function modelConfig(
     num_labels: classes.length,
     id2label: Object.fromEntries(classes.map((name, i) => [String(i), name])),
     label2id: Object.fromEntries(classes.map((name, i) => [name, i])),
-    dyconv: { ...config, task, classes, attention, dataFingerprint, dataNote, versions },
+    // Whoever loads the folder need not know where the data lay.
+    dyconv: {
+      ...config,
+      data: basename(config.data),
+      task,
+      classes,
+      attention,
+      dataFingerprint,
+      dataNote,
+      versions,
+    },
   };
 }
 

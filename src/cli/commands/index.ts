@@ -3,6 +3,7 @@ import type { Models } from "../flags/models.js";
 import type { Terminal } from "../terminal/terminal.js";
 import { defineAttention } from "./attention.js";
 import { defineBench } from "./bench.js";
+import { defineCard } from "./card.js";
 import { defineCollapse } from "./collapse.js";
 import { defineCompare } from "./compare.js";
 import { defineConvert } from "./convert.js";
@@ -29,6 +30,7 @@ export const COMMANDS: readonly DefineCommand[] = [
   defineAttention,
   defineCollapse,
   defineExport,
+  defineCard,
   defineCompare,
   defineReport,
   definePlot,
