@@ -117,6 +117,7 @@ export {
   Imported,
   type ImportedNetwork,
   type ImportedNode,
+  type ImportedNormalization,
   type ImportedOptions,
   type InputShape,
   MODELS,

@@ -229,6 +229,7 @@ export type { FindModelOptions } from "./runs/find-model.js";
 export type { Change, HistoryEntry } from "./runs/history.js";
 export type { EpochMetrics } from "./runs/metrics.js";
 export { type LoadedModel, loadModelFile, type ModelFile } from "./runs/model-file.js";
+export { findModelFolder, type ModelFolder, openModelFolder } from "./runs/model-folder.js";
 export { type OpenRun, openRun } from "./runs/open-run.js";
 export { PIXELS, type WeightPrecision } from "./ship/index.js";
 export type { AttentionOutput } from "./ship/model-folder.js";
@@ -253,7 +254,12 @@ export type { RunStart } from "./train/run-start.js";
 export { type TrainOptions, train } from "./train/trainer.js";
 export type { TrainCallbacks, TrainResult } from "./train/training-run.js";
 export { type Converted, type ConvertModel, convertWeights } from "./weights/convert-weights.js";
-export { type ImportedModel, type ImportOptions, importOnnx } from "./weights/import-onnx.js";
+export {
+  type ImportedModel,
+  type ImportOptions,
+  importOnnx,
+  type NormalizationName,
+} from "./weights/import-onnx.js";
 export {
   type MatchedWeights,
   type MatchOptions,

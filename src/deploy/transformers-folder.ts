@@ -1,6 +1,9 @@
 import { basename, join } from "node:path";
 import { UsageError } from "../errors/index.js";
 import { ensureFolder, refuseReplacingForeign, writeFileAtomically } from "../files/index.js";
+import { stateShapes } from "../nn/index.js";
+import { saveWeights } from "../runs/checkpoint.js";
+import { MODEL_WEIGHTS } from "../runs/model-folder.js";
 import type { OpenRun } from "../runs/open-run.js";
 import {
   type AttentionOutput,
@@ -14,7 +17,7 @@ import type { ExportedRun } from "./export-run.js";
 /**
  * Writes a folder that `pipeline("image-classification", folder)` of @huggingface/transformers takes: `config.json`,
  * `preprocessor_config.json` and `onnx/model.onnx`, with `dtype: "fp16"` or `"int8"` a file beside it. `loadModel` of
- * `dyconv/web` takes it as well.
+ * `dyconv/web` takes it as well, and, with its `model.safetensors`, {@link openRun}.
  *
  * @throws UsageError if the run's task is no classification, or the folder holds another `config.json`, such as a run's
  */
@@ -37,6 +40,7 @@ export async function writeTransformersFolder(
   await writeFileAtomically(join(folder, MODEL_FILES[weights]), bytes);
   await writeJson(join(folder, PREPROCESSOR_CONFIG), preprocessorConfig(run));
   await writeJson(join(folder, MODEL_CONFIG), modelConfig(run, attention));
+  await saveWeights(join(folder, MODEL_WEIGHTS), stateShapes(run.model), run, run.config.model);
 }
 
 function isModelConfig(content: string): boolean {

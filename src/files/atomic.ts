@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { access, constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { DyconvError } from "../errors/index.js";
 import { errorCode, fileError } from "./file-error.js";
 
 /** The name of a temporary file. */
@@ -15,12 +16,13 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  *
  * The content goes to a temporary file in the same folder, is forced to disk, and then takes the name.
  *
- * @throws DyconvError with a hint when the disk is full, the folder missing or not writable; the old
+ * @throws DyconvError with a hint when the disk is full, the folder missing or not writable, or `path` a device; the old
  * content is intact and the temporary file gone. An error thrown by `content` itself passes the same way.
  */
 export async function writeFileAtomically(path: string, content: FileContent): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 8)}.tmp`);
   try {
+    await refuseToReplace(path);
     await writeDurably(temporary, content);
     await rename(temporary, path);
     await syncFolder(dirname(path));
@@ -68,6 +70,13 @@ async function refusalAbove(path: string): Promise<unknown> {
   } catch (cause) {
     return errorCode(cause) === "ENOENT" && parent !== path ? refusalAbove(parent) : cause;
   }
+}
+
+/** A device or a pipe would be gone, and a file in its place. */
+async function refuseToReplace(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined || found.isFile() || found.isDirectory()) return;
+  throw new DyconvError(`${path} is a device or a pipe`, { hint: "Give the name of a file." });
 }
 
 async function writeDurably(path: string, content: FileContent): Promise<void> {

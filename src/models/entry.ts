@@ -117,3 +117,23 @@ export function defineModel<Schema extends OptionsSchema>(definition: ModelDefin
     create: ({ classes = 10, ...given } = {}) => create({ ...completeOptions(given), classes }),
   };
 }
+
+/**
+ * A network whose options, and number of classes, have other defaults.
+ *
+ * @throws UsageError when it is made, if a value cannot be
+ */
+export function withDefaults(
+  entry: ModelEntry,
+  { classes: usual, ...defaults }: ModelOptions & { readonly classes?: number },
+): ModelEntry {
+  return {
+    ...entry,
+    options: entry.options.map((option) =>
+      option.key in defaults ? { ...option, default: defaults[option.key] } : option,
+    ),
+    completeOptions: (given, nameOf) => entry.completeOptions({ ...defaults, ...given }, nameOf),
+    create: ({ classes = usual, ...given } = {}) =>
+      entry.create({ ...defaults, ...given, ...(classes !== undefined && { classes }) }),
+  };
+}

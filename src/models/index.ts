@@ -30,6 +30,7 @@ export {
   type ModelEntry,
   type ModelOptions,
   type ModelRecipe,
+  withDefaults,
 } from "./entry.js";
 export { FDYNetwork, type FDYNetworkOptions, type SoundEvents } from "./fdy.js";
 export type { BegunNetwork, FromStaticChoice } from "./from-static.js";
@@ -38,8 +39,10 @@ export {
   Imported,
   type ImportedNetwork,
   type ImportedNode,
+  type ImportedNormalization,
   type ImportedOptions,
   LAYERS as IMPORTED_LAYERS,
+  NORMALIZATIONS,
 } from "./imported/imported-network.js";
 export { OPERATORS as IMPORTED_OPERATORS } from "./imported/imported-operators.js";
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";

@@ -84,18 +84,43 @@ export async function saveCheckpoint(
   { state, position }: Checkpoint,
   { model, id }: CheckpointOrigin,
 ): Promise<void> {
-  const tensors: Record<string, StoredTensor> = {};
-  for (const [name, shape] of Object.entries(shapes)) {
-    tensors[name] = { dtype: "float32", shape, data: state[name]! };
-  }
+  const tensors = storedTensors(shapes, state);
   const metadata = { format: "dyconv", model, run: id, position: JSON.stringify(position) };
   await writeSafetensors(path, tensors, withChecksum(tensors, metadata));
+}
+
+/**
+ * Writes the weights of a model alone, with their checksum and the annealed scalars that they were trained at last.
+ *
+ * @throws DyconvError if the disk is full or the folder cannot be written; an older file is intact
+ */
+export async function saveWeights(
+  path: string,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  { state, annealed }: Pick<Checkpoint, "state"> & Pick<Position, "annealed">,
+  model: string,
+): Promise<void> {
+  const tensors = storedTensors(shapes, state);
+  const metadata = { format: "dyconv", model, annealed: JSON.stringify(annealed) };
+  await writeSafetensors(path, tensors, withChecksum(tensors, metadata));
+}
+
+function storedTensors(
+  shapes: Readonly<Record<string, readonly number[]>>,
+  state: Checkpoint["state"],
+): Record<string, StoredTensor> {
+  const entries = Object.entries(shapes).map(
+    ([name, shape]) => [name, { dtype: "float32", shape, data: state[name]! }] as const,
+  );
+  return Object.fromEntries(entries);
 }
 
 /** Tensors of a weights file, and where in a run it was written, if it was in one. */
 interface StoredState {
   readonly state: Checkpoint["state"];
   readonly position: Position | undefined;
+  /** Annealed scalars that the weights were trained at last, by name; none if the file does not say. */
+  readonly annealed: Position["annealed"];
   /** Identity of the run that wrote the file, if it says so. */
   readonly id: string | undefined;
   /** Whether the file has a checksum, which its content matches. */
@@ -128,7 +153,9 @@ export async function readState(
     state[name] = tensor.data as Float32Array;
     assertFinite(state[name], `${path}: "${name}"`);
   }
-  return { state, position: readPosition(metadata.position, path), id: metadata.run, verified };
+  const position = readPosition(metadata.position, path);
+  const annealed = position?.annealed ?? readPart(annealedSchema, metadata.annealed, path) ?? {};
+  return { state, position, annealed, id: metadata.run, verified };
 }
 
 function assertFinite(values: Float32Array, what: string): void {
@@ -140,10 +167,15 @@ function assertFinite(values: Float32Array, what: string): void {
   }
 }
 
-function readPosition(text: string | undefined, path: string): Position | undefined {
+const annealedSchema = z.record(z.string(), z.number());
+
+const readPosition = (text: string | undefined, path: string) => readPart(positionSchema, text, path);
+
+/** What a file says of the place of its weights in a run, as JSON. */
+function readPart<T>(schema: z.ZodType<T>, text: string | undefined, path: string): T | undefined {
   if (text === undefined) return undefined;
   try {
-    return positionSchema.parse(JSON.parse(text));
+    return schema.parse(JSON.parse(text));
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : "it is not JSON";
     throw new CheckpointError(`${path}: its position in the run cannot be read: ${reason}`, {

@@ -56,7 +56,7 @@ export async function describeRun(run: string): Promise<RunDescription> {
     throw new CheckpointError(`${run} holds no run`, { hint: "give the folder that train wrote, its --out" });
   }
   try {
-    const parsed = descriptionSchema.parse(JSON.parse(await readFile(pathIn(run), "utf8")));
+    const parsed = descriptionSchema.parse(ownPart(JSON.parse(await readFile(pathIn(run), "utf8"))));
     const { task, classes, dataFingerprint, dataNote, versions, modelFile, history, ...others } = parsed;
     // A registered model may have gained options since; one of the user's own may not even be there.
     const known = MODELS[others.model]?.completeOptions(others.modelOptions) ?? others.modelOptions;
@@ -69,6 +69,14 @@ export async function describeRun(run: string): Promise<RunDescription> {
       hint: "it was damaged, or written by a newer version of dyconv",
     });
   }
+}
+
+/** What dyconv knows of a model: all of a run's `config.json`, a part of an exported folder's, which others read too. */
+function ownPart(json: unknown): unknown {
+  const part = (json as { readonly dyconv?: unknown } | null)?.dyconv;
+  if (typeof part !== "object" || part === null) return json;
+  const { attention: _, ...description } = part as Readonly<Record<string, unknown>>;
+  return description;
 }
 
 /** Writes `config.json`. */

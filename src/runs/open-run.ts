@@ -1,10 +1,11 @@
-import { existsSync } from "node:fs";
+import { basename } from "node:path";
 import { type ModelState, type Module, stateShapes } from "../nn/index.js";
 import { type CheckpointName, checkpointPath, isCheckpointName, readState } from "./checkpoint.js";
 import { createModel } from "./create-model.js";
 import { describeRun, type RunDescription } from "./description.js";
 import { type FindModelOptions, findRunModel } from "./find-model.js";
 import { assertWrittenBy } from "./history.js";
+import { findModelFolder, MODEL_WEIGHTS, weightsIn } from "./model-folder.js";
 
 /** A run whose weights are loaded. */
 export interface OpenRun extends RunDescription {
@@ -19,32 +20,38 @@ export interface OpenRun extends RunDescription {
 }
 
 /**
- * Loads a run's model and weights.
+ * Loads the model and weights of a run, or of a model folder that was exported.
  *
- * @param checkpoint `"best"`, `"last"`, `"final"`, or the path of a safetensors file that fits the run's model;
- * `"best"` by default, or `"last"` where no epoch is done yet
- * @throws CheckpointError if the folder holds no run, or the weights are damaged or another run's
+ * @param run the folder, or the name of one in the folder of models ({@link findModelFolder})
+ * @param checkpoint `"best"`, `"last"`, `"final"`, or the path of a safetensors file that fits the model. Defaults to
+ * the folder's weights: of a run those of `"best"`, or of `"last"` before its first epoch is done
+ * @throws CheckpointError if the folder holds no model, or the weights are damaged or another run's
  */
 export async function openRun(
   run: string,
   checkpoint?: CheckpointName | (string & {}),
   options: FindModelOptions = {},
 ): Promise<OpenRun> {
-  const description = await describeRun(run);
+  const folder = findModelFolder(run) ?? run;
+  const description = await describeRun(folder);
   const { config, classes, history } = description;
   const entry = await findRunModel(description, options);
   const { imageSize } = entry;
   const model = createModel(entry, config, classes);
-  const chosen = checkpoint ?? (existsSync(checkpointPath(run, "best")) ? "best" : "last");
-  const own = isCheckpointName(chosen);
-  const path = own ? checkpointPath(run, chosen) : chosen;
-  const { state, position, id, verified } = await readState(path, stateShapes(model));
+  const path = weightsPath(folder, checkpoint);
+  const { state, position, id, verified, ...stored } = await readState(path, stateShapes(model));
+  const own = checkpoint === undefined ? basename(path) !== MODEL_WEIGHTS : isCheckpointName(checkpoint);
   if (own) assertWrittenBy(history, { id, step: position?.step ?? 0 }, path);
-  const annealed = annealedOf(model, position?.annealed);
+  const annealed = annealedOf(model, stored.annealed);
   return { ...description, model, state, imageSize, annealed, verified };
 }
 
+function weightsPath(folder: string, checkpoint: string | undefined): string {
+  if (checkpoint === undefined) return weightsIn(folder) ?? checkpointPath(folder, "last");
+  return isCheckpointName(checkpoint) ? checkpointPath(folder, checkpoint) : checkpoint;
+}
+
 /** Of the values that a checkpoint holds those that the model knows, the others at rest. */
-function annealedOf(model: Module, stored: Readonly<Record<string, number>> = {}): Record<string, number> {
+function annealedOf(model: Module, stored: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(model.annealedScalars().map(({ name, rest }) => [name, stored[name] ?? rest]));
 }

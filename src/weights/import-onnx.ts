@@ -4,6 +4,7 @@ import {
   type ImportedNetwork,
   type ImportedNode,
   IMPORTED_LAYERS as LAYERS,
+  NORMALIZATIONS,
   IMPORTED_OPERATORS as OPERATORS,
 } from "../models/index.js";
 import { decodeModel, type OnnxNode } from "../onnx/model.js";
@@ -23,7 +24,12 @@ export interface ImportOptions {
   readonly name: string;
   /** Height and width of its images, where the file leaves them open. */
   readonly imageSize?: number;
+  /** How its pixels are normalised. Defaults to `"symmetric"`, −1 … 1. */
+  readonly normalization?: NormalizationName;
 }
+
+/** Name of a usual way to normalise pixels. */
+export type NormalizationName = keyof typeof NORMALIZATIONS;
 
 /**
  * Reads a static image classifier from an ONNX model: one input [B, 3, size, size], one output [B, classes]. A softmax at its
@@ -35,7 +41,7 @@ export interface ImportOptions {
 export function importOnnx(
   bytes: Uint8Array,
   source: string,
-  { name, imageSize }: ImportOptions,
+  { name, imageSize, normalization = "symmetric" }: ImportOptions,
 ): ImportedModel {
   const { graph } = decodeModel(bytes, source);
   const { node: nodes = [], initializer = [], input: inputs = [], output: outputs = [] } = graph!;
@@ -77,6 +83,7 @@ export function importOnnx(
   if (last === undefined) throw new CheckpointError(`${source}: it has no layer with weights`);
   const network: ImportedNetwork = {
     ...{ name, imageSize: dims[2], classes: last.weight![0]!, input: images[0]!.name, output, nodes: read },
+    ...(normalization !== "symmetric" && { normalization: NORMALIZATIONS[normalization] }),
     ...reader.leaves(),
   };
   return { network, state: reader.state, notes };

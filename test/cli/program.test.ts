@@ -36,8 +36,8 @@ describe("dyconv", () => {
       "error: the schedule cosine has no milestones\nhint: leave out --milestones, or take --schedule multi-step",
     ],
     [
-      ["train", "alexnet", "--out", "x", "--experts", "4"],
-      "alexnet has no option --experts\nhint: Its options: --dropout.",
+      ["train", "alexnet-dy", "--out", "x", "--router", "block"],
+      "alexnet-dy has no option --router\nhint: Its options: --experts,",
     ],
     [["compare", "alexnet", "alexnet", "--out", "x"], "compare two that differ"],
     [["summary", "alexnet", "--plan", "auto"], "alexnet has no option --plan"],

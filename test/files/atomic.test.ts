@@ -1,4 +1,5 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { CheckpointError, DyconvError } from "../../src/errors/index.js";
@@ -12,6 +13,13 @@ async function* interrupted(error: Error): AsyncGenerator<Uint8Array> {
 }
 
 describe("writeFileAtomically", () => {
+  test.skipIf(process.platform === "win32")("does not put a file in the place of a pipe", async () => {
+    const path = join(await temporaryFolder(), "pipe");
+    execFileSync("mkfifo", [path]);
+    await expect(writeFileAtomically(path, "text")).rejects.toThrow("is a device or a pipe");
+    expect((await stat(path)).isFIFO()).toBe(true);
+  });
+
   test.each([
     ["text", "déjà"],
     ["bytes", new TextEncoder().encode("déjà")],

@@ -50,9 +50,9 @@ describe("a file that would be lost", () => {
   it("is kept beside an imported network", async () => {
     const onnx = fileURLToPath(new URL("../weights/imported/tiny.onnx", import.meta.url));
     const folder = await temporaryFolder();
-    await writeImported(onnx, folder, "net");
-    await writeImported(onnx, folder, "net");
+    await writeImported(onnx, folder, { name: "net" });
+    await writeImported(onnx, folder, { name: "net" });
     await writeFile(join(folder, "model.mjs"), "// mine");
-    await expect(writeImported(onnx, folder, "net")).rejects.toThrow("model.mjs is not what");
+    await expect(writeImported(onnx, folder, { name: "net" })).rejects.toThrow("model.mjs is not what");
   });
 });

@@ -264,12 +264,12 @@ describe("a configuration", () => {
     const { modelOptions } = config({ modelOptions: { experts: 4 } });
     const others = { ratio: 4, routing: "softmax", init: "per-expert", plan: "auto", dropout: 0.5 };
     expect(modelOptions).toEqual({ experts: 4, ...others });
-    expect(config({ model: "alexnet" }).modelOptions).toEqual({ dropout: 0.5 });
+    expect(config({ model: "alexnet" }).modelOptions).toMatchObject({ dropout: 0.5, dynamic: "none" });
   });
 
   it("refuses options that the model does not have, and values that they cannot have", () => {
-    const alexnet = () => config({ model: "alexnet", modelOptions: { experts: 4, plan: "auto" } });
-    expect(alexnet).toThrow("alexnet has no option modelOptions.experts, modelOptions.plan");
+    const alexnet = () => config({ model: "alexnet", modelOptions: { plan: "auto", routing: "softmax" } });
+    expect(alexnet).toThrow("alexnet has no option modelOptions.plan, modelOptions.routing");
     expect(() => config({ modelOptions: { routing: "hard" } })).toThrow(
       'modelOptions.routing must be one of softmax, sigmoid, not "hard"',
     );

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/ir/index.js";
-import { defineImported } from "../../src/models/index.js";
+import { defineImported, NORMALIZATIONS } from "../../src/models/index.js";
 import { applyModel, freeze, type ModelState, type Module, startFromStatic } from "../../src/nn/index.js";
 import { softmax } from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
@@ -17,13 +17,13 @@ import { temporaryFolder } from "../files/folder.js";
 const path = (file: string) => fileURLToPath(new URL(`imported/${file}`, import.meta.url));
 const expected = JSON.parse(readFileSync(path("tiny.json"), "utf8")) as { x: number[]; y: number[] };
 
-async function probabilities(model: Module, state: ModelState): Promise<number[]> {
+async function probabilities(model: Module, state: ModelState, images = expected.x): Promise<number[]> {
   const weights = freeze(model, state);
   const fn = await compile(
     (x: Tensor) => softmax(applyModel(model, weights, x).output, 1),
     [spec([2, 3, 12, 12])],
   );
-  const y = Array.from((await fn(Float32Array.from(expected.x))) as Float32Array);
+  const y = Array.from((await fn(Float32Array.from(images))) as Float32Array);
   await fn.dispose();
   return y;
 }
@@ -63,6 +63,16 @@ describe("importOnnx", () => {
     close(await probabilities(model, startFromStatic(model, state, { noise: 0.3 })));
   });
 
+  it("normalises images as it is told to", async () => {
+    const bytes = readFileSync(path("tiny.onnx"));
+    const { network } = importOnnx(bytes, "tiny.onnx", { name: "tiny", normalization: "imagenet" });
+    const { mean, std } = NORMALIZATIONS.imagenet;
+    const channelOf = (i: number) => Math.floor(i / (12 * 12)) % 3;
+    const pixels = expected.x.map((value, i) => value * std[channelOf(i)]! + mean[channelOf(i)]!);
+    const images = pixels.map((pixel) => 2 * pixel - 1);
+    close(await probabilities(defineImported(network).create({ classes: 3 }), state, images));
+  });
+
   it("has as many classes as it is told to", () => {
     const model = defineImported(imported.network).create({ classes: 7 });
     const shapes = Object.fromEntries(model.namedParameters().map(([name, { shape }]) => [name, shape]));
@@ -85,7 +95,7 @@ describe("dyconv import", () => {
     const text = readFileSync(join(out, "model.mjs"), "utf8");
     const json = /defineImported\((.*)\);\s*$/s.exec(text)![1]!;
     const model = defineImported(JSON.parse(json)).create({ classes: 3 });
-    const weights = await readWeights(join(out, "weights.safetensors"));
+    const weights = await readWeights(join(out, "model.safetensors"));
     const { state, plain } = matchWeights(model, weights, { source: "w" });
     expect(plain).toEqual([]);
     close(await probabilities(model, state));

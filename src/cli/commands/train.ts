@@ -12,6 +12,7 @@ Examples:
   $ dyconv train alexnet-dy --out runs/dy --resume
   $ dyconv train resnet18-cifar --dynamic odconv --init static.pth --out runs/od
   $ dyconv train ./my-model.js --data my-images --out runs/mine
+  $ dyconv train runs/dy --new-head --data my-images --out runs/fine-tuned
   $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
 The defaults are the published recipe of AlexNet-DY, or the model's own (summary shows it). Ctrl-C saves a checkpoint and stops, as SIGTERM and SIGHUP do; the exit
@@ -45,7 +46,7 @@ export function defineTrain(program: Command, terminal: Terminal, models: Models
 type TrainFlags = TrainingFlags & TrainingPlace & { readonly json?: true };
 
 async function trainModel(model: NamedModel, flags: TrainFlags, terminal: Terminal): Promise<void> {
-  const { out, resume, init, newHead, expertNoise, json, ...values } = flags;
+  const { out, resume, init = model.weights, newHead, expertNoise, json, ...values } = flags;
   const place = {
     out,
     ...(resume ? { resume } : {}),

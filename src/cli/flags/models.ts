@@ -1,23 +1,26 @@
 import { UsageError } from "../../errors/index.js";
 import { MODELS, type ModelEntry } from "../../models/index.js";
 import { isModelPath, loadModelFile, type ModelFile } from "../../runs/model-file.js";
+import { findModelFolder, openModelFolder } from "../../runs/model-folder.js";
 import { suggestion } from "./options.js";
 
 /** A model that a command was given by name or by path. */
 export interface NamedModel {
   readonly entry: ModelEntry;
   /** The file it came from, if it did. */
-  readonly file?: ModelFile;
+  readonly file?: ModelFile | undefined;
+  /** File of its weights, if it came from a folder. */
+  readonly weights?: string;
 }
 
 /** The models that a command line may name, by the word that names them. */
 export type Models = ReadonlyMap<string, NamedModel>;
 
-/** Commands that take models, and so may be given files of them. */
+/** Commands that take models, and so may be given files and folders of them. */
 const TAKE_MODELS = ["train", "compare", "summary", "bench", "convert"];
 
 /** What the argument of such a command is, for its help. */
-export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(" or ")}, or a module of your own (./my-model.js)`;
+export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(" or ")}, a module of your own (./my-model.js), or the folder of a model`;
 
 /** The models that are part of dyconv. */
 export const registeredModels: Models = new Map(
@@ -25,17 +28,25 @@ export const registeredModels: Models = new Map(
 );
 
 /**
- * The registered models, and those of the files that a command line names: their options are flags of it, so
- * they are needed before it can be read.
+ * The registered models, and those of the files and folders that a command line names: their options are flags of it,
+ * so they are needed before it can be read.
  *
- * @throws UsageError if a file cannot be loaded or exports no model
+ * @throws UsageError if a file cannot be loaded or exports no model, or a folder has no weights
  */
 export async function modelsOf(args: readonly string[]): Promise<Models> {
   const [command = "", ...words] = args;
   if (!TAKE_MODELS.includes(command)) return registeredModels;
-  const paths = words.filter((word, i) => isModelPath(word) && !words[i - 1]?.startsWith("--"));
   const loaded: [string, NamedModel][] = [];
-  for (const path of paths) loaded.push([path, await loadModelFile(path)]);
+  for (const [i, word] of words.entries()) {
+    const before = words[i - 1] ?? "";
+    if (registeredModels.has(word) || (before.startsWith("--") && before !== "--model")) continue;
+    if (isModelPath(word)) loaded.push([word, await loadModelFile(word)]);
+    else if (command !== "compare") {
+      // Folders that are compared are runs, and stay what they are.
+      const folder = findModelFolder(word);
+      if (folder !== undefined) loaded.push([word, await openModelFolder(folder)]);
+    }
+  }
   return new Map([...registeredModels, ...loaded]);
 }
 
@@ -47,6 +58,6 @@ export async function modelsOf(args: readonly string[]): Promise<Models> {
 export function findModel(models: Models, word: string): NamedModel {
   const found = models.get(word);
   if (found !== undefined) return found;
-  const hint = `${suggestion(word, [...models.keys()])}; a file of your own is named by its path, such as ./my-model.js`;
+  const hint = `${suggestion(word, [...models.keys()])}; your own is named by its path, such as ./my-model.js`;
   throw new UsageError(`there is no model "${word}"`, { hint });
 }

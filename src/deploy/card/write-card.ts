@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import { UsageError } from "../../errors/index.js";
-import { writeFileAtomically, writeSafetensors } from "../../files/index.js";
-import { stateShapes } from "../../nn/index.js";
+import { writeFileAtomically } from "../../files/index.js";
 import type { OpenRun } from "../../runs/open-run.js";
 import { type ExportRunOptions, exportRun } from "../export-run.js";
 import { type MeasuredFile, type MeasureOptions, measureFile } from "../measured.js";
@@ -44,13 +43,6 @@ export async function writeCard(
     ...(data && { data }),
   });
   await writeTransformersFolder(folder, run, exported);
-  const tensors = Object.entries(stateShapes(run.model)).map(([name, shape]) => [
-    name,
-    { dtype: "float32", shape, data: run.state[name]! } as const,
-  ]);
-  await writeSafetensors(join(folder, "model.safetensors"), Object.fromEntries(tensors), {
-    format: "dyconv",
-  });
   await writeFileAtomically(join(folder, "README.md"), cardText(run, { measured, pictures }));
   return measured;
 }

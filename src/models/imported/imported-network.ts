@@ -11,7 +11,7 @@ import {
   Parameter,
   zerosInit,
 } from "../../nn/index.js";
-import { add, reshape } from "../../ops/index.js";
+import { add, channelAffine, constant, reshape } from "../../ops/index.js";
 import { type Convolutions, makeConvolutions, type NetworkKind } from "../convolutions.js";
 import type { DynamicChoice } from "../dynamic-choice.js";
 import { defineModel, type ModelEntry } from "../entry.js";
@@ -34,12 +34,34 @@ export interface ImportedNode {
   readonly bias?: boolean;
 }
 
+/** The values that an imported network reads for pixels p in 0 … 1: (p − mean) / std, per channel. */
+export interface ImportedNormalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+const alike = (value: number) => [value, value, value];
+
+/** How pixels are commonly normalised, by name. */
+export const NORMALIZATIONS = {
+  /** −1 … 1, as dyconv's own networks read them. */
+  symmetric: { mean: alike(0.5), std: alike(0.5) },
+  /** By mean and deviation of ImageNet's channels, as torchvision and timm do. */
+  imagenet: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+  /** 0 … 1 */
+  unit: { mean: alike(0), std: alike(1) },
+  /** 0 … 255 */
+  bytes: { mean: alike(0), std: alike(1 / 255) },
+} as const satisfies Readonly<Record<string, ImportedNormalization>>;
+
 /** Description of a network without its weights, as JSON-compatible values. */
 export interface ImportedNetwork {
   readonly name: string;
   /** Height and width of its images. */
   readonly imageSize: number;
   readonly classes: number;
+  /** What it was trained on. Defaults to `NORMALIZATIONS.symmetric`. */
+  readonly normalization?: ImportedNormalization;
   readonly input: string;
   readonly output: string;
   readonly nodes: readonly ImportedNode[];
@@ -94,6 +116,15 @@ function siteOf(node: ImportedNode, n: number): ConvolutionSite | undefined {
   };
 }
 
+/** Images whose pixels are −1 … 1, as a network reads them. */
+function normalized(x: Tensor, normalization: ImportedNormalization | undefined): Tensor {
+  if (normalization === undefined) return x;
+  const { mean, std } = normalization;
+  const scale = std.map((deviation) => 0.5 / deviation);
+  const shift = mean.map((value, channel) => (0.5 - value) / std[channel]!);
+  return channelAffine(x, constant(Float32Array.from(scale)), constant(Float32Array.from(shift)));
+}
+
 /**
  * A network created from an imported description. Its convolutions can be dynamic; its state names are the layers'
  * paths.
@@ -144,8 +175,8 @@ export class Imported extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    const { input, output, nodes, constants } = this.#network;
-    const values = new Map<string, Value>([[input, x]]);
+    const { input, output, nodes, constants, normalization } = this.#network;
+    const values = new Map<string, Value>([[input, normalized(x, normalization)]]);
     for (const [name, { values: sizes, scalar }] of Object.entries(constants))
       values.set(name, { sizes, scalar });
     for (const name of Object.keys(this.#network.parameters)) {
