@@ -19,6 +19,7 @@ const classify = async ([file]) => {
       row(attention, `${layer} ${kind}`, values.slice(0, 64));
 };
 addEventListener("unhandledrejection", ({ reason }) => (status.textContent = reason.message));
+addEventListener("error", ({ message }) => (status.textContent = message));
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   event.preventDefault();
