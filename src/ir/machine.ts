@@ -5,7 +5,10 @@ export interface Machine {
   readonly target: Target;
   /** Channels per block of ONNX Runtime's blocked CPU layout; 0 if it has none on this machine. */
   readonly block: number;
-  /** Whether the model is a file for any runtime, which goes around what one of them computes wrongly; not by default. */
+  /**
+   * Whether the model must run on any device, which works around what one of them computes wrongly. Defaults to
+   * `false`.
+   */
   readonly portable?: boolean;
   readonly profile: MachineProfile;
 }

@@ -10,14 +10,14 @@ export type ModelOptions = Readonly<Record<string, unknown>>;
 /** Channels, height and width. */
 export type InputShape = readonly [number, number, number];
 
-/** How a network is trained unless told otherwise. What is left out is as in the published recipe of AlexNet-DY. */
+/** Default training settings of a network. Each defaults to that of the published AlexNet-DY recipe. */
 export interface ModelRecipe {
   readonly epochs?: number;
   readonly batchSize?: number;
   readonly optimizer?: "sgd" | "adam" | "adamw";
   readonly learningRate?: number;
   readonly schedule?: "multi-step" | "cosine" | "constant";
-  /** Epochs over which the learning rate rises from 0 to its schedule. */
+  /** Epochs over which the learning rate rises linearly from 0 to its schedule. */
   readonly warmUp?: number;
   readonly weightDecay?: number;
 }
@@ -36,7 +36,7 @@ export interface ModelDefinition<Schema extends OptionsSchema> {
   readonly options: Schema;
   /** Tasks that its output suits. Defaults to those for a vector, `classification` and `regression`. */
   readonly tasks?: readonly string[];
-  /** How it is trained unless told otherwise. Defaults to the published recipe of AlexNet-DY. */
+  /** Default training settings. Defaults to the published AlexNet-DY recipe. */
   readonly recipe?: ModelRecipe;
   /** Creates the network, with one output per class. */
   readonly create: (options: z.output<Schema> & { readonly classes: number }) => Module;
@@ -53,7 +53,7 @@ export interface ModelEntry {
   readonly options: readonly ModelOption[];
   /** Names of the tasks that its output suits. */
   readonly tasks: readonly string[];
-  /** How it is trained unless told otherwise. */
+  /** Default training settings. */
   readonly recipe: ModelRecipe;
   /**
    * Completes options with their defaults.

@@ -121,9 +121,9 @@ export class MobileNetV2 extends Module {
 }
 
 /**
- * The stem and the blocks of a {@link MobileNetV2}, without its last 1×1 and its classifier, under the same names.
+ * The stem and blocks of a {@link MobileNetV2}, without its last 1×1 convolution and classifier, under the same names.
  *
- * @param outputStride pixels of the image to one of the maps: strides that would go beyond it are 1
+ * @param outputStride ratio of image size to feature map size; later strides are replaced by 1
  */
 export function mobilenetV2Trunk(
   width: number,

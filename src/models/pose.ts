@@ -30,23 +30,23 @@ export interface PoseNetOptions {
   readonly experts?: number;
 }
 
-/** The backbone of a {@link PoseNet}. */
+/** Options of a {@link PoseNet}'s backbone. */
 export interface PoseBackboneOptions {
-  /** Channels of `mobilenet-v2` in parts of the usual. Defaults to 1. */
+  /** Width multiplier of `mobilenet-v2`. Defaults to 1. */
   readonly width?: number;
-  /** Pixels of the image to one of the last features: 32, or of `mobilenet-v2` also 8 or 16. Defaults to 32. */
+  /** Ratio of image size to feature map size: 32, or for `mobilenet-v2` also 8 or 16. Defaults to 32. */
   readonly outputStride?: number;
   /** Which convolutions are dynamic, and how. Defaults to none. */
   readonly dynamic?: DynamicChoice | undefined;
 }
 
-/** Pixels of the image to one of a heatmap. */
+/** Ratio of image size to heatmap size. */
 const HEATMAP_STRIDE = 4;
 
-/** Where a pose network's features come from. */
+/** Backbones of a pose network. */
 export type PoseBackbone = "resnet18" | "mobilenet-v2";
 
-/** Output strides that there are. */
+/** Supported output strides. */
 const OUTPUT_STRIDES: Readonly<Record<PoseBackbone, readonly number[]>> = {
   resnet18: [32],
   "mobilenet-v2": [8, 16, 32],
@@ -56,8 +56,8 @@ const OUTPUT_STRIDES: Readonly<Record<PoseBackbone, readonly number[]>> = {
  * Heatmaps of keypoints: [B, 3, H, W] → [B, keypoints, H / 4, W / 4]. A backbone without its classifier, three 4×4
  * transposed convolutions with stride 2, each with batch normalisation and ReLU, and a 1×1 convolution. Xiao et al.,
  * "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, section 2. With a smaller output stride of the
- * backbone there are fewer transposed convolutions: two for 16, one for 8. Backbone and transposed convolutions can be
- * static or dynamic independently.
+ * backbone, fewer transposed convolutions are needed: two for 16, one for 8. Backbone and transposed convolutions can
+ * be static or dynamic independently.
  */
 export class PoseNet extends Module {
   readonly warehouses: Warehouses | undefined;
@@ -75,7 +75,7 @@ export class PoseNet extends Module {
     const strides = OUTPUT_STRIDES[backbone];
     if (!strides.includes(outputStride)) {
       throw new UsageError(
-        `the output stride of ${backbone} is ${strides.join(" or ")}, not ${outputStride}`,
+        `the output stride of ${backbone} must be ${strides.join(" or ")}, not ${outputStride}`,
       );
     }
     const trunk =
@@ -161,14 +161,14 @@ const outputStride = z
   .int()
   .refine((stride) => OUTPUT_STRIDES["mobilenet-v2"].includes(stride), "8, 16 or 32")
   .default(16)
-  .describe("pixels to one of the backbone's features; a transposed convolution halves it, down to 4");
+  .describe("output stride of the backbone; each transposed convolution halves it, down to 4");
 const mobile = { width: halfWidth, outputStride };
 const tasks = ["keypoints"];
-/** Adam, as in Xiao et al. The rest is for `figures` on a CPU. */
+/** Adam, as in Xiao et al.; the other settings are for `figures` on a CPU. */
 const recipe: ModelRecipe = {
   ...{ epochs: 10, batchSize: 32 },
   ...{ optimizer: "adam", learningRate: 0.002, schedule: "cosine", warmUp: 1 },
-  // Adam's is added to the gradients, which are small because heatmaps are nearly empty.
+  // Adam adds weight decay to the gradients, which are small because heatmaps are nearly empty.
   weightDecay: 0,
 };
 

@@ -34,10 +34,10 @@ export const webGpuAdaptation = {
     }),
 } as const satisfies MachineRewrite;
 
-/** What a file for any runtime needs of the same: it may be opened on WebGPU. */
+/** The part of the workaround for files that may be opened on any device, WebGPU included. */
 export const portableGroups = {
   name: "portable-groups",
-  sentence: "says grouped convolutions in another way that WebGPU computes wrongly",
+  sentence: "works around grouped convolutions that WebGPU computes wrongly",
   stage: "machine",
   graphs: ["evaluation"],
   apply: (graph) => transformGraph(graph, groupedConvolution),

@@ -75,9 +75,9 @@ export function exportModel(model: Module, state: ModelState, options: ExportMod
 }
 
 /**
- * What the outputs of a model that is exported with its attention stand for, in the order of the file.
+ * Describes the attention outputs of a model exported with `attention`, in the order of the file.
  *
- * @param inputShape sizes of one input without the batch
+ * @param inputShape shape of one input without the batch
  */
 export function attentionOutputs(
   model: Module,

@@ -26,7 +26,7 @@ export function permuted(
   return data.map((_, i) => data[source(i)]!);
 }
 
-/** An array of a shape with cells of a value before and after it, of another shape altogether. */
+/** Pads an array with a value to the shape `to`, starting `before` elements into each axis. */
 export function padded(
   data: Float32Array,
   shape: readonly number[],
