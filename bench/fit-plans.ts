@@ -12,10 +12,13 @@ import { describeLosses, type PlanRow } from "./suites/plans.js";
 
 const TARGETS = ["cpu", "wasm"] as const;
 
-/** Channels in a block of ONNX Runtime's layout, by instruction set. */
+/** Channels per block of ONNX Runtime's layout, by instruction set. */
 const BLOCKS: Readonly<Record<string, number>> = { "AVX-512": 16, AVX2: 8, NEON: 8 };
 
-/** Fits the coefficients of the plans' cost model to the results of the suite `plans`, and writes them down. */
+/**
+ * Fits the coefficients of the plans' cost model to the results of the suite `plans`, and writes them to the
+ * source.
+ */
 export async function fitPlans(): Promise<void> {
   const rows = await readRows<PlanRow>(`${ROOT}bench/results`, "plans");
   const coefficients = TARGETS.map((target) => [target, fitTarget(rows, target)] as const);

@@ -1,6 +1,6 @@
 /**
- * Augmented images a second without a network: what the loader prepares between two steps, and the resampling that
- * is part of the step's graph. Run with `npx tsx bench/loader.ts`; some seconds.
+ * Measures augmented images per second without a network: what the loader prepares between two steps, and the
+ * resampling in the step's graph. Run with `npx tsx bench/loader.ts`; takes some seconds.
  */
 import { compile, spec } from "dyconv";
 import { allIndices, BatchLoader, openData, prepareImages } from "dyconv/node";

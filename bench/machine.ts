@@ -8,10 +8,10 @@ import { promisify } from "node:util";
 import { ensureFolder, writeFileAtomically } from "dyconv/node";
 import type { Settings } from "./settings.js";
 
-/** The machine that a suite was run on, and what it could do then. */
+/** The machine that a suite was run on, and its performance at the time. */
 export interface Machine {
   readonly cpu: string;
-  /** Widest vector instructions, which decide what ONNX Runtime's kernels reach. */
+  /** Widest vector instructions, which determine the speed of ONNX Runtime's kernels. */
   readonly instructionSet: string;
   readonly cores: number;
   readonly memoryGigabytes: number;
@@ -21,22 +21,25 @@ export interface Machine {
   readonly onnxruntime: string;
   readonly pytorch: string | null;
   readonly tcmalloc: boolean;
-  /** The fastest of some products and convolutions through ONNX Runtime; a multiply-add is two operations. */
+  /**
+   * Peak over several matrix products and convolutions through ONNX Runtime. A multiply-add counts as two
+   * operations.
+   */
   readonly gigaflopsPerSecond: number;
-  /** Bytes read and written by an elementwise pass over 134 MB, together. */
+  /** Bytes read plus bytes written by an elementwise pass over 134 MB. */
   readonly gigabytesCopiedPerSecond: number;
 }
 
 /** The machines of all suites, by suite. */
 export type Machines = Readonly<Record<string, Machine>>;
 
-/** What is known of the machines that the suites in a folder were run on. */
+/** Reads the machines that the suites in a folder were run on. */
 export async function readMachines(folder: string): Promise<Machines> {
   const path = join(folder, "machine.json");
   return existsSync(path) ? (JSON.parse(await readFile(path, "utf8")) as Machines) : {};
 }
 
-/** Measures the machine and writes it down for a suite, in `machine.json`. */
+/** Measures the machine and records it for a suite, in `machine.json`. */
 export async function recordMachine(suite: string, settings: Settings): Promise<Machine> {
   const { out, threads, pytorch } = settings;
   const rates = await measureRates(threads);
@@ -60,14 +63,14 @@ export async function recordMachine(suite: string, settings: Settings): Promise<
   return machine;
 }
 
-/** In a process of its own, so that this one, whose children inherit its peak of memory, stays small. */
+/** Runs in a separate process, so that this one stays small: its children inherit its peak memory. */
 async function measureRates(threads: number) {
   const script = fileURLToPath(new URL("workers/machine.ts", import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, script, `${threads}`]);
   return JSON.parse(stdout) as Pick<Machine, "gigaflopsPerSecond" | "gigabytesCopiedPerSecond">;
 }
 
-/** From Linux's list of the processor's features; elsewhere the architecture. */
+/** From Linux's list of processor features; on other systems, the architecture. */
 export async function instructionSet(): Promise<string> {
   const features = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
   if (/\bavx512f\b/.test(features)) return "AVX-512";

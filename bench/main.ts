@@ -1,4 +1,4 @@
-/** The benchmarks' command, `npm run bench`; docs/performance.md says what it measures, and how. */
+/** The benchmark command, `npm run bench`. docs/performance.md describes what it measures, and how. */
 import { Command, InvalidArgumentError } from "commander";
 import { fitPlans } from "./fit-plans.js";
 import { recordMachine } from "./machine.js";
@@ -20,7 +20,7 @@ function positive(text: string): number {
   return value;
 }
 
-/** A command that measures, with the options that all of them take. */
+/** A command that runs a suite, with the options common to all suites. */
 function suite(name: string, description: string, seconds: number): Command {
   return program
     .command(name)

@@ -1,7 +1,7 @@
 /**
- * Whether memory stays flat while AlexNet-DY trains, checkpoints and validation included: prints the resident set
- * every 20 of 200 steps. It rises with the first validations, which keep a session of their own for a while, and
- * no more after that. Run with `npx tsx bench/memory.ts`; some minutes on two cores.
+ * Checks whether memory stays flat while AlexNet-DY trains, with checkpoints and validation: prints the
+ * resident set every 20 of 200 steps. It rises with the first validations, which keep a session of their own
+ * for a while, but not after that. Run with `npx tsx bench/memory.ts`; takes some minutes on two cores.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

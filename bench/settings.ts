@@ -12,27 +12,27 @@ export interface Flags {
   readonly quick?: boolean;
 }
 
-/** What every suite is told. */
+/** Settings of every suite. */
 export interface Settings {
-  /** How often each contender has its turn. */
+  /** Number of turns per contender. */
   readonly rounds: number;
-  /** About how long a turn takes. */
+  /** Approximate duration of a turn. */
   readonly seconds: number;
-  /** Threads of each contender; as many as dyconv takes by default. */
+  /** Threads per contender. Defaults to as many as dyconv uses. */
   readonly threads: number;
-  /** Only to see that everything works: tiny batches, few rivals. */
+  /** Only check that everything works, with tiny batches and few rivals. */
   readonly quick: boolean;
-  /** Folder of the results. */
+  /** Folder for the results. */
   readonly out: string;
   readonly pytorch: Pytorch | undefined;
-  /** Whether a measurement of this title is wanted. */
+  /** Whether to run the measurement with this title. */
   wanted(title: string): boolean;
 }
 
-/** The folder of this repository. */
+/** Root folder of this repository. */
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** Completes the flags. A quick run leaves the results of real ones alone. */
+/** Completes the flags. A quick run does not overwrite the results of real ones. */
 export async function settingsFrom({ quick = false, python, match, ...flags }: Flags): Promise<Settings> {
   return {
     ...flags,

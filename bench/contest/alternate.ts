@@ -4,17 +4,16 @@ import { type Child, withChildren } from "./child.js";
 import type { Contender } from "./contenders.js";
 import type { NetworkTask, Round, Task } from "./protocol.js";
 
-/** A child and what it is to do. */
+/** A child process and its task. */
 export interface Turn {
   readonly child: Child;
   readonly task: Task;
 }
 
 /**
- * Lets contenders run in turn, one round each and then again, so that a slow minute of the machine meets all
- * of them.
+ * Runs contenders in turn, round by round, so that a slow minute of the machine affects all of them.
  *
- * @returns the rounds of each; none for one that failed, which is said on standard error
+ * @returns the rounds of each; none for one that failed, which is reported on standard error
  */
 export async function alternate(turns: readonly Turn[], settings: Settings): Promise<readonly Round[][]> {
   const results: Round[][] = turns.map(() => []);
@@ -40,7 +39,7 @@ export async function alternate(turns: readonly Turn[], settings: Settings): Pro
   return results.map((rounds, n) => (failed.has(turns[n]!) ? [] : rounds));
 }
 
-/** dyconv and a rival, measured in alternation on the same batch. */
+/** dyconv and a rival, measured alternately on the same batch. */
 export interface Duel {
   readonly kind: NetworkTask["kind"];
   readonly network: string;
@@ -56,7 +55,7 @@ export interface Duel {
   /** Medians over the rounds. */
   readonly imagesPerSecond: number;
   readonly rivalImagesPerSecond: number;
-  /** dyconv's speed by the rival's in the same round: median, least and largest over the rounds. */
+  /** Speed of dyconv relative to the rival in the same round: median, minimum and maximum over the rounds. */
   readonly ratio: number;
   readonly ratioLow: number;
   readonly ratioHigh: number;
@@ -65,21 +64,21 @@ export interface Duel {
   readonly rounds: number;
 }
 
-/** The columns that tell one duel from another. */
+/** The columns that identify a duel. */
 export const DUEL_KEYS = [
   ...(["kind", "network", "experts", "batch", "size", "threads"] as const),
   ...(["rival", "rivalNetwork", "how", "allocator"] as const),
 ] as const satisfies readonly (keyof Duel)[];
 
-/** Who stands against dyconv, and on which task: another network's cost may be what is asked. */
+/** A rival of dyconv, and its task, which may be another network to compare costs with. */
 export interface Rival {
   readonly contender: Contender;
   readonly task: NetworkTask;
 }
 
 /**
- * Each side in a fresh process for every round: its peak memory is then that of this task, and where in the machine's
- * memory a process happens to lie, which makes up to a third of its speed, is drawn anew.
+ * Starts each side in a fresh process for every round. Its peak memory is then that of this task, and its
+ * location in physical memory, which changes the speed by up to a third, is drawn anew.
  */
 export async function duel(
   task: NetworkTask,
@@ -114,7 +113,7 @@ export async function duel(
   };
 }
 
-/** One round of each side; nothing from one that failed. */
+/** One round of each side. Undefined if one failed. */
 async function faceOff(
   task: NetworkTask,
   contender: Contender,

@@ -5,10 +5,10 @@ import type { Failure, Greeting, Opened, Request, Round, Task } from "./protocol
 
 type Answer = Greeting | Opened | Round | Failure;
 
-/** How much of the last words of a process to show when it fails. */
+/** Number of characters of a failed process's output to show. */
 const LAST_WORDS = 2000;
 
-/** A contender's process, as seen from the benchmark. It works only between a request and its answer. */
+/** A contender's process, as seen from the benchmark. It only works between a request and its answer. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #answers: AsyncIterator<string>;
@@ -28,24 +28,24 @@ export class Child {
     this.#answers = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }
 
-  /** @throws Error with the last words of a process that cannot be started */
+  /** @throws Error with the last output of a process that cannot be started */
   static async start(contender: Contender): Promise<Child> {
     const child = new Child(contender);
     await child.#answer();
     return child;
   }
 
-  /** Makes ready for a task, in place of the one before. */
+  /** Prepares a task, replacing the previous one. */
   async open(task: Task): Promise<void> {
     await this.#ask({ open: task, variant: this.contender.variant });
   }
 
-  /** Runs the task again and again, for about so many seconds but at least twice. */
+  /** Runs the task repeatedly, for about this many seconds but at least twice. */
   async round(seconds: number): Promise<Round> {
     return (await this.#ask({ round: seconds })) as Round;
   }
 
-  /** Lets the process end, and waits until it has. */
+  /** Ends the process, and waits until it has exited. */
   async close(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#process.once("exit", resolve));
@@ -67,7 +67,7 @@ export class Child {
   }
 }
 
-/** Starts contenders, hands those that could be started to `run`, and ends them. */
+/** Starts contenders, passes those that started to `run`, and ends them. */
 export async function withChildren<T>(
   contenders: readonly Contender[],
   run: (children: readonly Child[]) => Promise<T>,

@@ -3,21 +3,21 @@ import type { MixingPlan, RewriteName } from "dyconv";
 import type { LayerTask, Task, Variant } from "./protocol.js";
 import type { Pytorch } from "./pytorch.js";
 
-/** Someone who can be timed: a command that speaks the protocol, and how it is told to work. */
+/** A program that can be timed: a command that speaks the protocol, and its settings. */
 export interface Contender {
-  /** Whose code it is. */
+  /** Name of the library. */
   readonly name: string;
   /** How it computes, such as `mix-outputs` or `grouped eager`. */
   readonly how: string;
-  /** Which allocator it runs on, where that is chosen. */
+  /** Memory allocator, if it can be chosen. */
   readonly allocator: string;
-  /** All three, to be shown. */
+  /** All three, for display. */
   readonly title: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly variant: Variant;
-  /** Whether it can do a task at all, or within reason. */
+  /** Whether it can do a task in reasonable time. */
   takes(task: Task): boolean;
 }
 
@@ -27,7 +27,7 @@ export const FORMULATIONS = ["grouped", "unfold", "channels"] as const;
 export type NetworkFormulation = "grouped" | "products" | "channels";
 /** `frozen` compiles with the weights as constants, for evaluation. */
 export type PytorchMode = "eager" | "channels-last eager" | "compiled" | "channels-last compiled" | "frozen";
-/** Whose `malloc` PyTorch uses. */
+/** Which `malloc` PyTorch uses. */
 export type Allocator = "tcmalloc" | "system";
 
 type Description = Omit<Contender, "title" | "takes"> & Partial<Pick<Contender, "takes">>;
@@ -37,10 +37,10 @@ function contender(description: Description): Contender {
   return { takes: () => true, ...description, title: [name, how, allocator].filter(Boolean).join(" ") };
 }
 
-/** Makes glibc's allocator ask Linux for pages of 2 MB instead of 4 kB; no effect elsewhere. */
+/** Makes glibc's allocator request pages of 2 MB instead of 4 kB from Linux. No effect on other systems. */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
-/** A contender that is run as this process is, by tsx. */
+/** A contender that is run by tsx, like this process. */
 function typescript(
   file: string,
   description: Omit<Description, "command" | "args" | "env" | "allocator"> &
@@ -58,7 +58,7 @@ export function dyconv(plan: MixingPlan | "auto" = "auto"): Contender {
   return typescript("dyconv", { name: "dyconv", how: plan, variant: { plan } });
 }
 
-/** dyconv where huge pages are asked for. */
+/** dyconv with huge pages requested. */
 export function dyconvOnHugePages(): Contender {
   return typescript("dyconv", {
     ...{ name: "dyconv", how: "auto", allocator: "huge pages" },
@@ -67,10 +67,10 @@ export function dyconvOnHugePages(): Contender {
 }
 
 /**
- * dyconv with rewrites of the graph left out, for whole networks.
+ * dyconv without some graph rewrites, for whole networks.
  *
- * @param names the rewrites
- * @param title what to call them
+ * @param names of the rewrites to disable
+ * @param title to show
  */
 export function dyconvWithout(names: readonly RewriteName[], title: string): Contender {
   return typescript("dyconv", {
@@ -98,10 +98,10 @@ export function pytorch(
   });
 }
 
-/** jax-js does some 0.3 GFLOP/s: what would take it longer than this many multiply-adds is not asked of it. */
+/** jax-js reaches about 0.3 GFLOP/s. It is not given tasks with more multiply-adds than this. */
 const JAX_LIMIT = 3e8;
 
-/** The JavaScript peers, those that are installed; they do forward passes of single layers. */
+/** The JavaScript peers that are installed. They run forward passes of single layers. */
 export function javascriptPeers(): readonly Contender[] {
   const forward = (task: Task): task is LayerTask => task.kind === "forward";
   const peers = [
@@ -121,7 +121,7 @@ export function javascriptPeers(): readonly Contender[] {
   });
 }
 
-/** Multiply-adds of a layer's forward pass with one kernel a sample; attention and mixing not counted. */
+/** Multiply-adds of a layer's forward pass with one kernel per sample, without attention and mixing. */
 export function layerMultiplyAdds({ batch, inChannels, outChannels, size }: LayerTask): number {
   return batch * inChannels * outChannels * 9 * size ** 2;
 }

@@ -2,23 +2,23 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 
-/** A Python that has PyTorch. */
+/** A Python installation with PyTorch. */
 export interface Pytorch {
   readonly python: string;
   readonly version: string;
-  /** The library to preload, where it is installed. */
+  /** The library to preload, if it is installed. */
   readonly tcmalloc: string | undefined;
 }
 
-/** Where Debian's libtcmalloc-minimal4 puts it. */
+/** Paths of Debian's libtcmalloc-minimal4. */
 const TCMALLOC = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(
   (triplet) => `/usr/lib/${triplet}/libtcmalloc_minimal.so.4`,
 );
 
 /**
- * Asks a Python for PyTorch.
+ * Checks a Python for PyTorch.
  *
- * @returns nothing, having said so on standard error, where there is none
+ * @returns `undefined` if there is none, which is reported on standard error
  */
 export async function findPytorch(python: string): Promise<Pytorch | undefined> {
   try {

@@ -2,8 +2,7 @@ import { readFile } from "node:fs/promises";
 import { writeFileAtomically } from "dyconv/node";
 
 /**
- * Puts text between the marks `<!-- name:start -->` and `<!-- name:end -->` of a Markdown file, in place of what
- * is there.
+ * Replaces the text between the marks `<!-- name:start -->` and `<!-- name:end -->` of a Markdown file.
  *
  * @throws Error if the file has no such marks
  */

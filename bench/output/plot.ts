@@ -8,7 +8,7 @@ import { readRows } from "./results.js";
 const SOURCE = join(ROOT, "bench/results");
 const PICTURE = join(ROOT, "docs/growth.svg");
 
-/** A row of the figure: what is measured, whose column of the results it is, and where it grows by powers. */
+/** A row of the figure: the quantity, its columns in the results, and whether its axis is logarithmic. */
 interface Measure {
   readonly title: string;
   readonly kind: GrowthRow["kind"];
@@ -32,7 +32,7 @@ const AXES: Readonly<Record<Axis, { readonly title: string; readonly scale: obje
   size: { title: "height and width of the images", scale: { zero: false } },
 };
 
-/** Draws the results of the suite `growth` into `docs/growth.svg`. */
+/** Plots the results of the suite `growth` to `docs/growth.svg`. */
 export async function drawGrowth(): Promise<void> {
   const rows = await readRows<GrowthRow>(SOURCE, "growth");
   if (rows.length === 0) throw new Error("there are no results to draw: npm run bench -- growth");
@@ -40,7 +40,7 @@ export async function drawGrowth(): Promise<void> {
   console.log(`drew ${PICTURE}`);
 }
 
-/** Every point's label, also at the ends. */
+/** A label for every point, including the ends. */
 const PLAIN_LABELS = { labelFlush: false, labelOverlap: false, format: "d" } as const;
 
 function growthSpec(rows: readonly GrowthRow[]): FigureSpec {
@@ -80,7 +80,7 @@ function panel(rows: readonly GrowthRow[], axis: Axis, measure: Measure) {
         scale,
         axis: { values: [...new Set(points.map(({ x }) => x))], grid: false, ...PLAIN_LABELS },
       },
-      // dyconv is measured once against each rival: the line goes through the mean.
+      // dyconv is measured once per rival, so its line shows the mean.
       y: {
         field: "value",
         aggregate: "mean" as const,

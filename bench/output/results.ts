@@ -6,13 +6,13 @@ import { ensureFolder, writeFileAtomically } from "dyconv/node";
 
 type Cell = string | number;
 
-/** The rows of a result file; none where it is not there yet. */
+/** Reads the rows of a result file. Empty if it does not exist yet. */
 export async function readRows<Row extends object>(folder: string, suite: string): Promise<readonly Row[]> {
   const path = join(folder, `${suite}.csv`);
   return existsSync(path) ? [...csvParse<Row, string>(await readFile(path, "utf8"), autoType)] : [];
 }
 
-/** Writes a row to a result file. It takes the place of the row that agrees with it in the columns `keys`. */
+/** Writes a row to a result file. It replaces the row with the same values in the columns `keys`. */
 export async function saveRow<Row extends object>(
   folder: string,
   suite: string,
@@ -30,7 +30,7 @@ export async function saveRow<Row extends object>(
   await writeFileAtomically(join(folder, `${suite}.csv`), `${csvFormat([...rows.values()])}\n`);
 }
 
-/** Five digits say more than any measurement here. */
+/** Rounds to five digits, which is more than any measurement here is worth. */
 function rounded(cell: Cell): Cell {
   return typeof cell === "number" ? Number(cell.toPrecision(5)) : cell;
 }

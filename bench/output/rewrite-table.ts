@@ -25,7 +25,7 @@ export async function updateRewriteTable(): Promise<void> {
   console.log(text);
 }
 
-/** What each rewrite that was measured buys, that which helps training most first; then all of them. */
+/** The gain from each measured rewrite, sorted by the gain in training; then from all of them. */
 export function rewriteTable(rows: readonly RewriteRow[]): string {
   const find = (rewrite: RewriteRow["rewrite"], kind: Duel["kind"]) =>
     rows.find((row) => row.rewrite === rewrite && row.kind === kind);

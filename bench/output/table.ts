@@ -20,7 +20,10 @@ const FULL_HEAD = [
   ...["÷ published, system's malloc", "memory", "PyTorch's"],
 ];
 
-/** Writes the results of the suites `steps` and `startup`: in short into README.md, in full into docs/performance.md. */
+/**
+ * Writes the results of the suites `steps` and `startup`: a summary to README.md, all of them to
+ * docs/performance.md.
+ */
 export async function updateStepTables(): Promise<void> {
   const duels = await readRows<Duel>(SOURCE, "steps");
   const machine = (await readMachines(SOURCE)).steps;
@@ -54,7 +57,7 @@ export async function updateStepTables(): Promise<void> {
   );
 }
 
-/** The duels of each step of each network, in the order in which they stand in the file. */
+/** The duels of each step of each network, in file order. */
 function byStep(duels: readonly Duel[]): readonly (readonly Duel[])[] {
   const against = duels.filter(({ rival }) => rival === "PyTorch");
   return groups(against, ({ kind, network, batch }) => `${kind} ${network} ${batch}`).map(([, step]) => step);
@@ -93,7 +96,7 @@ function fullRow(duels: readonly Duel[]): readonly string[] {
   ];
 }
 
-/** A static network has no formulations, only a mode. */
+/** A static network has no formulation, only a mode. */
 function howOf({ how, allocator }: Duel, dynamic: boolean): string {
   return `${dynamic ? how : how.split(" ").at(-1)}, ${allocator}`;
 }
@@ -106,7 +109,7 @@ function networkRatios(duels: readonly Duel[]): readonly string[] {
   return ratios.length === 0 ? [] : [`- Speed of AlexNet-DY ÷ AlexNet, both dyconv: ${ratios.join(", ")}.`];
 }
 
-/** dyconv as everyone gets it against dyconv with huge pages. */
+/** dyconv by default against dyconv with huge pages. */
 function hugePages(duels: readonly Duel[]): readonly string[] {
   const ratios = duels
     .filter(({ allocator }) => allocator === "huge pages")
@@ -115,10 +118,10 @@ function hugePages(duels: readonly Duel[]): readonly string[] {
   return [`- Speed of AlexNet-DY with huge pages ÷ without, as in the table: ${ratios.join(", ")}.`];
 }
 
-/** What the training of AlexNet-DY reaches of the multiply-adds that were measured. */
+/** The share of the measured peak that training AlexNet-DY reaches. */
 function peakShares(duels: readonly Duel[], { gigaflopsPerSecond }: Machine): readonly string[] {
   const { multiplyAdds, layers } = summarize(alexnetDy(), { imageSize: IMAGE_SIZE });
-  // Backward costs twice as much as forward, but the images need no gradient.
+  // The backward pass costs twice the forward pass, but the images need no gradient.
   const perImage = 2 * (3 * multiplyAdds - layers[0]!.multiplyAdds);
   return byStep(duels)
     .filter((step) => step.every(({ kind, network }) => kind === "train" && network === "alexnet-dy"))

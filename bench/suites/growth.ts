@@ -5,10 +5,10 @@ import { recordMachine } from "../machine.js";
 import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
-/** What grows while all else stays. */
+/** The quantity that grows while all others stay the same. */
 export type Axis = "batch" | "experts" | "size";
 
-/** A duel, and the axis that it is a point of. */
+/** A duel, and the axis that it is a point on. */
 export interface GrowthRow extends Duel {
   readonly axis: Axis;
 }
@@ -20,7 +20,10 @@ const POINTS: Readonly<Record<Axis, readonly number[]>> = {
 };
 const QUICK_POINTS: typeof POINTS = { batch: [1, 2], experts: [1, 2], size: [32, 64] };
 
-/** How speed and memory grow with batch, K and image size, against PyTorch's quickest way and the published one. */
+/**
+ * Measures how speed and memory grow with batch size, K and image size, against PyTorch's fastest formulation
+ * and the published one.
+ */
 export async function runGrowth(settings: Settings): Promise<void> {
   await recordMachine("growth", settings);
   for (const [axis, task] of tasks(settings)) {
@@ -49,7 +52,7 @@ function tasks({ quick, threads }: Settings): readonly (readonly [Axis, NetworkT
 }
 
 function rivals({ pytorch: peer }: Settings) {
-  // Without PyTorch, dyconv is measured against itself, so that its own curves can be drawn.
+  // Without PyTorch, dyconv is measured against itself, so that its own curves can be plotted.
   if (peer === undefined) return [dyconv()];
   const allocator = peer.tcmalloc === undefined ? "system" : "tcmalloc";
   return [pytorch(peer, "channels", "eager", allocator), pytorch(peer, "grouped", "eager", allocator)];

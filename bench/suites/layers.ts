@@ -19,7 +19,9 @@ export interface LayerRow extends LayerTask {
   readonly how: string;
   readonly allocator: string;
   readonly milliseconds: number;
-  /** Useful arithmetic only, that of one kernel a sample; a multiply-add is two operations. */
+  /**
+   * Counts useful arithmetic only, that of one kernel per sample. A multiply-add counts as two operations.
+   */
   readonly gigaflopsPerSecond: number;
 }
 
@@ -28,7 +30,7 @@ const KEYS = [
   ...(["contender", "how", "allocator"] as const),
 ] as const satisfies readonly (keyof LayerRow)[];
 
-/** [in, out, size]: AlexNet-DY's layers, and those of wider and larger images. */
+/** [in, out, size]: AlexNet-DY's layers, and those for wider networks and larger images. */
 const LAYERS = [
   [128, 192, 7],
   [192, 192, 7],
@@ -36,10 +38,12 @@ const LAYERS = [
   [256, 256, 14],
 ] as const;
 
-/** Single dynamic layers: each plan of dyconv, each formulation of PyTorch, and the JavaScript peers. */
+/**
+ * Measures single dynamic layers: each plan of dyconv, each formulation of PyTorch, and the JavaScript peers.
+ */
 export async function runLayers(settings: Settings): Promise<void> {
   await recordMachine("layers", settings);
-  // One process a contender serves all the layers.
+  // Each contender has one process for all layers.
   await withChildren(contenders(settings), async (children) => {
     for (const task of tasks(settings)) {
       const title = `${task.kind} ${task.inChannels}→${task.outChannels}, ${task.size}×${task.size}, K = ${task.experts}, batch ${task.batch}`;

@@ -5,7 +5,7 @@ import { recordMachine } from "../machine.js";
 import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
-/** Networks and the sizes of their images. */
+/** Networks and their image sizes. */
 const NETWORKS = [
   ["resnet18-cifar", 32],
   ["resnet18", 224],
@@ -18,8 +18,8 @@ const LAYERS = ["", "/dyconv", "/odconv", "/kernel-warehouse"] as const;
 type PaperTask = NetworkTask & { readonly network: PaperNetworkName };
 
 /**
- * The networks of the papers, dyconv against PyTorch in each formulation that the layer has, and against its own static
- * network: `networks.csv`. PyTorch's best is the least of a task's ratios.
+ * Measures the networks of the papers, dyconv against PyTorch in each formulation that the layer has, and
+ * against its own static network: `networks.csv`. PyTorch's best is the smallest ratio of a task.
  */
 export async function runNetworks(settings: Settings): Promise<void> {
   await recordMachine("networks", settings);
@@ -73,7 +73,9 @@ function rivals(task: PaperTask, { pytorch: peer, quick }: Settings): readonly R
   return [...own, ...others];
 }
 
-/** Those that differ: one image is convolved with one kernel by each of the first two. */
+/**
+ * The distinct formulations: for a single image, the first two both apply one convolution with one kernel.
+ */
 function formulationsOf({ network, batch }: PaperTask): readonly NetworkFormulation[] {
   if (!network.includes("/")) return ["grouped"];
   const kernels: readonly NetworkFormulation[] = batch === 1 ? ["grouped"] : ["grouped", "products"];

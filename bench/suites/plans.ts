@@ -4,7 +4,7 @@ import { instructionSet } from "../machine.js";
 import { readRows, saveRow } from "../output/results.js";
 import { ROOT } from "../settings.js";
 
-/** One plan on one point of the grid. */
+/** One plan at one point of the grid. */
 export interface PlanRow extends Omit<PlanPoint, "training"> {
   readonly target: "cpu" | "wasm";
   readonly instructions: string;
@@ -20,7 +20,7 @@ const KEYS = [
   ...(["inChannels", "outChannels", "kernel", "groups", "size", "plan"] as const),
 ] as const satisfies readonly (keyof PlanRow)[];
 
-/** How much slower than the quickest plan a choice may be to count as right. */
+/** A choice counts as right if it is at most this much slower than the fastest plan, as a fraction. */
 const TOLERANCE = 0.05;
 
 /** Options of the suite. */
@@ -33,7 +33,7 @@ export interface PlanSettings {
   readonly rounds: number;
 }
 
-/** Single convolutions with mixed kernels by each plan, at points of a grid that are drawn with a seed. */
+/** Measures single convolutions with mixed kernels by each plan, at random points of a grid. */
 export async function runPlans(settings: PlanSettings): Promise<void> {
   const { target, points, seed, threads, clock, rounds } = settings;
   const options: PlanSampleOptions = { device: target, threads, clock, rounds };
@@ -71,7 +71,7 @@ function titleOf({
   return `${training ? "training" : "evaluating"} ${inChannels}→${outChannels} ${kernel}×${kernel}${grouped}, ${size}×${size}, K = ${experts}, batch ${batch}`;
 }
 
-/** Says how often the chosen plan was within 5 % of the quickest, for each target, clock and pass. */
+/** Prints how often the chosen plan was within 5 % of the fastest, for each target, clock and pass. */
 export async function reportPlans(): Promise<void> {
   const rows = await readRows<PlanRow>(OUT, "plans");
   const sets = new Map<string, Map<string, PlanRow[]>>();
@@ -95,7 +95,7 @@ export async function reportPlans(): Promise<void> {
   }
 }
 
-/** @param losses how much longer the chosen plan takes than the quickest, as a fraction, for each point */
+/** @param losses slowdown of the chosen plan relative to the fastest, as a fraction, for each point */
 export function describeLosses(losses: readonly number[]): string {
   const within = losses.filter((loss) => loss <= TOLERANCE).length;
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;

@@ -6,12 +6,14 @@ import { recordMachine } from "../machine.js";
 import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
-/** dyconv against itself without a rewrite, or without all of them; the ratio is what the rewrite buys. */
+/**
+ * dyconv against itself without one rewrite, or without all of them. The ratio is the gain from the rewrite.
+ */
 export interface RewriteRow extends Duel {
   readonly rewrite: RewriteName | "all";
 }
 
-/** Steps of AlexNet-DY with all rewrites, against such with all but one, and with none: `rewrites.csv`. */
+/** Measures steps of AlexNet-DY with all rewrites against all but one, and against none: `rewrites.csv`. */
 export async function runRewrites(settings: Settings): Promise<void> {
   await recordMachine("rewrites", settings);
   const each = settings.quick ? REWRITE_NAMES.slice(0, 1) : REWRITE_NAMES;

@@ -9,14 +9,14 @@ import { recordMachine } from "../machine.js";
 import { saveRow } from "../output/results.js";
 import { ROOT, type Settings } from "../settings.js";
 
-/** How long a command takes until it trains. */
+/** Time from a command to its first training step. */
 export interface StartupRow {
   readonly network: string;
   readonly data: string;
   readonly batch: number;
-  /** From the command to the beginning of its first step. */
+  /** From the start of the command to the start of its first step. */
   readonly secondsToFirstStep: number;
-  /** The whole command with that one step: with its checkpoint, and its end. */
+  /** The whole command with one step, including its checkpoint. */
   readonly secondsWithOneStep: number;
   readonly rounds: number;
 }
@@ -24,7 +24,9 @@ export interface StartupRow {
 const COMMAND = join(ROOT, "dist/cli/main.js");
 const POLL_MILLISECONDS = 2;
 
-/** From `dyconv train` to the first step, files in the system's cache: `startup.csv`. */
+/**
+ * Measures the time from `dyconv train` to the first step, with files in the system's cache: `startup.csv`.
+ */
 export async function runStartup(settings: Settings, data: string): Promise<void> {
   if (!existsSync(COMMAND)) throw new Error("the command is not built: npm run build");
   await recordMachine("startup", settings);
@@ -48,7 +50,10 @@ export async function runStartup(settings: Settings, data: string): Promise<void
   }
 }
 
-/** Seconds until the run's `metrics.jsonl` is there, which is opened when all else is ready; and until the end. */
+/**
+ * Seconds until the run's `metrics.jsonl` exists, which is opened when everything else is ready, and until
+ * the end.
+ */
 async function startOnce(network: string, data: string, batch: number, { threads }: Settings) {
   const folder = await mkdtemp(join(tmpdir(), "dyconv-startup-"));
   const run = join(folder, "run");

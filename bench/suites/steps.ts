@@ -5,7 +5,7 @@ import { recordMachine } from "../machine.js";
 import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 
-/** Whole steps of AlexNet and AlexNet-DY, dyconv against each rival in turn: `steps.csv`. */
+/** Measures whole steps of AlexNet and AlexNet-DY, dyconv against each rival in turn: `steps.csv`. */
 export async function runSteps(settings: Settings): Promise<void> {
   await recordMachine("steps", settings);
   for (const task of tasks(settings)) {

@@ -7,8 +7,8 @@ export function randomArray(shape: readonly number[]): Float32Array {
 }
 
 /**
- * One element in place of a tensor. The whole is computed, but stays in the runtime's memory as it does
- * inside a network; a result that is handed out is copied into fresh memory at each run.
+ * Reduces the output to one element. The whole tensor is computed, but stays in the runtime's memory as it
+ * does inside a network; a returned result is copied to fresh memory in each run.
  */
 export function firstElement(x: Tensor): Tensor {
   return slice(reshape(x, [-1]), { axis: 0, start: 0, end: 1 });

@@ -1,6 +1,6 @@
 /**
- * jax-js on WebAssembly, where it is installed: a dynamic layer's forward pass, the experts as channels of one
- * convolution.
+ * jax-js on WebAssembly, if installed: the forward pass of a dynamic layer, with the experts as channels of
+ * one convolution.
  */
 import { defaultDevice, init, jit, lax, nn, numpy as np, random } from "@jax-js/jax";
 import type { LayerTask } from "../contest/protocol.js";

@@ -1,4 +1,4 @@
-/** Measures what the cores can do at best, and prints it as JSON. Argument: the number of threads. */
+/** Measures the peak performance of the cores, and prints it as JSON. Argument: the number of threads. */
 import { measureMachine } from "dyconv/node";
 
 const rates = await measureMachine({ threads: Number(process.argv[2]) });

@@ -31,7 +31,7 @@ const ALEXNETS: Readonly<Partial<Record<NetworkName, (options: DynamicOptions) =
   "alexnet-dy-pooled": alexnetDyPooled,
 };
 
-/** A network of the benchmarks by name; the options are those of AlexNet-DY. */
+/** A network of the benchmarks, by name. The options are those of AlexNet-DY. */
 export function networkOf(name: NetworkName, options: DynamicOptions): Module {
   const alexnetOf = ALEXNETS[name];
   if (alexnetOf) return alexnetOf(options);

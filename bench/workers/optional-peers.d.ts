@@ -1,4 +1,4 @@
-// The part of the optional JavaScript peers that is used here; they need not be installed.
+// The part of the optional JavaScript peers in use. They need not be installed.
 
 declare module "@tensorflow/tfjs-core" {
   export interface Tensor {
@@ -23,7 +23,7 @@ declare module "@tensorflow/tfjs-backend-wasm" {}
 
 declare module "@jax-js/jax" {
   export interface Array {
-    /** The same array, to be used once more: functions use up what they are given. */
+    /** The same array, for another use: functions consume their arguments. */
     readonly ref: Array;
     data(): Promise<Float32Array>;
     reshape(shape: readonly number[]): Array;

@@ -6,14 +6,14 @@ import type { Failure, Greeting, Opened, Request, Round, Task, Variant } from ".
 const WARM_UP_RUNS = 6;
 const WARM_UP_SECONDS = 10;
 
-/** A task that has been made ready. */
+/** A prepared task. */
 export interface OpenTask {
-  /** Runs it once, and gives numbers to be checked. */
+  /** Runs it once, and returns numbers to check. */
   run(): Promise<ArrayLike<number | bigint>>;
   dispose(): Promise<void>;
 }
 
-/** Answers requests until standard input ends: a contender written in TypeScript, on a package. */
+/** Answers requests until standard input ends, as a contender written in TypeScript. */
 export async function serve(
   packageName: string,
   open: (task: Task, variant: Variant) => Promise<OpenTask>,
@@ -46,7 +46,7 @@ function answer(message: Greeting | Opened | Round | Failure): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** The first runs still meet memory that is touched for the first time. */
+/** The first runs touch memory for the first time. */
 async function warmUp(task: OpenTask): Promise<void> {
   const end = performance.now() + WARM_UP_SECONDS * 1000;
   for (let n = 0; n < WARM_UP_RUNS && performance.now() < end; n++) await task.run();

@@ -1,6 +1,7 @@
 /**
- * TensorFlow.js on WebAssembly, where it is installed: a dynamic layer's forward pass, the experts as channels of
- * one convolution. The backend has no kernel for a convolution's weight gradient, and one thread in Node.
+ * TensorFlow.js on WebAssembly, if installed: the forward pass of a dynamic layer, with the experts as
+ * channels of one convolution. The backend has no kernel for the weight gradient of a convolution, and only
+ * one thread in Node.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-wasm";

@@ -2,7 +2,7 @@
 import { runCommandLine } from "./program.js";
 import { processTerminal } from "./terminal/terminal.js";
 
-// A reader that has seen enough, such as `head`, is no failure.
+// EPIPE only means that the reader, such as `head`, has closed the pipe.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit();
   throw error;

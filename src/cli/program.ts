@@ -18,11 +18,11 @@ Examples:
 
 Exit codes:
   0  done
-  1  failed: damaged data, an unavailable device, a check that did not pass
-  2  wrong usage
-  130, 143, 129  stopped with a checkpoint by Ctrl-C, SIGTERM or SIGHUP`;
+  1  failure: damaged data, an unavailable device, a failed check
+  2  usage error
+  130, 143, 129  stopped by Ctrl-C, SIGTERM or SIGHUP; training has saved a checkpoint`;
 
-/** The program `dyconv` with all its commands. */
+/** Creates the `dyconv` program with all its commands. */
 export function createProgram(terminal: Terminal, models: Models): Command {
   const program = new Command("dyconv")
     .description("Train, compare and inspect networks with dynamic convolutions.")
@@ -52,7 +52,7 @@ export function createProgram(terminal: Terminal, models: Models): Command {
   return program;
 }
 
-/** Runs `dyconv` with arguments and gives its exit code. */
+/** Runs `dyconv` with the given arguments and returns its exit code. */
 export async function runCommandLine(args: readonly string[], raw: Terminal): Promise<number> {
   const terminal = printable(raw);
   try {

@@ -4,12 +4,12 @@ import { PUBLISHED_RESULTS } from "../report/index.js";
 import { parseTrainConfig, type TrainConfig } from "../runs/config.js";
 import type { RunDescription } from "../runs/description.js";
 
-/** A run that is to be compared, by its name. */
+/** A run to compare, with its name. */
 export interface NamedRun extends Pick<RunDescription, "config" | "task" | "classes" | "dataFingerprint"> {
   readonly name: string;
 }
 
-/** Options that say which images validate. */
+/** Options that choose the validation images. */
 const VALIDATION = ["valSplit", "limitVal"] as const satisfies readonly (keyof TrainConfig)[];
 /** Options of the published experiment. */
 const RECIPE = [
@@ -30,12 +30,12 @@ const RECIPE = [
   "limitTrain",
   ...VALIDATION,
 ] as const satisfies readonly (keyof TrainConfig)[];
-/** Images of CIFAR-10. */
+/** Number of images in CIFAR-10. */
 const CIFAR10 = { train: 50_000, test: 10_000 };
 const CIFAR10_CLASSES = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck";
 
 /**
- * What makes the accuracies of runs incomparable, a sentence for each; none where they can be compared.
+ * Reasons why the accuracies of runs cannot be compared, one sentence each. Empty if they can.
  *
  * @throws CheckpointError if their classes differ
  */
@@ -66,12 +66,14 @@ export function cautionsOf(runs: readonly NamedRun[]): string[] {
   });
 }
 
-/** What chose the images that validated: the seed too, where some were held out of the training images. */
+/**
+ * Options that chose the validation images: including the seed, if some were held out of the training images.
+ */
 function validationOptions({ config }: NamedRun): readonly (keyof TrainConfig)[] {
   return config.valSplit > 0 ? [...VALIDATION, "seed"] : VALIDATION;
 }
 
-/** Whether a run repeats the published experiment: its models, data, and recipe. */
+/** Whether a run repeats the published experiment: one of its models, with its data and recipe. */
 export function repeatsPublished(
   { config }: Pick<NamedRun, "config">,
   { train, test }: DatasetPair,

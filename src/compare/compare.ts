@@ -21,31 +21,33 @@ import { reportRun } from "./report-run.js";
 import { reportSides } from "./report-sides.js";
 import { runNames } from "./run-names.js";
 
-/** What {@link compareRuns} found. */
+/** Result of {@link compareRuns}. */
 export interface RunComparison {
-  /** The metric that tells the best epoch. */
+  /** The metric that determines the best epoch. */
   readonly metric: Metric;
   /** The table's columns for each run, and more. */
   readonly runs: readonly ReportRun[];
-  /** What makes the accuracies incomparable, a sentence for each; none where they can be compared. */
+  /** Reasons why the accuracies cannot be compared, one sentence each. Empty if they can. */
   readonly cautions: readonly string[];
-  /** Two sides compared on the test images, where two were given and their data are the same. */
+  /** Comparison of two sides on the test images. Only present if two sides with the same data are given. */
   readonly sides?: ReportSides;
 }
 
-/** Runs of one model, or one run, that are compared with others. */
+/** One or more runs of a model, to compare with others. */
 export interface RunSide {
   readonly name: string;
-  /** Folders of its runs; those of both sides are paired in order. */
+  /** Folders of its runs. Those of both sides are paired in order. */
   readonly folders: readonly string[];
 }
 
 /**
- * Compares runs: the published table's columns for each, and `report.html`, self-contained, in `folder`, which
- * is made where it is missing. The published figures are beside them where every run repeats that experiment.
+ * Compares runs: collects the published table's columns for each, and writes a self-contained `report.html`
+ * to `folder`, which is created if needed. Published figures are included if every run repeats that
+ * experiment.
  *
- * @param sides two sides, whose folders are among `folders`: compared on the test images too
- * @throws CheckpointError if a folder holds no run with a finished epoch, the runs have different classes, or their data has others
+ * @param sides two sides, whose folders are among `folders`, to compare on the test images too
+ * @throws CheckpointError if a folder has no run with a finished epoch, the runs have different classes, or
+ * their data has others
  * @throws DataError if the data of a run is gone
  */
 export async function compareRuns(
@@ -54,13 +56,13 @@ export async function compareRuns(
   sides?: readonly [RunSide, RunSide],
 ): Promise<RunComparison> {
   if (new Set(folders.map((path) => resolve(path))).size < folders.length) {
-    throw new UsageError("compare runs that differ", { hint: "a folder was given twice" });
+    throw new UsageError("a run cannot be compared with itself", { hint: "a folder was given twice" });
   }
   const names = runNames(folders);
   const opened = await Promise.all(folders.map((path) => openRun(path)));
   const named = opened.map((run, i) => ({ ...run, name: names[i]! }));
   const pairs = sides && pairsOf(sides, new Map(folders.map((path, i) => [path, named[i]!])));
-  // What differs between seeds is meant to.
+  // Differences between seeds are intended.
   const cautions = pairs ? [...new Set(pairs.flatMap(cautionsOf))] : cautionsOf(named);
   const runs: ReportRun[] = [];
   let published = true;
@@ -106,12 +108,12 @@ export async function compareRuns(
   return { metric: best, runs, cautions, ...(compared && { sides: compared }) };
 }
 
-/** The runs of both sides, seed by seed. */
+/** Pairs the runs of both sides by seed. */
 function pairsOf<R>([first, second]: readonly [RunSide, RunSide], runs: ReadonlyMap<string, R>): [R, R][] {
   return first.folders.map((path, n) => [runs.get(path)!, runs.get(second.folders[n]!)!]);
 }
 
-/** A note on each set of data, with the runs that used it where there are several. */
+/** A note on each data set, with the runs that used it if there are several. */
 function dataNotes(runs: readonly OpenRun[], names: readonly string[]): string[] {
   const users = new Map<string, string[]>();
   for (const [i, { config, dataFingerprint, dataNote }] of runs.entries()) {

@@ -9,19 +9,19 @@ import { runNames } from "./run-names.js";
 
 /** The curves of runs, as figures take them. */
 export interface CurvesOfRuns {
-  /** What the runs learn. */
+  /** The task of the runs. */
   readonly task: Task;
   readonly loss: readonly RunCurves[];
-  /** The metric that tells the best epoch. */
+  /** The metric that determines the best epoch. */
   readonly metric: readonly RunCurves[];
 }
 
 /**
- * Draws the loss and the metric of runs, several in one picture, as `curves-loss` and, of a classification,
- * `curves-accuracy`, `.svg` and `.png`, in `folder`, which is made where it is missing. Without sharp there are no
- * PNGs.
+ * Plots the loss and the metric of runs, several in one figure, as `curves-loss` and, for classification,
+ * `curves-accuracy`. Writes `.svg` and `.png` to `folder`, which is created if needed. Without sharp, there
+ * are no PNGs.
  *
- * @throws CheckpointError if a run has no metrics, or the runs learn different things
+ * @throws CheckpointError if a run has no metrics, or the runs have different tasks
  */
 export async function writeCurves(runs: readonly string[], folder: string): Promise<void> {
   const { task, loss, metric } = await readCurves(runs);
@@ -32,7 +32,9 @@ export async function writeCurves(runs: readonly string[], folder: string): Prom
   await writeFigure(files(best.title.toLowerCase().replaceAll(" ", "-")), metricSpec(best, metric));
 }
 
-/** Reads the curves of runs: what was logged for each epoch, and the losses within, each run under a name of its own. */
+/**
+ * Reads the curves of runs, with values per epoch and losses within epochs. Each run gets a distinct name.
+ */
 export async function readCurves(runs: readonly string[]): Promise<CurvesOfRuns> {
   const names = runNames(runs);
   const tasks = await Promise.all(runs.map(taskOfRun));
@@ -41,7 +43,7 @@ export async function readCurves(runs: readonly string[]): Promise<CurvesOfRuns>
   if (other > 0) {
     throw new CheckpointError(
       `${names[0]} learns ${task!.name}, ${names[other]} learns ${tasks[other]!.name}`,
-      { hint: "draw runs of the same task together" },
+      { hint: "plot runs of the same task together" },
     );
   }
   const curves = await Promise.all(runs.map((run) => curvesOf(run, task!)));
@@ -52,7 +54,7 @@ export async function readCurves(runs: readonly string[]): Promise<CurvesOfRuns>
   };
 }
 
-/** What a run learns; a folder with metrics alone is taken for a classification. */
+/** The task of a run. A folder that only has metrics counts as classification. */
 async function taskOfRun(run: string): Promise<Task> {
   if (!isRun(run)) return createTask("classification");
   const { task, config } = await describeRun(run);

@@ -1,6 +1,6 @@
 import { type FigureSpec, type FigureWidth, type ReportFigure, renderSvg } from "../report/index.js";
 
-/** A figure of a report, drawn for wide and for narrow windows. */
+/** Draws a figure of a report, for wide and for narrow windows. */
 export async function drawFigure(
   spec: (width: FigureWidth) => FigureSpec,
   caption: string,

@@ -1,14 +1,14 @@
 import { CheckpointError } from "../errors/index.js";
 import { type EpochMetrics, readMetrics, type StepMetrics } from "../runs/metrics.js";
 
-/** What a run recorded. */
+/** The records of a run. */
 export interface RunMetrics {
   readonly steps: readonly StepMetrics[];
   readonly epochs: readonly EpochMetrics[];
 }
 
 /**
- * Reads the metrics of a run, steps and epochs apart.
+ * Reads the metrics of a run, separated into steps and epochs.
  *
  * @throws CheckpointError if there are none
  */
@@ -16,7 +16,7 @@ export async function readRunMetrics(run: string): Promise<RunMetrics> {
   const lines = await readMetrics(run);
   if (lines.length === 0) {
     throw new CheckpointError(`${run} has no metrics`, {
-      hint: "give the folder of a run, as train's --out",
+      hint: "give the folder of a run, as passed to train with --out",
     });
   }
   return {

@@ -13,10 +13,10 @@ import type { EpochMetrics } from "../runs/metrics.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { drawFigure } from "./draw-figure.js";
 
-/** Layers whose entropy is drawn: those nearest to uniform. */
+/** Up to this many layers are plotted: those nearest to uniform. */
 const MOST_LINES = 8;
 
-/** What a report says of a run's attention; nothing where it has none. */
+/** The part of a report about a run's attention. Undefined if it has none. */
 export async function reportAttention(
   folder: string,
   { model, config }: Pick<OpenRun, "model" | "config">,

@@ -13,13 +13,13 @@ import { hasSharp } from "../util/sharp.js";
 import { readRunMetrics } from "./metrics.js";
 import { reportAttention } from "./report-attention.js";
 
-/** Test images in the report. */
+/** Number of test images in the report. */
 const SHOWN_IMAGES = 18;
 
 /**
- * What a report says of a run.
+ * The part of a report about a run.
  *
- * @param brief leaves out predictions and attention, of further seeds
+ * @param brief leaves out predictions and attention, for further seeds
  * @throws CheckpointError if the run has no finished epoch
  */
 export async function reportRun(
@@ -56,14 +56,14 @@ export async function reportRun(
   };
 }
 
-/** Test images with what a run says of them; none where they cannot be drawn. */
+/** Test images with a run's predictions. Empty if they cannot be drawn. */
 async function testTiles(run: OpenRun, data: DatasetPair): Promise<PredictionTile[]> {
   if (!(await hasSharp())) return [];
   const samples = await testSamples(run, SHOWN_IMAGES, data);
   return predictionTiles(predictedSamples(samples, await predictions(run, samples)));
 }
 
-/** A configuration on one level, without what was left open. */
+/** A configuration as a flat record, without values that are not set. */
 function configValues({ modelOptions, ...config }: TrainConfig): Readonly<Record<string, ConfigValue>> {
   const values: Record<string, ConfigValue> = {};
   for (const [key, value] of Object.entries({ ...config, ...modelOptions })) {

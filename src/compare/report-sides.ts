@@ -14,23 +14,23 @@ import {
   type SidePredictions,
 } from "./sides.js";
 
-/** Mistakes that are shown of each side. */
+/** Number of mistakes to show for each side. */
 const SHOWN_MISTAKES = 12;
 
-/** A side of a comparison: its runs are paired with the other side's, in order. */
+/** A side of a comparison. Its runs are paired with those of the other side, in order. */
 export interface Side {
   readonly name: string;
   readonly runs: readonly OpenRun[];
 }
 
-/** Compares two sides on all test images of their data, and draws what both get wrong. */
+/** Compares two sides on all test images of their data, and draws their mistakes. */
 export async function reportSides([first, second]: readonly [Side, Side]): Promise<ReportSides> {
   const { classes } = first.runs[0]!;
   const predicted = [emptySide(first), emptySide(second)] as const;
   const truths: number[][] = [];
   let shown: Samples | undefined;
   for (const [n, run] of first.runs.entries()) {
-    // Generated data are other ones with another seed.
+    // Generated data depends on the seed.
     const data = await openRunData(run);
     const samples = await testSamples(run, data.test.length, data);
     shown ??= samples;
@@ -66,7 +66,7 @@ async function predictions(run: OpenRun, samples: Samples): Promise<RunPredictio
   };
 }
 
-/** Of the first run of a side, what it is surest of and wrong about. */
+/** The most confident mistakes of the first run of a side. */
 async function mistakesOf(
   side: SidePredictions,
   all: readonly SidePredictions[],

@@ -1,8 +1,8 @@
 import { basename, resolve, sep } from "node:path";
 
 /**
- * What runs are called where they are shown together: the last parts of their paths, as many as tell them
- * apart.
+ * Short names of runs that are shown together: the last parts of their paths, as many as are needed to tell
+ * them apart.
  *
  * @param folders of different runs
  */

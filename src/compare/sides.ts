@@ -1,30 +1,30 @@
-/** Two sides of a comparison, a run for each seed: what differs, and whether chance explains it. */
+/** Two sides of a comparison, one run per seed: how they differ, and whether that may be chance. */
 
 import type { SharedClass, SidePair, SidesFigures } from "../report/index.js";
 import { meanInterval, pairsNeeded, wilsonInterval } from "../statistics/interval.js";
 import { comparePaired, type Hits } from "../statistics/paired.js";
 
-/** What a run said of each test image. */
+/** Predictions of a run on the test images. */
 export interface RunPredictions {
   readonly seed: number;
   /** Predicted class of each image. */
   readonly classes: readonly number[];
-  /** Its probability. */
+  /** Probability of the predicted class. */
   readonly confidences: readonly number[];
 }
 
 /** One side: a model, or a run. */
 export interface SidePredictions {
   readonly name: string;
-  /** One for each seed, in the order of the other side's. */
+  /** One per seed, in the same order as those of the other side. */
   readonly runs: readonly RunPredictions[];
 }
 
 /**
- * Compares two sides, the runs of each seed on the same images.
+ * Compares two sides. The runs of each seed are compared on the same images.
  *
- * @param truths for each seed the class of each image
- * @param classes their names
+ * @param truths for each seed, the class of each image
+ * @param classes names of the classes
  */
 export function compareSides(
   sides: readonly [SidePredictions, SidePredictions],
@@ -52,7 +52,7 @@ export function compareSides(
   return { ...figures, sentence: conclude(figures) };
 }
 
-/** What follows, in words. */
+/** The conclusion, in words. */
 export function conclude({
   names: [first, second],
   difference,
@@ -81,7 +81,7 @@ export function conclude({
   return `${mean}: not told from chance.${more}`;
 }
 
-/** What the runs of a side took the images of each class for: [true][predicted], summed over the runs. */
+/** The confusion matrix of a side, summed over its runs: [true][predicted]. */
 export function confusionOf(
   { runs }: SidePredictions,
   truths: readonly (readonly number[])[],
@@ -94,7 +94,7 @@ export function confusionOf(
   return counts;
 }
 
-/** Images that a run is wrong about, those first of which it is surest. */
+/** Images that a run gets wrong, most confident first. */
 export function hardestMistakes(run: RunPredictions, truths: readonly number[], count: number): number[] {
   return truths
     .map((_, i) => i)

@@ -5,21 +5,24 @@ import type { View } from "./view.js";
 
 export { resizeMatrix } from "./resample.js";
 
-/** Resize, random resized crop and mirroring; the defaults are the published ones. */
+/**
+ * Options of {@link Augmentation}: resize, random resized crop and mirroring. The defaults are the published
+ * ones.
+ */
 export interface AugmentationOptions {
-  /** Height and width of the result; 128. */
+  /** Height and width of the result. Defaults to 128. */
   readonly imageSize?: number;
-  /** Height and width the image is resized to before it is cropped; `imageSize` + 2. */
+  /** Height and width to resize the image to before cropping. Defaults to `imageSize` + 2. */
   readonly resize?: number;
-  /** Least and greatest area of the crop, as a part of the image; [0.08, 1]. */
+  /** Smallest and largest area of the crop, as a share of the image. Defaults to [0.08, 1]. */
   readonly scale?: readonly [number, number];
-  /** Least and greatest width of the crop over its height; [3/4, 4/3]. */
+  /** Smallest and largest aspect ratio (width / height) of the crop. Defaults to [3/4, 4/3]. */
   readonly ratio?: readonly [number, number];
-  /** Probability of mirroring left and right; 0.5. */
+  /** Probability of a horizontal flip. Defaults to 0.5. */
   readonly flip?: number;
 }
 
-/** A part of the resized image. */
+/** A rectangle in the resized image. */
 export interface Crop {
   readonly top: number;
   readonly left: number;
@@ -31,12 +34,11 @@ export interface Crop {
 const CROP_ATTEMPTS = 10;
 
 /**
- * Random resized crops, each as two matrices: the augmented image is rows · image · columnsᵀ. What an
- * image gets depends on seed, epoch and its index alone.
+ * Random resized crops, each as two matrices: the augmented image is rows · image · columnsᵀ. The result for
+ * an image only depends on the seed, the epoch and its index.
  *
- * @example
- * const augmentation = new Augmentation(32, 32);
- * augmentation.write(42, epoch, index, rows, columns, 0);
+ * @example const augmentation = new Augmentation(32, 32); augmentation.write(42, epoch, index, rows, columns,
+ * 0);
  */
 export class Augmentation {
   readonly imageSize: number;
@@ -51,7 +53,8 @@ export class Augmentation {
   /**
    * @param height of the stored images
    * @param width of the stored images
-   * @throws UsageError if a size is not a positive integer, a range is empty or a probability is none
+   * @throws UsageError if a size is not a positive integer, a range is empty or a probability is not between
+   * 0 and 1
    */
   constructor(
     readonly height: number,
@@ -80,7 +83,7 @@ export class Augmentation {
     this.#horizontal = resizeBands(width, this.resize);
   }
 
-  /** The crop an image gets, in pixels of the resized image: torchvision's `RandomResizedCrop`. */
+  /** The crop of an image, in pixels of the resized image, as in torchvision's `RandomResizedCrop`. */
   crop(seed: number, epoch: number, index: number): Crop {
     const stream = new RandomStream(seed, "augment", epoch, index);
     const flip = stream.uniform() < this.#flip;
@@ -105,11 +108,11 @@ export class Augmentation {
   }
 
   /**
-   * Writes the matrices of one image, and tells what they make of it.
+   * Writes the matrices of one image, and returns the view that they show.
    *
    * @param rows [any, imageSize, height]
    * @param columns [any, imageSize, width]
-   * @param position where in the outermost dimension of both to write
+   * @param position index in the outermost dimension of both to write to
    */
   write(
     seed: number,

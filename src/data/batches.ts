@@ -14,7 +14,7 @@ import {
 import { resizeMatrix } from "./resample.js";
 import { WHOLE_VIEW } from "./view.js";
 
-/** What one step is fed with: bytes, and the matrices that resample them in the graph. */
+/** The input of one step: bytes, and the matrices that resample them in the graph. */
 export interface Batch {
   /** [B, 3, h, w] */
   readonly images: Uint8Array;
@@ -22,27 +22,27 @@ export interface Batch {
   readonly rows: Float32Array;
   /** [B, S, w]; [1, S, w] without augmentation. */
   readonly columns: Float32Array;
-  /** What is to be learned of them, by name: [B, …]; labels are `targets`, [B]. */
+  /** Targets by name, [B, …]. Labels are named `targets`, [B]. */
   readonly targets: TargetArrays;
-  /** How many images are real; those after them repeat the batch from its start. */
+  /** Number of real images. The rest of the batch repeats them from the start. */
   readonly count: number;
-  /** Where in the data set the images are: [B] */
+  /** Indices of the images in the data set: [B] */
   readonly indices: Uint32Array;
 }
 
-/** Which images are batched, and how. */
+/** Options of {@link BatchLoader}. */
 export interface BatchLoaderOptions {
-  /** The images to use, such as a split's. */
+  /** Indices of the images to use, such as those of a split. */
   readonly indices: Uint32Array;
   readonly batchSize: number;
   readonly seed: number;
-  /** S, the height and width of the images in the graph; 128. */
+  /** Height and width S of the images in the graph. Defaults to 128. */
   readonly imageSize?: number;
-  /** The published augmentation by default; "none" resizes all images alike, for evaluation. */
+  /** Defaults to the published augmentation. "none" resizes all images alike, for evaluation. */
   readonly augmentation?: Omit<AugmentationOptions, "imageSize"> | "none";
-  /** Whether every epoch has an order of its own; true. */
+  /** Whether to shuffle the images anew each epoch. Defaults to true. */
   readonly shuffle?: boolean;
-  /** Whether to leave out a last batch that is not full; false. */
+  /** Whether to drop a last batch that is not full. Defaults to false. */
   readonly dropLast?: boolean;
 }
 
@@ -55,17 +55,17 @@ interface Buffers {
 }
 
 /**
- * Batches by epoch and number, in any order of asking. Two sets of buffers alternate: a batch stays
- * valid while the next one is prepared, and is overwritten by the one after that.
+ * Loads batches by epoch and number, in any order. Two sets of buffers alternate, so a batch stays valid
+ * while the next one is prepared, and is overwritten by the one after that.
  *
- * @example
- * const loader = new BatchLoader(train, { indices: allIndices(train.length), batchSize: 128, seed: 42 });
- * for (let number = 0; number < loader.batches; number++) await step(await loader.batch(epoch, number));
+ * @example const loader = new BatchLoader(train, { indices: allIndices(train.length), batchSize: 128, seed:
+ * 42 }); for (let number = 0; number < loader.batches; number++) await step(await loader.batch(epoch,
+ * number));
  */
 export class BatchLoader {
-  /** Batches in an epoch. */
+  /** Batches per epoch. */
   readonly batches: number;
-  /** Images they are taken from. */
+  /** Number of images. */
   readonly length: number;
   readonly batchSize: number;
   readonly imageSize: number;
@@ -80,7 +80,9 @@ export class BatchLoader {
   #epoch = -1;
   #order: Uint32Array;
 
-  /** @throws UsageError if the batch size is not a positive integer or there is no batch at all */
+  /**
+   * @throws UsageError if the batch size is not a positive integer, or there are too few images for a batch
+   */
   constructor(
     readonly dataset: Dataset,
     options: BatchLoaderOptions,
@@ -121,10 +123,10 @@ export class BatchLoader {
   }
 
   /**
-   * The batch of that number, 0 … `batches` − 1; valid until the second call after this one.
+   * Loads a batch by number, 0 … `batches` − 1. It is valid until the second call after this one.
    *
-   * @throws UsageError if there is no such batch
-   * @throws DataError if an image that is read when it is needed cannot be read
+   * @throws UsageError if there is no batch with this number
+   * @throws DataError if an image that is read on demand cannot be read
    */
   async batch(epoch: number, number: number): Promise<Batch> {
     if (!(Number.isInteger(number) && number >= 0 && number < this.batches)) {
@@ -157,7 +159,7 @@ export class BatchLoader {
     await Promise.all(Array.from(indices, write));
   }
 
-  /** @param each whether each image is resampled in its own way, not all alike */
+  /** @param each whether each image gets its own matrices, or all share them */
   #allocate(each: boolean): Buffers {
     const { batchSize, imageSize } = this;
     const { height, width } = this.dataset;

@@ -1,4 +1,4 @@
-/** CIFAR-10 as its publisher packs it: a .tar.gz of Python pickles or of binary records. */
+/** CIFAR-10 as published: a .tar.gz of Python pickles or of binary records. */
 
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -14,7 +14,10 @@ import { NdArray, pickleText } from "./pickle-numpy.js";
 
 const SIDE = 32;
 const PIXELS = 3 * SIDE * SIDE;
-/** A batch of the published archives has 31 MB, and all of them together 186 MB. */
+/**
+ * Members larger than this are rejected. A batch of the published archives has 31 MB, and all batches
+ * together 186 MB.
+ */
 const MEMBER_LIMIT = 64 * 2 ** 20;
 const UNPACKED_LIMIT = 256 * 2 ** 20;
 const TRAIN_BATCHES = [1, 2, 3, 4, 5].map((n) => `data_batch_${n}`);
@@ -23,7 +26,7 @@ const MEMBER = /^(data_batch_[1-5]|test_batch)(\.bin)?$|^batches\.meta(\.txt)?$/
 const HINT =
   "Delete the file and get cifar-10-python.tar.gz or cifar-10-binary.tar.gz again from https://www.cs.toronto.edu/~kriz/cifar.html.";
 
-/** What is to be said of archives that are not as published, by md5. */
+/** Notes on archives that differ from the published ones, by md5. */
 export const CIFAR_NOTES: ReadonlyMap<string, string> = new Map([
   [
     "8a10b6fc3625440283b51baea900c073",
@@ -37,10 +40,11 @@ interface Batch {
 }
 
 /**
- * Reads a CIFAR-10 archive, in the Python or in the binary format, which its members tell apart.
+ * Reads a CIFAR-10 archive in the Python or the binary format, which is detected from its members.
  *
- * The archive is unpacked as a stream and never written to disk; its md5 is the fingerprint of the pair.
- * An archive that is damaged, cut short or holds something else is a `DataError` naming the file.
+ * The archive is unpacked as a stream and never written to disk. Its md5 is the fingerprint of the pair.
+ *
+ * @throws DataError naming the file, if it is damaged, truncated or holds something else
  */
 export async function readCifarArchive(path: string): Promise<DatasetPair<MemoryDataset>> {
   const hash = createHash("md5");
@@ -74,7 +78,7 @@ async function readMembers(path: string, hash: Hash): Promise<Map<string, Uint8A
   const file = createReadStream(path, { highWaterMark: 2 ** 20 });
   file.on("data", (chunk) => hash.update(chunk));
   const unpacked = boundedBy(UNPACKED_LIMIT);
-  // The error also destroys `unpacked`, whose reader below is the one that reports it.
+  // The error also destroys `unpacked`; its reader below reports it.
   pipeline(file, gunzip, unpacked, () => {});
   const bytes = Readable.toWeb(unpacked) as NodeReadableStream<Uint8Array>;
   const entries = (bytes as unknown as ReadableStream<Uint8Array>).pipeThrough(
@@ -89,7 +93,7 @@ async function readMembers(path: string, hash: Hash): Promise<Map<string, Uint8A
   return members;
 }
 
-/** Passes bytes on, and fails where there are more: a small archive may unpack to any size. */
+/** Passes bytes on, and fails beyond a limit, as a small archive can unpack to any size. */
 function boundedBy(limit: number): Transform {
   let total = 0;
   return new Transform({

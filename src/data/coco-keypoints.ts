@@ -23,7 +23,7 @@ import {
 import { readRegularFile } from "./regular-file.js";
 
 const LIMIT = 2 ** 31 - 1;
-/** σ of keypoints that are not COCO's, whose evaluation defines none. */
+/** σ of keypoints other than COCO's, for which its evaluation defines none. */
 const USUAL_SIGMA = 0.05;
 
 const count = z.int().nonnegative();
@@ -54,20 +54,20 @@ const fileSchema = z.object({
   categories: z.array(categorySchema).min(1),
 });
 
-/** Annotations of a file, checked against one another. */
+/** Annotations of a file, after checks. */
 interface CocoPart {
   readonly file: string;
   readonly skeleton: Skeleton;
-  /** Path of each image by its number. */
+  /** Path of each image, by image id. */
   readonly images: ReadonlyMap<number, string>;
-  /** Those with a labelled keypoint, which are no crowd. */
+  /** Objects with a labelled keypoint that are not a crowd. */
   readonly objects: readonly KeypointObject[];
-  /** The others. */
+  /** All other objects. */
   readonly ignored: readonly KeypointObject[];
   readonly digest: string;
 }
 
-/** The annotation file of a part, such as `person_keypoints_train2017.json`; nothing where there is none. */
+/** Finds the annotation file of a part, such as `person_keypoints_train2017.json`, if there is one. */
 async function annotationFile(path: string, part: "train" | "val"): Promise<string | undefined> {
   const folder = join(path, "annotations");
   const names = (await readdir(folder).catch(() => [])).sort();
@@ -82,12 +82,12 @@ export async function isCocoFolder(path: string): Promise<boolean> {
 
 /**
  * Reads persons with keypoints from a folder in COCO's layout: `annotations/person_keypoints_train*.json` and
- * `…_val*.json`, and their images in a folder named after the part (`train2017/`), below `images/`, or in the folder
- * itself. A sample is the crop about a person with a labelled keypoint. Crowds and persons without keypoints are not
- * learned, and count neither for nor against detections. Images stay on disk.
+ * `…_val*.json`, with the images in a folder named after the part (`train2017/`), below `images/`, or in the
+ * folder itself. Each sample is the crop around a person with a labelled keypoint. Crowds and persons without
+ * keypoints are not learned, and evaluation ignores them. Images stay on disk.
  *
  * @param size height and width of the crops
- * @throws DataError naming the file and what in it is wrong, or an image that is missing
+ * @throws DataError naming the file and what is wrong in it, or a missing image
  */
 export async function readCocoFolder(path: string, size: number): Promise<DatasetPair<KeypointDataset>> {
   const train = await readPart(path, "train");
@@ -175,7 +175,7 @@ function parse(file: string, text: string): z.output<typeof fileSchema> {
   }
 }
 
-/** A file may be wrong in a hundred thousand places. */
+/** The first issues only: a file may have a hundred thousand of them. */
 function firstIssues({ issues }: z.ZodError): string {
   const lines = issues.slice(0, 3).map(({ path, message }) => `${path.join(".")}: ${message}`);
   return [...lines, ...(issues.length > 3 ? [`and ${issues.length - 3} more`] : [])].join("; ");

@@ -3,36 +3,38 @@ import type { DType, TensorData } from "../ir/index.js";
 import { RandomStream } from "../util/random.js";
 import type { View } from "./view.js";
 
-/** Images that are read when they are needed, such as files too many for the memory. */
+/** Images that are read on demand, such as files that do not fit into memory. */
 export interface ImageSource {
   /**
-   * Writes the bytes of images, one after the other.
+   * Writes the bytes of images, in order.
    *
    * @param into uint8 [indices, 3, height, width]
    */
   readonly read: (indices: Uint32Array, into: Uint8Array) => void | Promise<void>;
 }
 
-/** Colour images of one size. */
+/** RGB images of one size. */
 export interface Images {
   readonly name: string;
-  /** What a network's outputs stand for: class names by label, or names of values. */
+  /** Meaning of a network's outputs: class names by label, or names of values. */
   readonly classes: readonly string[];
   /** Number of images. */
   readonly length: number;
   readonly height: number;
   readonly width: number;
-  /** Pixels 0 … 255, red, green and blue planes: [length, 3, height, width], or where to read them from. */
+  /**
+   * Pixels 0 … 255, as red, green and blue planes: [length, 3, height, width], or a source to read them from.
+   */
   readonly images: Uint8Array | ImageSource;
 }
 
-/** Images of which each has a class. */
+/** Images with one class each. */
 export interface ImageDataset extends Images {
-  /** Index into `classes`: [length]. */
+  /** Labels as indices into `classes`: [length]. */
   readonly labels: Int32Array;
 }
 
-/** A labelled data set that is held in memory. */
+/** A labelled data set held in memory. */
 export interface MemoryDataset extends ImageDataset {
   readonly images: Uint8Array;
 }
@@ -40,31 +42,31 @@ export interface MemoryDataset extends ImageDataset {
 /** Arrays by name. */
 export type TargetArrays = Readonly<Record<string, TensorData>>;
 
-/** What is to be learned of images, where that is no class. */
+/** Targets other than classes. */
 export interface TargetSource {
-  /** What is fed for each image, by name: a row of this shape. */
+  /** Type and shape of the targets per image, by name. */
   readonly specs: Readonly<Record<string, { readonly dtype: DType; readonly shape: readonly number[] }>>;
   /**
-   * Writes the targets of an image as they are in a view of it: what has a place in the image moves along.
+   * Writes the targets of an image for a view of it. Targets that have a position in the image move along.
    *
    * @param into arrays of rows, by name
-   * @param position the row to write
+   * @param position index of the row to write
    */
   readonly write: (index: number, view: View, into: TargetArrays, position: number) => void;
 }
 
 /** Images with targets of any kind. */
 export interface TargetDataset extends Images {
-  /** Name of the task that its targets are for. */
+  /** Name of the task that the targets are for. */
   readonly task: string;
   readonly targets: TargetSource;
   /**
-   * Writes an image and its targets varied at random, in place of the random crops of the training batches, where those
-   * would not do.
+   * Writes a randomly augmented image and its targets. Replaces the random crops of training batches, if
+   * those do not suit the data.
    *
    * @param images uint8 [any, 3, height, width]
    * @param into arrays of rows, by name
-   * @param position the row to write, of both
+   * @param position index of the row to write, in both
    */
   readonly vary?: (
     index: number,
@@ -75,19 +77,19 @@ export interface TargetDataset extends Images {
   ) => Promise<void>;
 }
 
-/** Images, and what is to be learned of them. */
+/** Images and their targets. */
 export type Dataset = ImageDataset | TargetDataset;
 
-/** A training and a test set of the same classes and image size. */
+/** A training and a test set with the same classes and image size. */
 export interface DatasetPair<Part extends Dataset = Dataset> {
   readonly name: string;
   readonly train: Part;
   readonly test: Part;
-  /** Tells whether two runs saw the same data. */
+  /** Identifies the data, to tell whether two runs used the same. */
   readonly fingerprint: string;
-  /** Anything a reader of results must know about the data. */
+  /** Caveat that readers of results must know. */
   readonly note?: string;
-  /** What was held out, skipped or resized when the data were read, a sentence each. */
+  /** What was held out, skipped or resized when the data was read, one sentence each. */
   readonly notices?: readonly string[];
 }
 
@@ -96,7 +98,7 @@ export function taskOf(dataset: Dataset): string {
   return "labels" in dataset ? "classification" : dataset.task;
 }
 
-/** The targets of a data set: those of labelled images are `targets`, int64 labels. */
+/** The targets of a data set. Those of labelled images are named `targets`: int64 labels. */
 export function targetsOf(dataset: Dataset): TargetSource {
   if (!("labels" in dataset)) return dataset.targets;
   return {
@@ -107,7 +109,7 @@ export function targetsOf(dataset: Dataset): TargetSource {
   };
 }
 
-/** Writes the bytes of some images: uint8 [indices, 3, height, width]. */
+/** Writes the bytes of images: uint8 [indices, 3, height, width]. */
 export function readPixels(
   { images, height, width }: Pick<Images, "images" | "height" | "width">,
   indices: Uint32Array,
@@ -120,13 +122,13 @@ export function readPixels(
   }
 }
 
-/** Bytes of one image, all three planes. */
+/** Bytes of one image, in all three planes. */
 export function imageBytes({ height, width }: Pick<Images, "height" | "width">): number {
   return 3 * height * width;
 }
 
 /**
- * Parts 0 … length − 1 at random in training and validation indices, each ascending.
+ * Randomly splits 0 … length − 1 into training and validation indices, each ascending.
  *
  * @param fraction of the images to hold out for validation, in [0, 1); rounded to whole images
  * @throws UsageError if the fraction is out of range
@@ -147,9 +149,10 @@ export function splitIndices(
 }
 
 /**
- * The indices 0 … length − 1, or `limit` of them, evenly spaced: data sorted by class keep every class.
+ * The indices 0 … length − 1, or `limit` of them, evenly spaced, so that data sorted by class keeps every
+ * class.
  *
- * @throws UsageError if the limit is no positive integer
+ * @throws UsageError if the limit is not a positive integer
  */
 export function allIndices(length: number, limit: number = length): Uint32Array {
   return takeIndices(
@@ -161,7 +164,7 @@ export function allIndices(length: number, limit: number = length): Uint32Array 
 /**
  * At most `limit` of the given indices, evenly spaced.
  *
- * @throws UsageError if the limit is no positive integer
+ * @throws UsageError if the limit is not a positive integer
  */
 export function takeIndices(indices: Uint32Array, limit: number): Uint32Array {
   if (!Number.isInteger(limit) || limit < 1) {

@@ -6,22 +6,22 @@ import type { ImageShape } from "./image-shape.js";
 import { readRegularFile } from "./regular-file.js";
 import { resizePixels } from "./resize-pixels.js";
 
-/** An image in its place. */
+/** Properties of a decoded image. */
 export interface DecodedImage {
   /** SHA-256 of the file. */
   readonly digest: string;
-  /** Whether its height and width differ. */
+  /** Whether height and width differ. */
   readonly oblong: boolean;
 }
 
 const FILE_LIMIT = 256 * 2 ** 20;
-/** Where Pillow takes an image for a decompression bomb. */
+/** The size at which Pillow suspects a decompression bomb. */
 const PIXEL_LIMIT = 178_956_970;
 
 const text = (bytes: Uint8Array, from: number, to: number) =>
   Buffer.from(bytes.subarray(from, to)).toString("latin1");
 
-/** Formats by the first bytes of a file; whatever its name says. */
+/** Formats by the first bytes of a file, whatever its extension. */
 const FORMATS: Readonly<Record<string, (start: Uint8Array) => boolean>> = {
   PNG: (start) => text(start, 0, 8) === "\x89PNG\r\n\x1a\n",
   JPEG: (start) => text(start, 0, 3) === "\xff\xd8\xff",
@@ -38,8 +38,8 @@ function checkFormat(start: Uint8Array): void {
  * Decodes an image file into planes of red, green and blue.
  *
  * @param images uint8 [any, 3, size, size]
- * @param index where in the outermost dimension to write
- * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, damaged or too large
+ * @param index in the outermost dimension to write to
+ * @throws DataError naming the file, if it is not a regular file, not PNG, JPEG or WebP, damaged or too large
  */
 export async function decodeImage(
   path: string,
@@ -57,10 +57,10 @@ export async function decodeImage(
 }
 
 /**
- * Decodes an image file that {@link inspectImage} has seen. It is opened by the decoder's own threads, so that many
- * can be decoded while this one is busy.
+ * Decodes an image file that {@link inspectImage} has accepted. The decoder's own threads open it, so many
+ * can be decoded while this thread is busy.
  *
- * @throws DataError naming the file, if it is gone or was damaged since
+ * @throws DataError naming the file, if it was removed or damaged since
  */
 export async function decodeKnownImage(
   path: string,
@@ -74,9 +74,9 @@ export async function decodeKnownImage(
 }
 
 /**
- * Looks at an image file without decoding it.
+ * Checks an image file without decoding it.
  *
- * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, or too large
+ * @throws DataError naming the file, if it is not a regular file, not PNG, JPEG or WebP, or too large
  */
 export async function inspectImage(path: string): Promise<DecodedImage> {
   try {
@@ -133,6 +133,6 @@ export function unreadable(path: string, cause: unknown): DataError {
   const { message, hint } = cause as Error & DyconvErrorOptions;
   const isThere = existsSync(path);
   const reason = !isThere ? "no such file" : message.replace(`${path}: `, "").replace(/\s+$/, "");
-  const advice = isThere ? "Replace the file, or leave it out." : "Check the path for a typing error.";
+  const advice = isThere ? "Replace or remove the file." : "Check the path for typos.";
   return new DataError(`${path}: the image cannot be read (${reason})`, { hint: hint ?? advice, cause });
 }

@@ -11,7 +11,8 @@ interface Bounds {
 }
 
 /**
- * Decodes the part of an image that lies within bounds, in planes of red, green and blue, reduced by a scale of at most 1.
+ * Decodes the part of an image within bounds into planes of red, green and blue, scaled by a factor of at
+ * most 1.
  *
  * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, damaged or too large
  */
@@ -38,7 +39,7 @@ export async function decodeRegion(file: string, bounds: Bounds, scale: number) 
       .raw()
       .toBuffer({ resolveWithObject: true });
     const [sx, sy] = [toWidth / width, toHeight / height];
-    // Middles of pixels lie half a pixel from their corners at either scale.
+    // Pixel centres lie half a pixel from the corner at either scale.
     const fromImage: Affine = [sx, 0, (0.5 - left) * sx - 0.5, 0, sy, (0.5 - top) * sy - 0.5];
     return { pixels: planes(data, toWidth * toHeight), width: toWidth, height: toHeight, fromImage };
   } catch (cause) {

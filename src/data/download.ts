@@ -1,4 +1,4 @@
-/** A download that survives interruption: it resumes, checks what came, and renames only a whole file. */
+/** Downloads that survive interruption: they resume, verify digests, and only rename a complete file. */
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -6,10 +6,10 @@ import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises
 import { dirname } from "node:path";
 import { DataError } from "../errors/index.js";
 
-/** Called with the bytes on disk so far, and with all there will be if the server says so. */
+/** Called with the bytes received so far, and with the total if the server reports it. */
 export type DownloadProgress = (received: number, total: number | undefined) => void;
 
-/** What a whole file must hash to, in hexadecimal digits. */
+/** Expected hashes of the complete file, as hexadecimal digits. */
 export interface Digests {
   readonly md5?: string | undefined;
   readonly sha256?: string | undefined;
@@ -21,10 +21,13 @@ export interface DownloadOptions extends Digests {
 }
 
 /**
- * Downloads `url` to `path` by way of `path.part`, going on where an interrupted download stopped.
+ * Downloads `url` to `path` by way of `path.part`, and resumes an interrupted download.
  *
- * A server that ignores or refuses the range makes it start over. A resumed file whose digests do not
- * match is downloaded once more from its beginning; one that came whole and does not match is a `DataError`.
+ * If the server ignores or refuses the range, the download starts over. A resumed file whose digests do not
+ * match is downloaded again from the start.
+ *
+ * @throws DataError if the server cannot be reached or fails, or if a file downloaded in one go does not
+ * match its digests
  */
 export async function downloadFile(url: string, path: string, options: DownloadOptions = {}): Promise<void> {
   const part = `${path}.part`;
@@ -36,13 +39,13 @@ export async function downloadFile(url: string, path: string, options: DownloadO
     await rm(part, { force: true });
     if (resumed) continue;
     throw new DataError(`${url}: the file has ${mismatch}`, {
-      hint: `Try again later, or put the right file at ${path} yourself.`,
+      hint: `Try again later, or save the right file as ${path} yourself.`,
     });
   }
   await rename(part, path);
 }
 
-/** Fills `part` to its end and says whether it kept bytes of an earlier download. */
+/** Completes `part`, and returns whether it kept bytes of an earlier download. */
 async function receive(
   url: string,
   path: string,
@@ -60,7 +63,7 @@ async function receive(
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
     throw new DataError(`${url}: the server answered ${response.status} ${response.statusText}`.trimEnd(), {
-      hint: `Get the file another way and put it at ${path}.`,
+      hint: `Get the file in another way and save it as ${path}.`,
     });
   }
   const offset = refused ? 0 : start;
@@ -70,7 +73,7 @@ async function receive(
     await file.sync();
   } catch (cause) {
     throw new DataError(`${url}: the download broke off (${(cause as Error).message})`, {
-      hint: `Run the same again: it goes on from ${part}.`,
+      hint: `Run the command again: it resumes from ${part}.`,
       cause,
     });
   } finally {
@@ -80,7 +83,7 @@ async function receive(
 }
 
 async function request(url: string, path: string, offset: number): Promise<Response> {
-  // A compressed transfer would count its bytes, and not those of the file.
+  // A compressed transfer would count compressed bytes, not those of the file.
   const headers: Record<string, string> = { "accept-encoding": "identity" };
   if (offset > 0) headers.range = `bytes=${offset}-`;
   try {
@@ -88,7 +91,7 @@ async function request(url: string, path: string, offset: number): Promise<Respo
   } catch (cause) {
     const reason = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message;
     throw new DataError(`${url}: cannot be reached (${reason})`, {
-      hint: `Without a network, put the file at ${path} yourself.`,
+      hint: `Without a network, save the file as ${path} yourself.`,
       cause,
     });
   }
@@ -116,7 +119,7 @@ async function write(
   if (total !== undefined && received !== total) throw new Error(`${received} of ${total} bytes came`);
 }
 
-/** The first digest that is another than expected, in words. */
+/** Describes the first digest that differs from the expected one. */
 async function findMismatch(path: string, { md5, sha256 }: Digests): Promise<string | undefined> {
   const expected = Object.entries({ md5, sha256 }).filter(([, digest]) => digest !== undefined);
   const hashes = expected.map(([algorithm]) => createHash(algorithm));

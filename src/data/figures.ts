@@ -1,30 +1,30 @@
-/** Stick figures: images with keypoints, made on the spot. */
+/** Stick figures: generated images with keypoints. */
 
 import { COCO_SKELETON } from "../keypoints/index.js";
 import { RandomStream } from "../util/random.js";
 import type { DatasetPair } from "./dataset.js";
 import { type KeypointDataset, type KeypointObject, keypointDataset } from "./keypoint-dataset.js";
 
-/** How many figures are drawn, and how large. */
+/** Options of {@link generateFigures}. */
 export interface FiguresOptions {
-  /** Training images; 1500. */
+  /** Number of training images. Defaults to 1500. */
   readonly train?: number;
-  /** Test images; 250. */
+  /** Number of test images. Defaults to 250. */
   readonly test?: number;
-  /** 0 */
+  /** Defaults to 0. */
   readonly seed?: number;
-  /** Height and width of the crops, in pixels; 64. */
+  /** Height and width of the crops, in pixels. Defaults to 64. */
   readonly size?: number;
 }
 
 const [WIDTH, HEIGHT] = [144, 112];
-/** Share of a box that a body fills; annotations without outlines take it for the area. */
+/** Share of a bounding box that a body fills. Annotations without outlines use it for the area. */
 const BODY = 0.53;
 
 type Point = readonly [x: number, y: number];
 type Colour = readonly [number, number, number];
 
-/** Joints of a figure about its hips, in units of its height, y downwards; by COCO's order. */
+/** Joints of a figure relative to its hips, in units of its height, with y downwards, in COCO's order. */
 function pose(random: RandomStream): Point[] {
   const between = (low: number, high: number) => low + (high - low) * random.uniform();
   const lean = between(-0.3, 0.3);
@@ -38,7 +38,8 @@ function pose(random: RandomStream): Point[] {
     x + Math.sin(angle) * length,
     y + Math.cos(angle) * length,
   ];
-  // Figures face the viewer: their left is the right of the image. Angles are from straight down, outwards positive.
+  // Figures face the viewer, so their left is the right of the image. Angles are measured from straight down,
+  // outwards.
   const sides = [1, -1].map((side) => {
     const shoulder = at(0.12 * side, 0.3);
     const arm = between(0.1, 2.4);
@@ -62,7 +63,7 @@ function pose(random: RandomStream): Point[] {
   return [...face, ...parts.flatMap((part) => sides.map((side) => side[part]))];
 }
 
-/** Draws on planes of red, green and blue, and remembers which figure each pixel shows. */
+/** Draws on planes of red, green and blue, and records which figure each pixel shows. */
 class Canvas {
   readonly owner = new Int8Array(WIDTH * HEIGHT).fill(-1);
 
@@ -79,7 +80,7 @@ class Canvas {
     }
   }
 
-  /** A line with round ends; a disc where both ends are one point. */
+  /** Draws a line with round ends. With equal ends, it is a disc. */
   line([ax, ay]: Point, [bx, by]: Point, radius: number, colour: Colour, owner: number): void {
     const [dx, dy] = [bx - ax, by - ay];
     const square = dx * dx + dy * dy;
@@ -99,7 +100,7 @@ class Canvas {
     }
   }
 
-  /** The figure seen at a point; -2 outside. */
+  /** The figure visible at a point. -2 outside the image. */
   ownerAt([x, y]: Point): number {
     const [column, row] = [Math.round(x), Math.round(y)];
     return column >= 0 && row >= 0 && column < WIDTH && row < HEIGHT ? this.owner[row * WIDTH + column]! : -2;
@@ -138,7 +139,7 @@ function randomColour(random: RandomStream): Colour {
   return [255 * random.uniform(), 255 * random.uniform(), 255 * random.uniform()];
 }
 
-/** A colour that stands out from another. */
+/** A colour that contrasts with another. */
 function contrasting(random: RandomStream, ground: Colour): Colour {
   for (;;) {
     const colour = randomColour(random);
@@ -168,7 +169,7 @@ function drawFigure(
   canvas.line(joints[0]!, joints[0]!, 0.014 * height, face, owner);
 }
 
-/** Draws an image, and tells of its figures. */
+/** Draws an image, and returns the annotations of its figures. */
 function drawScene(pixels: Uint8Array, imageId: number, random: RandomStream): KeypointObject[] {
   const canvas = new Canvas(pixels);
   const ground = randomColour(random);
@@ -182,14 +183,14 @@ function drawScene(pixels: Uint8Array, imageId: number, random: RandomStream): K
   const count = 1 + random.integer(3);
   const figures = Array.from({ length: count }, (_, owner) => {
     const height = between(58, 96);
-    // A column of the image for each, from which they reach into each other's.
+    // Each figure has a column of the image, but may reach into the next.
     const x = ((owner + 0.5) / count) * WIDTH + between(-10, 10);
     const y = between(0.5 * height + 2, HEIGHT - 0.42 * height);
     const joints = pose(random).map((point): Point => [x + height * point[0], y + height * point[1]]);
     drawFigure(canvas, joints, height, [contrasting(random, ground), ground], owner);
     return joints;
   });
-  // Something in front, now and then.
+  // Sometimes, an object in front.
   if (random.uniform() < 0.4) {
     const x = between(0, WIDTH);
     canvas.line(
@@ -203,7 +204,7 @@ function drawScene(pixels: Uint8Array, imageId: number, random: RandomStream): K
   return figures.map((joints, owner) => describe(canvas, joints, owner, imageId));
 }
 
-/** A figure as an annotation: hidden keypoints are labelled 1, those outside of the image 0. */
+/** Annotates a figure. Hidden keypoints have visibility 1, those outside the image 0. */
 function describe(canvas: Canvas, joints: readonly Point[], owner: number, imageId: number): KeypointObject {
   const keypoints = joints.flatMap((point): number[] => {
     const seen = canvas.ownerAt(point);
@@ -222,12 +223,11 @@ function describe(canvas: Canvas, joints: readonly Point[], owner: number, image
 }
 
 /**
- * A data set made on the spot: stick figures with COCO's 17 keypoints, one to three an image, in any pose, colour and size,
- * over noise and clutter. They hide parts of each other, and other things hide parts of them: such keypoints are labelled
- * as hidden. A sample is the crop about a figure.
+ * Generates stick figures with COCO's 17 keypoints, one to three per image, in any pose, colour and size,
+ * over noise and clutter. They are partly hidden by each other and by other objects; such keypoints are
+ * labelled as hidden. Each sample is the crop around one figure.
  *
- * @example
- * const { train, test } = generateFigures({ train: 500, test: 100 });
+ * @example const { train, test } = generateFigures({ train: 500, test: 100 });
  */
 export function generateFigures(options: FiguresOptions = {}): DatasetPair<KeypointDataset> {
   const { train = 1500, test = 250, seed = 0, size = 64 } = options;
@@ -240,7 +240,7 @@ export function generateFigures(options: FiguresOptions = {}): DatasetPair<Keypo
     ).flat();
     return keypointDataset({
       ...{ name: `figures-${which}`, skeleton: COCO_SKELETON, objects, ignored: [], size },
-      // Figures stand, more or less.
+      // Figures are more or less upright.
       augmentation: { scale: 0.2, rotation: 15 },
       read: (index) => ({ pixels: image(objects[index]!.imageId), width: WIDTH, height: HEIGHT }),
     });

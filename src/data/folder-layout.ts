@@ -1,4 +1,4 @@
-/** Where in a folder the training and test images of each class are. */
+/** Finds the training and test images of each class in a folder. */
 
 import { stat } from "node:fs/promises";
 import { extname, join } from "node:path";
@@ -8,7 +8,9 @@ import { isFolder, listFolder } from "./folder-listing.js";
 /** An image file and its class. */
 export interface ImageFile {
   readonly path: string;
-  /** Class and path within it: what the fingerprint covers, so that a moved folder keeps it. */
+  /**
+   * Class and path within it. The fingerprint covers this key, so it stays the same if the folder is moved.
+   */
   readonly key: string;
   readonly label: number;
 }
@@ -18,24 +20,24 @@ export interface FolderLayout {
   readonly classes: readonly string[];
   readonly train: readonly ImageFile[];
   readonly test: readonly ImageFile[];
-  /** What was left out or held out, a sentence each. */
+  /** What was skipped or held out, one sentence each. */
   readonly notices: readonly string[];
 }
 
 const TRAIN = ["train", "training"];
 const TEST = ["test", "val", "valid", "validation", "eval"];
 const EXTENSION = /\.(png|jpe?g|webp)$/i;
-/** Folders within folders, at most; a link that leads back to a folder above it would never end. */
+/** Largest depth of nested folders. Without it, a link back to a parent folder would recurse forever. */
 const DEPTH = 32;
 
-/** The layouts that are understood, to be told to the user. */
+/** The supported layouts, as a hint for users. */
 export const LAYOUT_HINT =
   "Lay the images out as <class>/*.png (or .jpg, .jpeg, .webp), or as train/<class>/*.png and test/<class>/*.png.";
 
 /**
- * Finds the images of a folder: in `train/` and `test/` or `val/`, else in one subfolder a class. Where there
- * is no test folder, a tenth of each class is held out, evenly spaced in the order of names and at least one
- * of two: each run holds out the same ones.
+ * Finds the images of a folder: in `train/` and `test/` or `val/`, otherwise in one subfolder per class.
+ * Without a test folder, a tenth of each class is held out, evenly spaced in the order of names, and at least
+ * one image if there are two. Every run holds out the same ones.
  *
  * @throws DataError if a training class has no image, a test class is unknown, or a name is not UTF-8
  */
@@ -59,7 +61,7 @@ export async function findLayout(path: string): Promise<FolderLayout> {
   return { classes, train: images.flat(), test: found, notices: notices.lines() };
 }
 
-/** Collects what is said of a folder. */
+/** Collects notices about a folder. */
 class Notices {
   readonly #lines: string[] = [];
   readonly #skipped = new Map<string, number>();
@@ -137,7 +139,7 @@ async function testImages(
   return images;
 }
 
-/** The images of a class, those in folders within it too. */
+/** The images of a class, including those in nested folders. */
 async function listImages(
   folder: string,
   key: string,
@@ -161,7 +163,9 @@ async function listImages(
   return images;
 }
 
-/** Said before anything is decoded; a link that leads nowhere is one of those that cannot be read. */
+/**
+ * Checked before anything is decoded. Dangling links are reported later, with the files that cannot be read.
+ */
 async function refuseIrregular(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || found.isFile()) return;

@@ -2,18 +2,18 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../errors/index.js";
 
-/** What a folder holds; hidden entries are left out, and links stand for what they lead to. */
+/** Entries of a folder, without hidden ones. Links are followed. */
 export interface FolderListing {
-  /** Names of folders, sorted. */
+  /** Names of subfolders, sorted. */
   readonly folders: readonly string[];
-  /** Names of all others, sorted. */
+  /** Names of all other entries, sorted. */
   readonly files: readonly string[];
 }
 
 /**
  * Lists a folder.
  *
- * @throws DataError if there is no such folder, or a name in it is not UTF-8: Node could not open it
+ * @throws DataError if the folder does not exist, or a name in it is not UTF-8, which Node could not open
  */
 export async function listFolder(path: string): Promise<FolderListing> {
   const entries = await readdir(path, { encoding: "buffer" }).catch((cause: NodeJS.ErrnoException) => {
@@ -31,7 +31,7 @@ export async function listFolder(path: string): Promise<FolderListing> {
   };
 }
 
-/** Whether a path leads to a folder. */
+/** Whether a path is a folder, or a link to one. */
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }

@@ -1,4 +1,4 @@
-/** The pixels of image files: decoded into memory, or read from disk when a batch needs them. */
+/** The pixels of image files, decoded into memory or read from disk on demand. */
 
 import { createHash } from "node:crypto";
 import { DataError } from "../errors/index.js";
@@ -11,7 +11,7 @@ import { mapBounded } from "./map-bounded.js";
 /** An image file. */
 interface File {
   readonly path: string;
-  /** What the fingerprint knows it by, so that a moved folder keeps it. */
+  /** Key of the file in the fingerprint, which stays the same if the folder is moved. */
   readonly key: string;
 }
 
@@ -21,25 +21,25 @@ interface Parts {
   readonly test: readonly File[];
 }
 
-/** Images of a data set, as bytes or where to read them. */
+/** Images of a data set, as bytes or as a source to read them from. */
 export interface OpenedPixels<Pixels extends Images["images"]> {
   readonly train: Pixels;
   readonly test: Pixels;
-  /** SHA-256 of all files and of how they are resized. */
+  /** SHA-256 of all files and of the way they are resized. */
   readonly fingerprint: string;
-  /** What is to be said of them, a sentence each. */
+  /** Notes on the images, one sentence each. */
   readonly notices: readonly string[];
 }
 
-/** Unreadable images that are named; of more, the number is given. */
+/** Up to this many unreadable images are named; the others are counted. */
 const NAMED = 5;
-/** Part of the machine's memory that images may take; the rest is for training. */
+/** Share of the machine's memory that images may use. The rest is for training. */
 const MEMORY_SHARE = 0.5;
 
 /**
  * Decodes all images into memory.
  *
- * @throws DataError naming the images that cannot be read, or if all together do not fit
+ * @throws DataError naming the images that cannot be read, or if they do not all fit
  */
 export async function pixelsInMemory(parts: Parts, shape: ImageShape): Promise<OpenedPixels<Uint8Array>> {
   const { train, test } = parts;
@@ -63,7 +63,7 @@ export async function pixelsInMemory(parts: Parts, shape: ImageShape): Promise<O
 }
 
 /**
- * Looks at all files once, and leaves them on disk.
+ * Checks all files once, and leaves them on disk.
  *
  * @throws DataError naming the images that cannot be read
  */
@@ -77,7 +77,7 @@ export async function pixelsOnDisk(parts: Parts, shape: ImageShape): Promise<Ope
   };
 }
 
-/** Whether images would take so much of the machine's memory that they are better left on disk. */
+/** Whether images would use so much of the machine's memory that they should stay on disk. */
 export function isLarge(parts: Parts, shape: ImageShape): boolean {
   return bytesOf(parts, shape) > machineMemory() * MEMORY_SHARE;
 }
@@ -97,7 +97,7 @@ function sourceOf(files: readonly File[], shape: ImageShape): ImageSource {
   };
 }
 
-/** Does something with all files; those that cannot be read are named together. */
+/** Applies work to all files. Those that cannot be read are reported together. */
 async function forAll(
   files: readonly File[],
   work: (path: string, index: number) => Promise<DecodedImage>,
@@ -116,7 +116,7 @@ async function forAll(
   const lines = failures.slice(0, NAMED).map(({ message }) => `  ${message}`);
   if (failures.length > NAMED) lines.push(`  and ${failures.length - NAMED} more`);
   throw new DataError(`${failures.length} of ${files.length} images cannot be read:\n${lines.join("\n")}`, {
-    hint: "Replace these files, or leave them out.",
+    hint: "Replace or remove these files.",
   });
 }
 
@@ -137,6 +137,6 @@ function resizedNotice({ size, fit = "stretch" }: ImageShape, decoded: readonly 
   const oblong = decoded.filter((image) => image.oblong).length;
   const all = `images are resized to ${size}×${size} pixels`;
   if (oblong === 0) return all;
-  const what = fit === "stretch" ? "stretched" : "cropped about their middle";
+  const what = fit === "stretch" ? "stretched" : "cropped to their centre";
   return `${all}; ${oblong} of ${decoded.length} are not square and are ${what}`;
 }

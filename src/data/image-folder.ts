@@ -1,4 +1,4 @@
-/** A folder of images, one subfolder a class, as torchvision's `ImageFolder` reads it. */
+/** A folder of images with one subfolder per class, as torchvision's `ImageFolder` reads it. */
 
 import { basename, resolve } from "node:path";
 import { DataError } from "../errors/index.js";
@@ -8,17 +8,17 @@ import { type FolderLayout, findLayout, type ImageFile, LAYOUT_HINT } from "./fo
 import { isLarge, type OpenedPixels, pixelsInMemory, pixelsOnDisk } from "./image-files.js";
 import type { ImageShape } from "./image-shape.js";
 
-/** How images are stored. */
+/** Size and fit of the stored images. */
 export interface ImageFolderOptions extends ImageShape {}
 
 /**
  * Reads an image folder into memory, resized to squares. Classes are the sorted subfolders of `train/`, or of
- * the folder itself where there is no `train/`; images in folders within a class belong to it.
+ * the folder itself if there is no `train/`. Images in nested folders belong to the class above.
  *
- * The test images come from `test/`, else from `val/`. Where neither is there, a tenth of each class is held out.
- * `notices` of the result say what was held out, skipped and resized.
+ * Test images come from `test/`, otherwise from `val/`. If neither exists, a tenth of each class is held out.
+ * The result's `notices` tell what was held out, skipped and resized.
  *
- * @throws DataError if a class has no image, an image cannot be read, or all together do not fit into memory
+ * @throws DataError if a class has no image, an image cannot be read, or the images do not fit into memory
  */
 export async function readImageFolder(
   path: string,
@@ -29,8 +29,8 @@ export async function readImageFolder(
 }
 
 /**
- * As {@link readImageFolder}, but the images stay on disk, and are decoded when a batch needs them: for data sets
- * larger than the memory. Every file is looked at once to begin with; pixels and fingerprint are the same.
+ * Like {@link readImageFolder}, but images stay on disk and are decoded when a batch needs them, for data
+ * sets larger than memory. Every file is checked once at the start. Pixels and fingerprint are the same.
  *
  * @throws DataError if a class has no image, or an image cannot be read
  */
@@ -42,7 +42,7 @@ export async function streamImageFolder(
   return pairOf(path, shape, layout, await pixelsOnDisk(layout, shape));
 }
 
-/** Reads an image folder into memory, or streams it where it would take more than half of the memory. */
+/** Reads an image folder into memory, or streams it if it would use more than half of the memory. */
 export async function openImageFolder(
   path: string,
   shape: ImageFolderOptions,

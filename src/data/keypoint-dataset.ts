@@ -26,15 +26,15 @@ export interface KeypointObject extends KeypointTruth {
 /** Crops of objects, each with its keypoints. */
 export interface KeypointDataset extends TargetDataset {
   readonly skeleton: Skeleton;
-  /** The object that each crop is about. */
+  /** The object of each crop. */
   readonly objects: readonly KeypointObject[];
-  /** Objects that no crop is about, such as crowds: they count neither for nor against detections. */
+  /** Objects without a crop, such as crowds. Evaluation ignores them. */
   readonly ignored: readonly KeypointObject[];
-  /** From the pixels of an object's crop to those of its image. */
+  /** Maps pixels of an object's crop to pixels of its image. */
   readonly toImage: (index: number) => Affine;
 }
 
-/** What a set of crops is made from. */
+/** Options of {@link keypointDataset}. */
 export interface KeypointDatasetParts {
   readonly name: string;
   readonly skeleton: Skeleton;
@@ -42,30 +42,34 @@ export interface KeypointDatasetParts {
   readonly ignored: readonly KeypointObject[];
   /** Height and width of the crops. */
   readonly size: number;
-  /** How they vary in training; as published by default. */
+  /** Augmentation in training. Defaults to the published one. */
   readonly augmentation?: CropAugmentation;
   /**
-   * The image of an object, in planes, and where it lies: from the pixels of the whole image to its own.
+   * Reads the image of an object, or a part of it, in planes.
    *
-   * @param toImage from the pixels of the crop that is wanted to those of the whole image
+   * @param toImage maps pixels of the wanted crop to pixels of the whole image
    */
   readonly read: (index: number, toImage: Affine) => OpenedImage | Promise<OpenedImage>;
 }
 
 /** An image, or a part of it at another scale. */
 export interface OpenedImage extends PlanarImage {
-  /** From the pixels of the whole image to those that were read; the same by default. */
+  /** Maps pixels of the whole image to the pixels that were read. Defaults to the identity. */
   readonly fromImage?: Affine;
 }
 
-/** Pixels of the input to one of the heatmaps. */
+/** Input pixels per heatmap pixel. */
 const STRIDE = 4;
-/** σ of targets, in pixels of the heatmap: 2 at 64, as published, and in proportion. */
+/**
+ * σ of the targets, in heatmap pixels: 2 for a heatmap of size 64, as published, and proportional for other
+ * sizes.
+ */
 const sigmaOf = (size: number) => Math.max(1, Math.round((2 * size) / 64));
 
 /**
- * Crops about objects, with heatmaps as targets: `heatmaps` [J, size / 4, size / 4] and `weight` [J]. While a network is
- * trained, crops vary in scale, angle and side, and keypoints move along; paired ones change places in a mirrored crop.
+ * Crops around objects, with heatmaps as targets: `heatmaps` [J, size / 4, size / 4] and `weight` [J]. In
+ * training, crops vary in scale, rotation and flip, and keypoints move along. Mirrored crops swap paired
+ * keypoints.
  */
 export function keypointDataset(parts: KeypointDatasetParts): KeypointDataset {
   const { name, skeleton, objects, ignored, size, augmentation, read } = parts;
@@ -142,7 +146,7 @@ export function keypointDataset(parts: KeypointDatasetParts): KeypointDataset {
   };
 }
 
-/** First `inner`, then `outer`. */
+/** Applies `inner`, then `outer`. */
 function composed(outer: Affine, inner: Affine): Affine {
   const [a, b, c, d, e, f] = outer;
   const [p, q, r, s, t, u] = inner;

@@ -17,28 +17,28 @@ import { isValueFolder, readValueFolder } from "./value-folder.js";
 
 /** Options of {@link openData}. */
 export interface OpenDataOptions {
-  /** Side of the crops that an image folder is trained on, in pixels; 128 unless told. */
+  /** Size of the training crops of an image folder, in pixels. Defaults to 128. */
   readonly imageSize?: number | undefined;
-  /** What becomes of a folder's images that are not square; "stretch" unless told. */
+  /** How a folder's images that are not square are fitted. Defaults to "stretch". */
   readonly imageFit?: ImageFit | undefined;
-  /** Where downloads are kept; `$DYCONV_CACHE`, else the user's cache folder. */
+  /** Folder for downloads. Defaults to `$DYCONV_CACHE`, or the user's cache folder. */
   readonly cacheFolder?: string | undefined;
-  /** Seed of the generated shapes. */
+  /** Seed of generated data. */
   readonly seed?: number | undefined;
   readonly onProgress?: DownloadProgress | undefined;
-  /** A mirror of the CIFAR-10 archive; its digests are checked all the same. */
+  /** Mirror of the CIFAR-10 archive. Its digests are checked too. */
   readonly url?: string | undefined;
 }
 
 const ARCHIVES = ["cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"] as const;
 const CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz";
-/** The md5 is published beside the archive; the SHA-256 is the one that Keras and others pin. */
+/** The md5 is published next to the archive; the SHA-256 is the one that Keras and others pin. */
 const CIFAR10: Digests = {
   md5: "c58f30108f718f92721af3b95e74349a",
   sha256: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 };
 
-/** Data that are made on the spot, by name. */
+/** Generated data sets, by name. */
 const GENERATED: Readonly<
   Record<string, (options: OpenDataOptions & { readonly seed: number }) => DatasetPair>
 > = {
@@ -51,9 +51,10 @@ const HINT =
   "Give shapes, positions, figures, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, an image folder with <class>/*.png or train/<class>/*.png, a folder with metadata.jsonl beside its images, or one with annotations/person_keypoints_train*.json and …_val*.json.";
 
 /**
- * Opens `shapes`, `positions` or `figures` (generated), `cifar10` (cached, else downloaded), a CIFAR-10 archive, a folder with
- * such an archive in it, an image folder, a folder of images with values in `metadata.jsonl`, or one with keypoints in
- * COCO's layout. Images of an image folder are stored two pixels larger than `imageSize`, to leave room for random crops.
+ * Opens `shapes`, `positions` or `figures` (generated), `cifar10` (cached or downloaded), a CIFAR-10 archive,
+ * a folder that contains one, an image folder, a folder of images with values in `metadata.jsonl`, or one
+ * with keypoints in COCO's layout. Images of an image folder are stored two pixels larger than `imageSize`,
+ * to leave room for random crops.
  */
 export async function openData(source: string, options: OpenDataOptions = {}): Promise<DatasetPair> {
   if (Object.hasOwn(GENERATED, source)) return GENERATED[source]!({ ...options, seed: options.seed ?? 0 });
@@ -71,16 +72,17 @@ export async function openData(source: string, options: OpenDataOptions = {}): P
       return openImageFolder(source, shapeOf(options));
     }
   }
-  const reason = found === undefined ? "no such data set, file or folder" : "no data set in a known layout";
+  const reason =
+    found === undefined ? "no such data set, file or folder" : "not a data set in a known layout";
   throw new UsageError(`${source}: ${reason}`, { hint: HINT });
 }
 
-/** Images of a folder are stored two pixels larger than crops, which leaves room for random ones. */
+/** Images of a folder are stored two pixels larger than the crops, to leave room for random ones. */
 function shapeOf({ imageSize = 128, imageFit }: OpenDataOptions): ImageShape {
   return { size: imageSize + 2, fit: imageFit };
 }
 
-/** A data source that means the same in every working directory: names as they are, paths from the root. */
+/** A data source that does not depend on the working directory: names are kept, paths become absolute. */
 export function absoluteSource(source: string): string {
   return source === "cifar10" || Object.hasOwn(GENERATED, source) ? source : resolve(source);
 }
@@ -93,11 +95,14 @@ async function openCifar10(options: OpenDataOptions): Promise<DatasetPair> {
   return readCifarArchive(path);
 }
 
-/** An archive may have been put into the cache by hand, or damaged there. Its md5 is taken while it is read. */
+/**
+ * Someone may have put an archive into the cache by hand, or it may be damaged. Its md5 is computed while it
+ * is read.
+ */
 async function readCached(path: string): Promise<DatasetPair> {
   const pair = await readCifarArchive(path);
   if (pair.fingerprint === CIFAR10.md5 || CIFAR_NOTES.has(pair.fingerprint)) return pair;
   throw new DataError(`${path}: the file has md5 ${pair.fingerprint}, expected ${CIFAR10.md5}`, {
-    hint: "Delete it, and it is downloaded again; or give its path in place of cifar10 to use it as it is.",
+    hint: "Delete it to download it again, or give its path instead of cifar10 to use it as it is.",
   });
 }

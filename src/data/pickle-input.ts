@@ -1,6 +1,6 @@
 import { DataError } from "../errors/index.js";
 
-/** Reads the arguments of a pickle's opcodes from front to back. */
+/** Reads the arguments of a pickle's opcodes in order. */
 export class PickleInput {
   readonly #view: DataView;
   #position = 0;
@@ -38,17 +38,17 @@ export class PickleInput {
     return this.#view.getInt32(this.#advance(4), true);
   }
 
-  /** A length of 8 bytes. */
+  /** Reads a length of 8 bytes. */
   uint64(): number {
     return Number(this.#view.getBigUint64(this.#advance(8), true));
   }
 
-  /** Big-endian, unlike the integers. */
+  /** Big-endian, unlike integers. */
   float64(): number {
     return this.#view.getFloat64(this.#advance(8), false);
   }
 
-  /** The text up to the next line feed, which is passed over. */
+  /** Reads text up to the next line feed, and skips it. */
   line(): string {
     const end = this.bytes.indexOf(0x0a, this.#position);
     const length = (end < 0 ? this.bytes.length + 1 : end) - this.#position;

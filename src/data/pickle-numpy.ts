@@ -1,6 +1,6 @@
 /**
- * Anything a pickle holds. Byte strings, and all strings of Python 2, are bytes; tuples and lists are
- * arrays; the keys of a dictionary are text.
+ * Any value in a pickle. Byte strings, and all strings of Python 2, are bytes; tuples and lists are arrays;
+ * dictionary keys are text.
  */
 export type PickleObject =
   | null
@@ -21,22 +21,22 @@ export class NdArray {
   data: Uint8Array = new Uint8Array();
 }
 
-/** The only dtype there is, uint8. */
+/** The only supported dtype, uint8. */
 class ByteType {
   readonly name = "uint8";
 }
 const BYTE_TYPE = new ByteType();
 
-/** A function or class that a pickle may name, with our own account of what calling it gives. */
+/** A function or class that a pickle may name, with our own implementation of calling it. */
 export class KnownGlobal {
   constructor(readonly call: (args: readonly PickleObject[]) => PickleObject) {}
 }
 
-/** An object of another format than that of data sets, rebuilt by its rules. */
+/** An object of a format other than data sets, rebuilt by that format's rules. */
 export abstract class RebuiltObject {
   abstract readonly kind: string;
 
-  /** Gives it its content, as `__setstate__` would; refused by default. */
+  /** Sets its content, as `__setstate__` would. Rejected by default. */
   setState(_state: PickleObject | undefined): void {
     throw new UnsupportedPickle(`sets the state of a ${this.kind}`);
   }
@@ -44,15 +44,15 @@ export abstract class RebuiltObject {
 
 /** What the pickles of one format may name. */
 export interface PickleRules {
-  /** The meaning of a name; throws UnsupportedPickle for every name that is not on the format's list. */
+  /** Looks up a name. Throws UnsupportedPickle for every name that is not on the format's list. */
   readonly known: (module: string, name: string) => KnownGlobal;
-  /** The object outside the pickle that an identifier stands for; none may be asked for by default. */
+  /** Looks up an object outside the pickle by its identifier. Defaults to rejecting all. */
   readonly persistent?: (id: PickleObject) => PickleObject;
-  /** What to do about a file that is refused. */
+  /** What to do about a rejected file. */
   readonly hint: string;
 }
 
-/** Thrown where a pickle asks for something unknown; the reader adds the file's name. */
+/** Thrown if a pickle asks for something unknown. The reader adds the file name. */
 export class UnsupportedPickle extends Error {}
 
 const reconstruct = new KnownGlobal(() => new NdArray());
@@ -63,7 +63,7 @@ const dtype = new KnownGlobal(([code]) => {
   return BYTE_TYPE;
 });
 
-// Protocols 0 to 2 have no bytes: Python 3 writes them as text of the same code points.
+// Protocols 0 to 2 have no bytes; Python 3 writes them as text with the same code points.
 const encode = new KnownGlobal(([text, encoding]) => {
   if (encoding !== "latin1") throw new UnsupportedPickle(`encodes bytes as ${encoding}, expected latin1`);
   return Uint8Array.from(pickleText(text), (character) => character.charCodeAt(0));
@@ -81,7 +81,7 @@ const KNOWN = new Map([
   ["_codecs.encode", encode],
 ]);
 
-/** The meaning of a name in a pickle; throws for every name that does not rebuild an array. */
+/** Looks up a name in a pickle. Throws for every name that does not rebuild an array. */
 function knownGlobal(module: string, name: string): KnownGlobal {
   const known = KNOWN.get(`${module}.${name}`);
   if (!known) throw new UnsupportedPickle(`asks for ${module}.${name}; only NumPy arrays may be rebuilt`);
@@ -94,9 +94,9 @@ export const NUMPY_BYTES: PickleRules = {
   hint: "The file is damaged or is no data set; get it from its publisher.",
 };
 
-/** Gives a rebuilt object its content, as `__setstate__` would. */
+/** Sets the content of a rebuilt object, as `__setstate__` would. */
 export function setState(object: PickleObject | undefined, state: PickleObject | undefined): void {
-  // An ordered dictionary's state is its attributes, of which none is a value of the dictionary.
+  // The state of an ordered dictionary is its attributes, none of which is an entry.
   if (object instanceof ByteType || object instanceof Map) return;
   if (object instanceof RebuiltObject) {
     object.setState(state);
@@ -125,7 +125,7 @@ export function setState(object: PickleObject | undefined, state: PickleObject |
   object.data = data;
 }
 
-/** Text from either of Python's kinds of string; Python 2 did not tell bytes from text. */
+/** Text from either kind of Python string. Python 2 did not distinguish bytes from text. */
 export function pickleText(value: PickleObject | undefined): string {
   if (typeof value === "string") return value;
   if (value instanceof Uint8Array) return new TextDecoder("latin1").decode(value);

@@ -13,24 +13,24 @@ import {
 export type { PickleObject } from "./pickle-numpy.js";
 
 /**
- * Reads a Python pickle of plain values and of the objects that `rules` know, protocol 0 to 5.
+ * Reads a Python pickle of plain values and of the objects that `rules` allow, protocols 0 to 5.
  *
- * Nothing in it is run: a pickle names the functions that rebuild its objects, and no name is known but
- * those of `rules`.
+ * Nothing in it is executed. A pickle names the functions that rebuild its objects, and only the names in
+ * `rules` are known.
  *
  * @param file named in errors
- * @param rules NumPy arrays of uint8 by default
- * @throws DataError where the pickle names anything else, has an opcode that plain values do not need,
- * or ends too early
+ * @param rules defaults to NumPy arrays of uint8
+ * @throws DataError if the pickle names anything else, has an opcode that plain values do not need, or ends
+ * too early
  */
 export function readPickle(bytes: Uint8Array, file: string, rules: PickleRules = NUMPY_BYTES): PickleObject {
   return readPickles(bytes, file, 1, rules).values[0]!;
 }
 
 /**
- * Reads pickles that follow one another, as {@link readPickle} does.
+ * Reads concatenated pickles, as {@link readPickle} does.
  *
- * @returns their values, and the number of bytes that they take
+ * @returns their values, and the number of bytes read
  */
 export function readPickles(
   bytes: Uint8Array,
@@ -46,9 +46,9 @@ export function readPickles(
 }
 
 /**
- * Says of a pickle that is refused in which file it is, and that nothing of it was run.
+ * Adds to the error of a rejected pickle the file name, and that nothing was executed.
  *
- * @throws DataError where `read` throws UnsupportedPickle
+ * @throws DataError if `read` throws UnsupportedPickle
  */
 export function refusing<T>(file: string, { hint }: Pick<PickleRules, "hint">, read: () => T): T {
   try {
@@ -56,13 +56,13 @@ export function refusing<T>(file: string, { hint }: Pick<PickleRules, "hint">, r
   } catch (cause) {
     if (!(cause instanceof UnsupportedPickle)) throw cause;
     throw new DataError(`${file}: the pickle ${cause.message}`, {
-      hint: `Nothing of it was run. ${hint}`,
+      hint: `Nothing in it was executed. ${hint}`,
       cause,
     });
   }
 }
 
-/** The stack machine that a pickle is a program for. */
+/** The stack machine that executes the program of a pickle. */
 class PickleReader {
   readonly #stack: PickleObject[] = [];
   readonly #marks: number[] = [];
@@ -156,7 +156,7 @@ class PickleReader {
   }
 }
 
-/** What each opcode does; those not listed are refused. */
+/** The action of each supported opcode. All others are rejected. */
 const OPCODES: Readonly<Record<string, (reader: PickleReader, input: PickleInput) => void>> = {
   "\x80": (_, input) => input.take(1), // protocol
   "\x95": (_, input) => input.take(8), // frame
@@ -235,7 +235,7 @@ const OPCODES: Readonly<Record<string, (reader: PickleReader, input: PickleInput
   },
 };
 
-/** Keys that are whole numbers, as in an optimiser's state, become text. */
+/** Integer keys, as in an optimiser's state, become text. */
 function keyText(key: PickleObject | undefined): string {
   return typeof key === "number" ? String(key) : pickleText(key);
 }
@@ -247,7 +247,7 @@ function textInteger(text: string): number | boolean {
   return safeInteger(Number(text));
 }
 
-/** Little-endian, in two's complement. */
+/** Little-endian two's complement. */
 function longInteger(bytes: Uint8Array): number {
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
@@ -259,7 +259,7 @@ function safeInteger(value: number): number {
   return value;
 }
 
-/** The bytes of a Python 2 string in quotes, as `repr` writes it. */
+/** The bytes of a quoted Python 2 string, as `repr` writes it. */
 function quotedBytes(text: string): Uint8Array {
   const controls: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
   const plain = text

@@ -1,6 +1,6 @@
 import type { Batch, BatchLoader } from "./batches.js";
 
-/** Takes batches from a loader one ahead, so that images are read from disk while a step computes. */
+/** Loads batches one ahead, so that images are read from disk while a step computes. */
 export class Prefetch {
   readonly #loader: BatchLoader;
   #ahead: { readonly epoch: number; readonly number: number; readonly batch: Promise<Batch> } | undefined;
@@ -9,7 +9,7 @@ export class Prefetch {
     this.#loader = loader;
   }
 
-  /** A batch: the one that is being prepared, or another. It is valid until the next but one is prepared. */
+  /** Returns a batch, whether prefetched or not. It stays valid until the next but one is prepared. */
   take(epoch: number, number: number): Promise<Batch> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
@@ -17,11 +17,11 @@ export class Prefetch {
     return this.#loader.batch(epoch, number);
   }
 
-  /** Begins to prepare a batch; none where the epoch has no such. */
+  /** Starts to prepare a batch, if the epoch has one with this number. */
   prepare(epoch: number, number: number): void {
     if (number >= this.#loader.batches) return;
     const batch = this.#loader.batch(epoch, number);
-    // Whoever takes it is told; a batch that nobody takes may fail in silence.
+    // Errors are reported when the batch is taken. One that nobody takes may fail silently.
     batch.catch(() => {});
     this.#ahead = { epoch, number, batch };
   }

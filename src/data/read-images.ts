@@ -3,22 +3,22 @@ import { decodeImage } from "./decode-image.js";
 import type { ImageShape } from "./image-shape.js";
 import { mapBounded } from "./map-bounded.js";
 
-/** How {@link readImages} reads. */
+/** Options of {@link readImages}. */
 export interface ReadImagesOptions extends ImageShape {
-  /** Is told of each file that cannot be read, which is then left out; without it the first one is thrown. */
+  /** Called for each file that cannot be read, which is then skipped. By default, the first one throws. */
   readonly onUnreadable?: ((error: DataError) => void) | undefined;
 }
 
 /** Decoded image files. */
 export interface ReadImages {
-  /** Pixels 0 … 255, red, green and blue planes: [paths, 3, size, size]. */
+  /** Pixels 0 … 255, as red, green and blue planes: [paths, 3, size, size]. */
   readonly images: Uint8Array;
-  /** The files that were read, in the order in which they were given. */
+  /** The files that were read, in the given order. */
   readonly paths: readonly string[];
 }
 
 /**
- * Decodes image files (PNG, JPEG, WebP) of any size to squares.
+ * Decodes image files (PNG, JPEG, WebP) of any size, resized to squares.
  *
  * @throws DataError naming an image that cannot be read, unless `onUnreadable` is given
  */

@@ -1,12 +1,15 @@
 /**
- * Resampling as matrices. The filter is PIL's bilinear one: a triangle, widened when shrinking, over
- * half-pixel centres, with weights that add up to one.
+ * Resampling as matrices. The filter is PIL's bilinear one: a triangle, widened when downscaling, over
+ * half-pixel centres, with weights that sum to one.
  */
 
-/** A matrix whose rows are zero but for a few neighbours: row i holds `weights` from column `first[i]` on. */
+/**
+ * A matrix whose rows are zero except for a few neighbours: row i holds `weights` starting at column
+ * `first[i]`.
+ */
 export interface BandedMatrix {
   readonly rows: number;
-  /** Stored weights a row; the unused ones at the end are zero. */
+  /** Stored weights per row. Unused ones at the end are zero. */
   readonly taps: number;
   /** [rows] */
   readonly first: Int32Array;
@@ -45,7 +48,7 @@ export function resizeBands(
   return { rows: to, taps, first, weights };
 }
 
-/** The bilinear resize of `from` to `to` pixels as a dense matrix [to, from], row-major. */
+/** Bilinear resizing from `from` to `to` pixels, as a dense row-major matrix [to, from]. */
 export function resizeMatrix(from: number, to: number): Float32Array {
   const { taps, first, weights } = resizeBands(from, to);
   const matrix = new Float32Array(to * from);

@@ -2,25 +2,25 @@ import { RandomStream } from "../util/random.js";
 import type { DatasetPair, MemoryDataset, TargetDataset } from "./dataset.js";
 import { valueTargets } from "./value-targets.js";
 
-/** How many shapes are drawn, and how large. */
+/** Options of {@link generateShapes}. */
 export interface ShapesOptions {
-  /** Training images; 4000. */
+  /** Number of training images. Defaults to 4000. */
   readonly train?: number;
-  /** Test images; 1000. */
+  /** Number of test images. Defaults to 1000. */
   readonly test?: number;
-  /** 0 */
+  /** Defaults to 0. */
   readonly seed?: number;
-  /** Height and width of the images; 32. */
+  /** Height and width of the images. Defaults to 32. */
   readonly size?: number;
 }
 
-/** Distance from an outline, negative inside; shapes fill about the unit disc. */
+/** Signed distance from an outline, negative inside. Shapes about fill the unit disc. */
 type SignedDistance = (x: number, y: number) => number;
 type Colour = readonly [number, number, number];
-/** A value between 0 and 1 for every pixel, which mixes two colours. */
+/** A value between 0 and 1 for every pixel, to blend two colours. */
 type Texture = (x: number, y: number) => number;
 
-/** As `Math.hypot`, which guards against overflow and takes many times longer. */
+/** Many times faster than `Math.hypot`, which guards against overflow. */
 const norm = (x: number, y: number) => Math.sqrt(x * x + y * y);
 
 const disc =
@@ -33,7 +33,7 @@ const box =
   (x, y) =>
     Math.max(Math.abs(x) - halfWidth, Math.abs(y) - halfHeight);
 
-/** A regular polygon; `apothem` is the distance of its sides from the centre. */
+/** A regular polygon. `apothem` is the distance of its sides from the centre. */
 function polygon(sides: number, apothem: number): SignedDistance {
   const sector = (2 * Math.PI) / sides;
   return (x, y) => {
@@ -42,7 +42,7 @@ function polygon(sides: number, apothem: number): SignedDistance {
   };
 }
 
-/** A star: in each half sector, one straight edge from a tip to a notch. */
+/** A star. Each half sector has one straight edge, from a tip to a notch. */
 function pointedStar(points: number, tip: number, notch: number): SignedDistance {
   const sector = (2 * Math.PI) / points;
   const notchX = notch * Math.sin(sector / 2);
@@ -67,7 +67,7 @@ function arrow(x: number, y: number): number {
   return Math.min(shaft(x + 0.4, y), head);
 }
 
-/** A square on its tip and two discs on its upper sides; the exact distance, after Inigo Quilez. */
+/** A square on its tip with two discs on its upper sides. The exact distance, after Inigo Quilez. */
 function heart(x: number, y: number): number {
   const scale = 1.5;
   const u = Math.abs(x) / scale;
@@ -89,9 +89,9 @@ const SHAPES: Readonly<Record<string, SignedDistance>> = {
   heart,
   hexagon: polygon(6, 0.8),
 };
-/** Objects stand nearly upright, as on photographs; in radians. */
+/** Largest tilt in radians: objects are nearly upright, as in photographs. */
 const MAX_TILT = 0.25;
-/** Least difference in brightness between an object and its ground. */
+/** Smallest difference in brightness between an object and its background. */
 const MIN_CONTRAST = 0.5;
 
 const CLASSES = Object.keys(SHAPES);
@@ -102,13 +102,13 @@ const clamp = (value: number) => Math.min(1, Math.max(0, value));
 const randomColour = (random: RandomStream): Colour => [random.uniform(), random.uniform(), random.uniform()];
 const brightness = ([red, green, blue]: Colour) => 0.3 * red + 0.6 * green + 0.1 * blue;
 
-/** A colour near another one. */
+/** A colour close to another one. */
 function similarColour(random: RandomStream, [red, green, blue]: Colour): Colour {
   const shift = () => between(random, -0.2, 0.2);
   return [clamp(red + shift()), clamp(green + shift()), clamp(blue + shift())];
 }
 
-/** Two colours, one clearly lighter than the other; which of the two, is left to chance. */
+/** Two colours, one clearly lighter than the other, in random order. */
 function contrastingColours(random: RandomStream): readonly [Colour, Colour] {
   for (;;) {
     const first = randomColour(random);
@@ -117,7 +117,7 @@ function contrastingColours(random: RandomStream): readonly [Colour, Colour] {
   }
 }
 
-/** Stripes, checks, noise or a gradient, in any direction; coordinates are parts of the image. */
+/** Stripes, checks, noise or a gradient, in any direction. Coordinates are relative to the image. */
 function randomTexture(random: RandomStream): Texture {
   const kind = random.integer(4);
   const angle = between(random, 0, 2 * Math.PI);
@@ -133,7 +133,7 @@ function randomTexture(random: RandomStream): Texture {
   return (x, y) => clamp(0.5 + 0.7 * (cos * (x - 0.5) + sin * (y - 0.5)));
 }
 
-/** Random values on a grid of `cells` a side, interpolated. */
+/** Random values on a grid with `cells` cells per side, interpolated. */
 function valueNoise(random: RandomStream, cells: number): Texture {
   const grid = Float32Array.from({ length: (cells + 1) ** 2 }, () => random.uniform());
   return (x, y) => {
@@ -178,7 +178,7 @@ class Canvas {
     }
   }
 
-  /** Fills an outline scaled to `radius` pixels; `shade` lightens one side and darkens the other. */
+  /** Fills an outline scaled to `radius` pixels. `shade` lightens one side and darkens the other. */
   fill(outline: SignedDistance, place: Placement, colour: Colour, shade: number): void {
     const { x: centreX, y: centreY, radius, angle } = place;
     const cos = Math.cos(angle) / radius;
@@ -208,7 +208,7 @@ interface Placement {
 
 const CLUTTER: readonly SignedDistance[] = [disc(0.5), box(0.9, 0.25), box(0.5, 0.5)];
 
-/** Draws a shape, and tells where. */
+/** Draws a shape, and returns its placement. */
 function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): Placement {
   const { size } = canvas;
   const [ground, colour] = contrastingColours(random);
@@ -233,11 +233,11 @@ function draw(canvas: Canvas, outline: SignedDistance, random: RandomStream): Pl
   return place;
 }
 
-/** A data set, and where in each image the shape's centre is: x and y in parts of the image. */
+/** Generates images, with the centre of each shape: x and y relative to the image. */
 function generate(part: string, length: number, seed: number, size: number) {
   const centres = new Float32Array(2 * length);
   const images = new Uint8Array(length * 3 * size * size);
-  // Balanced but mixed, so that every n-th image is a fair sample too.
+  // Balanced but shuffled, so that every n-th image is a fair sample too.
   const order = new RandomStream(seed, `shapes ${part} order`).permutation(length);
   const labels = Int32Array.from(order, (rank) => rank % CLASSES.length);
   for (let i = 0; i < length; i++) {
@@ -249,13 +249,12 @@ function generate(part: string, length: number, seed: number, size: number) {
 }
 
 /**
- * A data set made on the spot, for trying things without a download: one of ten shapes (circle, square,
- * triangle, star, cross, ring, crescent, arrow, heart, hexagon) at a random place, size, tilt and colour over a
- * textured background with clutter. Only the outline tells the class: any colour comes with any shape, light on
- * dark as often as dark on light.
+ * Generates a data set for trying things without a download. Each image shows one of ten shapes (circle,
+ * square, triangle, star, cross, ring, crescent, arrow, heart, hexagon) with random place, size, tilt and
+ * colour, over a textured background with clutter. Only the outline reveals the class: every shape comes in
+ * every colour, light on dark as often as dark on light.
  *
- * @example
- * const { train, test } = generateShapes({ train: 1000, test: 200 });
+ * @example const { train, test } = generateShapes({ train: 1000, test: 200 });
  */
 export function generateShapes(options: ShapesOptions = {}): DatasetPair<MemoryDataset> {
   const { train = 4000, test = 1000, seed = 0, size = 32 } = options;
@@ -273,8 +272,8 @@ export function generateShapes(options: ShapesOptions = {}): DatasetPair<MemoryD
 }
 
 /**
- * The images of {@link generateShapes}, of which not the class but the place is to be learned: values `centre.x` and
- * `centre.y`, in parts of the image. A data set for a regression.
+ * Generates the images of {@link generateShapes} for regression: the targets are the place of the shape, as
+ * values `centre.x` and `centre.y` relative to the image size.
  */
 export function generatePositions(options: ShapesOptions = {}): DatasetPair<TargetDataset> {
   const { train = 4000, test = 1000, seed = 0, size = 32 } = options;

@@ -1,4 +1,4 @@
-/** A folder of images with numbers beside them in `metadata.jsonl`, as the Hugging Face Hub lays such folders out. */
+/** A folder of images with values in `metadata.jsonl`, in the layout of the Hugging Face Hub. */
 
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { valueTargets } from "./value-targets.js";
 const METADATA = "metadata.jsonl";
 const LIMIT = 2 ** 30;
 const TESTS = ["test", "val", "valid", "validation"];
-/** Where no test images are given, each tenth is one. */
+/** Without test images, one in this many images is held out. */
 const HELD_OUT = 10;
 
 /** Some editors begin a file with it. */
@@ -29,7 +29,7 @@ interface Row {
   readonly values: readonly number[];
 }
 
-/** Whether a folder has numbers beside its images. */
+/** Whether a folder has values for its images. */
 export async function isValueFolder(path: string): Promise<boolean> {
   const places = [join(path, METADATA), join(path, "train", METADATA)];
   const found = await Promise.all(places.map((place) => stat(place).catch(() => undefined)));
@@ -37,12 +37,12 @@ export async function isValueFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Reads a folder of images with values to be learned. Each line of `metadata.jsonl` names an image, `file_name`, and
- * its values: `{"file_name": "1.png", "nose.x": 0.4, "nose.y": 0.3, "age": 2.5}`. All lines have the same values;
- * those named `a.x` and `a.y` are a point, in parts of the image's width and height.
+ * Reads a folder of images with values to learn. Each line of `metadata.jsonl` holds the `file_name` of an
+ * image and its values: `{"file_name": "1.png", "nose.x": 0.4, "nose.y": 0.3, "age": 2.5}`. All lines have
+ * the same values. Those named `a.x` and `a.y` are a point, relative to the image's width and height.
  *
- * There is one such file in `train/` and one in `test/` or `val/`; or a single one in the folder itself, of which
- * every tenth line is a test image.
+ * There is one such file in `train/` and one in `test/` or `val/`, or a single one in the folder itself, of
+ * which every tenth line is a test image.
  *
  * @throws DataError naming file and line, if a line cannot be read, or an image is missing
  */
@@ -94,7 +94,7 @@ async function partsOf(path: string): Promise<Record<"train" | "test", Part> & {
     return {
       train: of(false),
       test: of(true),
-      notices: [`${held.size} of ${root.rows.length} images are held out to test, evenly spaced`],
+      notices: [`${held.size} of ${root.rows.length} images are held out as the test set, evenly spaced`],
     };
   }
   const train = await readMetadata(path, "train");
@@ -103,7 +103,7 @@ async function partsOf(path: string): Promise<Record<"train" | "test", Part> & {
     if (train !== undefined && test !== undefined) return { train, test, notices: [] };
   }
   throw new DataError(`${path}: there is no ${METADATA} for the test images`, {
-    hint: `Put one into test/ beside train/, or a single one into the folder itself.`,
+    hint: `Put one into test/ next to train/, or a single one into the folder itself.`,
   });
 }
 

@@ -2,8 +2,8 @@ import type { TargetSource } from "./dataset.js";
 import { pointInView, pointPairs } from "./view.js";
 
 /**
- * Numbers for each image, fed as `values`. Those named `a.x` and `a.y` are a point, in parts of the image, and move
- * along when it is cropped or mirrored; all others stay what they are.
+ * Numbers per image, fed as `values`. Those named `a.x` and `a.y` are a point relative to the image, and move
+ * along when it is cropped or mirrored. All others are unchanged.
  *
  * @param names of the values
  * @param table float32 [images, names]

@@ -9,21 +9,21 @@ import {
   withEdgesAsOutputs,
 } from "../ship/index.js";
 
-/** A model whose edges have been looked at. */
+/** A model with declared edges. */
 export interface EdgeCount {
-  /** The model, type and shape of every edge declared. */
+  /** The model, with type and shape of every edge declared. */
   readonly bytes: Uint8Array;
-  /** Multiplications and additions for one image. */
+  /** Multiply-adds for one image. */
   readonly multiplyAdds: number;
 }
 
-/** Open sizes of the two runs: different, and no multiples of one another. */
+/** Open sizes for the two runs: different, and not multiples of each other. */
 const OPEN_SIZES: readonly [OpenSizes, OpenSizes] = [
   { batch: 2, height: 37, width: 41 },
   { batch: 3, height: 43, width: 53 },
 ];
 
-/** Runs a model twice to declare its edges, and counts what it multiplies. */
+/** Runs a model twice to declare its edges, and counts its multiply-adds. */
 export async function declareEdges(
   model: Uint8Array,
   imageSize: number,

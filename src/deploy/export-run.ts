@@ -18,48 +18,51 @@ import { declareEdges, type EdgeCount } from "./declared-edges.js";
 import { compareForms, type FormTime } from "./form-times.js";
 
 /**
- * How layers with kernels of their own for each image are written: `"assembled"` mixes the kernels, `"constant"` has no
- * convolution whose weight is computed, `"auto"` takes the one that ran quicker.
+ * How layers with per-sample kernels are written: `"assembled"` mixes the kernels, `"constant"` has no
+ * convolution with computed weights, `"auto"` picks the form that ran faster.
  */
 export type ExportForm = "assembled" | "constant" | "auto";
 
-/** How a run is exported. */
+/** Options of {@link exportRun}. */
 export interface ExportRunOptions extends InferOptions, Pick<ExportModelOptions, "opset" | "attention"> {
-  /** `"auto"` by default. */
+  /** Defaults to `"auto"`. */
   readonly form?: ExportForm;
-  /** Images at once for which `"auto"` takes the quicker form; 1 by default. */
+  /** Batch size for which `"auto"` picks the faster form. Defaults to 1. */
   readonly batch?: number;
-  /** Images at once that the file takes and no other number; any number by default. */
+  /** Fixed batch size of the file. Defaults to any batch size. */
   readonly fixedBatch?: number;
-  /** Whether the file takes uint8 images of any size, [batch, height, width, 3], as `pixels`; not by default. */
+  /**
+   * Whether the input is uint8 images of any size, [batch, height, width, 3], named `pixels`. Defaults to
+   * false.
+   */
   readonly pixels?: boolean;
-  /** How weights are kept; `"float32"` by default. */
+  /** Precision of the stored weights. Defaults to `"float32"`. */
   readonly weights?: WeightPrecision;
-  /** `"pixel_values"` by default, as transformers.js has it. */
+  /** Defaults to `"pixel_values"`, as in transformers.js. */
   readonly inputName?: string;
 }
 
-/** A run as a file for other programs. */
+/** A run exported to a file for other programs. */
 export interface ExportedRun {
-  /** The `.onnx` file. */
+  /** Content of the `.onnx` file. */
   readonly bytes: Uint8Array;
   readonly form: Exclude<ExportForm, "auto">;
-  /** Multiplications and additions for one image. */
+  /** Multiply-adds for one image. */
   readonly multiplyAdds: number;
-  /** Milliseconds of each form, where they were timed. */
+  /** Milliseconds of each form, if they were timed. */
   readonly times: readonly FormTime[];
   /** Outputs that give attention; none unless asked for. */
   readonly attention: readonly AttentionOutput[];
-  /** What the file does not keep of what was asked for. */
+  /** Requested properties that the file does not have. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Writes a run's network and weights as ONNX for inference: batch norms folded, any number of images at once, type and
- * shape of every edge declared, standard operators alone. The metadata hold `classes`, `preprocessing` and `provenance`
- * as JSON.
+ * Exports a run's network and weights as ONNX for inference: batch norms are folded, the batch size is open,
+ * type and shape of every edge are declared, and only standard operators are used. The metadata holds
+ * `classes`, `preprocessing` and `provenance` as JSON.
  *
- * @throws UsageError for an opset or annealed scalar that there is not
+ * @throws UsageError if the opset is unsupported, or an annealed scalar unknown
  * @throws GraphError naming layers that have no constant form
  */
 export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): Promise<ExportedRun> {
@@ -91,7 +94,7 @@ export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): P
   return { bytes, form: chosen, multiplyAdds, times, attention, warnings };
 }
 
-/** A constant form promises convolutions of constant weights, which small weights have to be unpacked for. */
+/** Warns that a constant form, which promises constant convolution weights, has to unpack small weights. */
 function computedWeights(bytes: Uint8Array, weights: Exclude<WeightPrecision, "float32">): readonly string[] {
   const count = computedConvolutions(bytes).length;
   if (count === 0) return [];
@@ -102,7 +105,7 @@ function computedWeights(bytes: Uint8Array, weights: Exclude<WeightPrecision, "f
   ];
 }
 
-/** The network in one of its forms, without what comes before it and with whole weights. */
+/** The network in one of its forms, without preprocessing and with float32 weights. */
 function exportForm(
   run: OpenRun,
   form: Exclude<ExportForm, "auto">,
@@ -120,7 +123,7 @@ function exportForm(
     annealed,
     metadata: metadataOf(run, annealed, form),
     convolutionWeights: assembled ? "any" : "constant",
-    // An open batch cannot be a number of groups: mixed kernels meet unfolded images there.
+    // An open batch size cannot be a number of groups, so mixed kernels are applied to unfolded images there.
     plans: assembled ? (fixedBatch === undefined ? ["unfold"] : ["aggregate"]) : ["mix-outputs", "unfold"],
     ...(opset !== undefined && { opset }),
     ...(attention !== undefined && { attention }),
@@ -128,7 +131,7 @@ function exportForm(
   });
 }
 
-/** What a reader of the file has to know, by key. */
+/** What users of the file have to know, by key. */
 function metadataOf(
   run: OpenRun,
   annealed: Readonly<Record<string, number>>,

@@ -3,14 +3,14 @@ import { openOnnx, type RuntimeOptions } from "../runtime/index.js";
 import { median } from "../util/median.js";
 import { RandomStream } from "../util/random.js";
 
-/** Names of the forms that are compared. */
+/** Names of the forms to compare. */
 type Form = "constant" | "assembled";
 
-/** How long a form takes. */
+/** Time that a form takes. */
 export interface FormTime {
   readonly form: "constant" | "assembled";
   readonly batch: number;
-  /** Median of a batch. */
+  /** Median per batch. */
   readonly milliseconds: number;
 }
 
@@ -18,9 +18,10 @@ const WARM_UP = 2;
 const ROUNDS = 9;
 
 /**
- * Times the forms of a network, a batch of random images each by turns, and names the quicker one.
+ * Times the forms of a network on batches of random images, alternating between them, and returns the faster
+ * one.
  *
- * @param inputName what both forms call the images
+ * @param inputName name of the image input in both forms
  */
 export async function compareForms(
   forms: Readonly<Record<Form, Uint8Array>>,
@@ -30,7 +31,7 @@ export async function compareForms(
   runtime: Pick<RuntimeOptions, "threads"> = {},
 ): Promise<{ readonly chosen: Form; readonly times: readonly FormTime[] }> {
   const { constant, assembled } = forms;
-  // Networks without layers of the kind have but one form.
+  // Networks without such layers have only one form.
   if (Buffer.compare(withoutForm(constant), withoutForm(assembled)) === 0)
     return { chosen: "constant", times: [] };
   const shape = [batch, 3, imageSize, imageSize];
@@ -54,7 +55,7 @@ export async function compareForms(
   return { chosen: second!.milliseconds < first!.milliseconds ? "assembled" : "constant", times };
 }
 
-/** Bytes that are equal where two forms differ in nothing but what their metadata say of them. */
+/** The bytes of a model without its metadata, which may be the only difference between two forms. */
 function withoutForm(model: Uint8Array): Buffer {
   return Buffer.from(
     Buffer.from(model)

@@ -7,15 +7,15 @@ import { PIXELS, type WeightPrecision } from "../ship/index.js";
 import { comparePaired, type PairedDifference } from "../statistics/paired.js";
 import { type ExportRunOptions, exportRun } from "./export-run.js";
 
-/** What a file was measured on, and with. */
+/** Options of {@link measureFile}. */
 export interface MeasureOptions extends Pick<RuntimeOptions, "device" | "threads"> {
-  /** Test images, evenly spaced; all by default. */
+  /** Number of test images, evenly spaced. Defaults to all. */
   readonly limit?: number;
-  /** Data that is open already; the run's own by default. */
+  /** Data that is already open. Defaults to the run's own. */
   readonly data?: DatasetPair;
 }
 
-/** Of each test image whether a file classifies it correctly, and what it should have been. */
+/** For each test image, whether a file classifies it correctly, and its true class. */
 export interface MeasuredFile {
   readonly hits: readonly boolean[];
   /** Indices into the run's classes. */
@@ -26,9 +26,9 @@ export interface MeasuredFile {
 const BATCH = 64;
 
 /**
- * Classifies the test images of a run's data with an exported file, which takes pixels.
+ * Classifies the test images of a run's data with an exported file that takes pixels.
  *
- * @throws UsageError if the run's task is no classification
+ * @throws UsageError if the run's task is not classification
  */
 export async function measureFile(
   run: OpenRun,
@@ -37,7 +37,7 @@ export async function measureFile(
 ): Promise<MeasuredFile> {
   const { test } = await openRunData(run, data);
   if (!("labels" in test)) {
-    throw new UsageError(`the run's task is ${run.task}; accuracy is measured of classifications`);
+    throw new UsageError(`the run's task is ${run.task}; accuracy can only be measured for classification`);
   }
   const { height, width } = test;
   const indices = allIndices(test.length, limit);
@@ -61,7 +61,7 @@ export async function measureFile(
   return { labels, predicted, hits: labels.map((label, i) => predicted[i] === label) };
 }
 
-/** Planes of colours, [count, 3, area], as pixels, [count, area, 3]. */
+/** Converts colour planes, [count, 3, area], to pixels, [count, area, 3]. */
 export function interleaved(planes: Uint8Array, area: number): Uint8Array {
   const pixels = new Uint8Array(planes.length);
   for (let i = 0; i < planes.length; i++) {
@@ -72,22 +72,23 @@ export function interleaved(planes: Uint8Array, area: number): Uint8Array {
   return pixels;
 }
 
-/** What keeping weights in fewer bytes costs. */
+/** The cost in accuracy of storing weights in fewer bytes. */
 export interface WeightsCost {
   readonly weights: WeightPrecision;
-  /** Of the file. */
+  /** Size of the file. */
   readonly bytes: number;
   readonly accuracy: number;
-  /** Test images on which it was measured. */
+  /** Number of test images. */
   readonly images: number;
-  /** What changes beside float32, on the same images; of the others only. */
+  /** Change relative to float32 on the same images. Absent for float32 itself. */
   readonly change?: PairedDifference;
 }
 
 /**
- * Exports a run with float32 weights, and as asked for, and classifies its test images with both files.
+ * Exports a run with float32 weights and with the requested ones, and classifies its test images with both
+ * files.
  *
- * @throws UsageError if the run's task is no classification
+ * @throws UsageError if the run's task is not classification
  */
 export async function measureWeights(
   run: OpenRun,

@@ -28,12 +28,9 @@ export async function writeTransformersFolder(
   weights: WeightPrecision = "float32",
 ): Promise<void> {
   if (run.task !== "classification") {
-    throw new UsageError(
-      `the run's task is ${run.task}; a folder for transformers.js holds a classification`,
-      {
-        hint: "leave out --transformers and name an .onnx file",
-      },
-    );
+    throw new UsageError(`the run's task is ${run.task}; a folder for transformers.js needs classification`, {
+      hint: "remove --transformers and give the name of an .onnx file",
+    });
   }
   await refuseReplacingForeign(join(folder, "config.json"), isModelConfig);
   await ensureFolder(join(folder, "onnx"));
@@ -51,13 +48,13 @@ function isModelConfig(content: string): boolean {
   }
 }
 
-/** What transformers.js reads of a model; what dyconv knows of the run stands under `dyconv`. */
+/** The model configuration that transformers.js reads. What dyconv knows about the run is under `dyconv`. */
 function modelConfig(
   { config, task, classes, dataFingerprint, dataNote, versions }: OpenRun,
   attention: readonly AttentionOutput[],
 ) {
   return {
-    // A type that transformers.js knows for the classification of images; the graph is the file's.
+    // A type that transformers.js knows for image classification. The graph comes from the file.
     model_type: "resnet",
     architectures: ["ResNetForImageClassification"],
     num_labels: classes.length,
@@ -82,7 +79,7 @@ function preprocessorConfig({ imageSize, config }: OpenRun) {
   return {
     image_processor_type: "ViTImageProcessor",
     do_resize: true,
-    // The middle is kept by enlarging the shorter side to the size, and cutting off the rest.
+    // Center crop: resize the shorter side to the size, and cut off the rest.
     size: config.imageFit === "crop" ? { shortest_edge: imageSize } : size,
     do_center_crop: config.imageFit === "crop",
     crop_size: size,

@@ -1,14 +1,14 @@
 import { appendFileSync, closeSync, openSync } from "node:fs";
 import { fileError } from "./file-error.js";
 
-/** A file that only grows. What was appended is in the file, not in memory, when `append` returns. */
+/** An append-only file. Content is in the file, not just in memory, when `append` returns. */
 export class AppendFile {
   readonly #file: number;
 
   /**
-   * Opens `path`, creating it where it is missing.
+   * Opens `path`, and creates it if it does not exist.
    *
-   * @throws DyconvError with a hint when its folder is missing or not writable.
+   * @throws DyconvError with a hint, if its folder is missing or not writable
    */
   constructor(readonly path: string) {
     try {
@@ -18,7 +18,7 @@ export class AppendFile {
     }
   }
 
-  /** @throws DyconvError with a hint when the disk is full. */
+  /** @throws DyconvError with a hint, if the disk is full */
   append(content: string | Uint8Array): void {
     try {
       appendFileSync(this.#file, content);

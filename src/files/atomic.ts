@@ -4,17 +4,17 @@ import { basename, dirname, join } from "node:path";
 import { DyconvError } from "../errors/index.js";
 import { errorCode, fileError } from "./file-error.js";
 
-/** The name of a temporary file. */
+/** Matches names of temporary files. */
 const TEMPORARY = /^\..+\.[0-9a-f]{8}\.tmp$/;
 
-/** What a file is written from: text (as UTF-8), bytes, or chunks of bytes in order. */
+/** Content of a file: text (as UTF-8), bytes, or chunks of bytes in order. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
- * Writes a file so that, whenever the process or the machine stops, `path` holds either all of its old
- * content or all of the new.
+ * Writes a file so that `path` holds either all of its old or all of its new content, whenever the process or
+ * the machine stops.
  *
- * The content goes to a temporary file in the same folder, is forced to disk, and then takes the name.
+ * The content is written to a temporary file in the same folder, flushed to disk, and renamed.
  *
  * @throws DyconvError with a hint when the disk is full, the folder missing or not writable, or `path` a device; the old
  * content is intact and the temporary file gone. An error thrown by `content` itself passes the same way.
@@ -27,16 +27,16 @@ export async function writeFileAtomically(path: string, content: FileContent): P
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (cause) {
-    // The first error is the one to report, whether or not cleaning up succeeds.
+    // Report the first error, even if cleaning up fails too.
     await rm(temporary, { force: true }).catch(() => {});
     throw fileError("write", path, cause);
   }
 }
 
 /**
- * Removes temporary files that killed processes left in a folder. Nobody may be writing in it.
+ * Removes temporary files that killed processes left in a folder. No other process may be writing in it.
  *
- * @throws DyconvError with a hint when the folder is not writable.
+ * @throws DyconvError with a hint, if the folder is not writable
  */
 export async function sweepTemporaries(folder: string): Promise<void> {
   try {
@@ -49,9 +49,9 @@ export async function sweepTemporaries(folder: string): Promise<void> {
 }
 
 /**
- * Makes a folder and its parents; does nothing where it exists.
+ * Creates a folder and its parents, if they do not exist.
  *
- * @throws DyconvError with a hint when a parent is not writable or a file is in the way.
+ * @throws DyconvError with a hint, if a parent is not writable or a file is in the way
  */
 export async function ensureFolder(path: string): Promise<void> {
   try {
@@ -61,7 +61,10 @@ export async function ensureFolder(path: string): Promise<void> {
   }
 }
 
-/** Why nothing can be made below the nearest folder that exists: of a read-only disk, a recursive mkdir says ENOENT. */
+/**
+ * Why nothing can be created in the nearest existing parent. On a read-only disk, a recursive mkdir only
+ * reports ENOENT.
+ */
 async function refusalAbove(path: string): Promise<unknown> {
   const parent = dirname(path);
   try {
@@ -80,7 +83,7 @@ async function refuseToReplace(path: string): Promise<void> {
 }
 
 async function writeDurably(path: string, content: FileContent): Promise<void> {
-  // "wx" fails on an existing file: two writers never share a temporary.
+  // "wx" fails on an existing file, so two writers never share a temporary file.
   const handle = await open(path, "wx");
   try {
     await writeContent(handle, content);
@@ -95,7 +98,7 @@ async function writeContent(handle: FileHandle, content: FileContent): Promise<v
   for await (const chunk of chunks) await handle.writeFile(chunk);
 }
 
-/** Forces a rename to disk. Windows cannot open a folder and does not need to. */
+/** Flushes a rename to disk. Windows cannot open a folder and does not need to. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(path, "r");

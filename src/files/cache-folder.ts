@@ -1,7 +1,10 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** The folder that downloads, and what was measured of this machine, are kept in: `$DYCONV_CACHE`, else one in the user's cache. */
+/**
+ * The folder for downloads and measurements of this machine: `$DYCONV_CACHE`, or a folder in the user's
+ * cache.
+ */
 export function cacheFolder(): string {
   const { DYCONV_CACHE, XDG_CACHE_HOME } = process.env;
   if (DYCONV_CACHE) return DYCONV_CACHE;

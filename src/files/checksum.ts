@@ -1,11 +1,11 @@
-/** A safetensors file's checksum of itself, kept in its metadata. */
+/** Checksum of a safetensors file, stored in its own metadata. */
 import { createHash } from "node:crypto";
 import { CheckpointError } from "../errors/index.js";
 import type { StoredTensor } from "./safetensors-dtypes.js";
 
 const KEY = "sha256";
 
-/** Metadata with the SHA-256 of the other entries and of each tensor's name, dtype, shape and data. */
+/** Adds to the metadata the SHA-256 of the other entries and of each tensor's name, dtype, shape and data. */
 export function withChecksum(
   tensors: Readonly<Record<string, StoredTensor>>,
   metadata: Readonly<Record<string, string>>,
@@ -14,10 +14,10 @@ export function withChecksum(
 }
 
 /**
- * Compares what a file holds with the checksum in it.
+ * Compares the content of a file with its stored checksum.
  *
- * @returns whether the file has one
- * @throws CheckpointError naming the file if it holds something else
+ * @returns whether the file has a checksum
+ * @throws CheckpointError naming the file, if they do not match
  */
 export function verifyChecksum(
   {

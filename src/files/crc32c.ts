@@ -8,7 +8,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
-/** CRC-32C (Castagnoli) of some bytes, as an unsigned 32-bit number. */
+/** CRC-32C (Castagnoli) of bytes, as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array): number {
   let remainder = 0xffffffff;
   for (const byte of bytes) remainder = (remainder >>> 8) ^ TABLE[(remainder ^ byte) & 0xff]!;
@@ -16,8 +16,8 @@ export function crc32c(bytes: Uint8Array): number {
 }
 
 /**
- * The masked form of {@link crc32c} that record files store, so that a checksum over data that itself
- * contains checksums stays sound.
+ * The masked form of {@link crc32c} that record files store, as CRCs of data that contains CRCs are
+ * unreliable.
  */
 export function maskedCrc32c(bytes: Uint8Array): number {
   const crc = crc32c(bytes);

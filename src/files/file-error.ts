@@ -8,25 +8,25 @@ const HINTS: Readonly<Record<string, string>> = {
   EACCES: "Choose a folder you may write to, or change its permissions.",
   EPERM: "Choose a folder you may write to, or change its permissions.",
   EROFS: "The file system is read-only; choose another folder.",
-  ENOENT: "Check the path for a typing error; its folder has to exist.",
+  ENOENT: "Check the path for typos; its folder must exist.",
   ENOTDIR: "A part of the path is a file, not a folder; choose another path.",
   EEXIST: "A file is in the way of a folder; remove it or choose another path.",
   EISDIR: "The path is a folder; name a file in it.",
   EMFILE: "Too many files are open; raise the limit with `ulimit -n`.",
 };
 
-/** The code that the file system gave an error, such as ENOENT; empty for other errors. */
+/** Error code of the file system, such as ENOENT. Empty for other errors. */
 export function errorCode(cause: unknown): string {
   return cause instanceof Error && "code" in cause ? String(cause.code) : "";
 }
 
 /**
- * The error to throw when `path` could not be used.
+ * The error to throw if `path` could not be used.
  *
- * Errors of dyconv pass unchanged; those of the file system become a {@link DyconvError} with the
- * original as `cause` and a hint by error code (disk full, not writable, missing folder, …).
+ * Errors of dyconv are returned unchanged. Those of the file system become a {@link DyconvError} with the
+ * original as `cause`, and a hint by error code (disk full, not writable, missing folder, …).
  *
- * @param doing what failed, to complete "cannot …", such as `"write"`.
+ * @param doing what failed, to complete "cannot …", such as `"write"`
  */
 export function fileError(doing: string, path: string, cause: unknown): DyconvError {
   if (cause instanceof DyconvError) return cause;

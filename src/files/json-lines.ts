@@ -7,18 +7,18 @@ import { errorCode, fileError } from "./file-error.js";
 /** Options of {@link JsonLinesWriter.open}. */
 export interface JsonLinesOptions {
   /**
-   * Which records of an existing file stay, such as `(record) => record.step <= checkpoint.step` when a
-   * run resumes; default: all.
+   * Which records of an existing file to keep, such as `(record) => record.step <= checkpoint.step` when a
+   * run resumes. Defaults to all.
    */
   readonly keep?: (record: unknown) => boolean;
 }
 
 /**
- * Reads a file of one JSON value a line. A last line that was cut short, as a killed process leaves it,
- * is passed over.
+ * Reads a file with one JSON value per line. A truncated last line, as a killed process leaves it, is
+ * skipped.
  *
- * @returns the records in order; none where the file is missing.
- * @throws DyconvError naming the line when another line is not JSON.
+ * @returns the records in order, or none if the file does not exist
+ * @throws DyconvError naming the line, if another line is not JSON
  */
 export async function readJsonLines(path: string): Promise<unknown[]> {
   const lines = (await readText(path)).split("\n");
@@ -28,12 +28,10 @@ export async function readJsonLines(path: string): Promise<unknown[]> {
 }
 
 /**
- * Appends records to a file of one JSON value a line; each is in the file when `append` returns.
+ * Appends records to a file with one JSON value per line. Each is in the file when `append` returns.
  *
- * @example
- * const metrics = await JsonLinesWriter.open("runs/a/metrics.jsonl", { keep: (record) => stepOf(record) <= 970 });
- * metrics.append({ step: 980, loss: 1.71 });
- * metrics.close();
+ * @example const metrics = await JsonLinesWriter.open("runs/a/metrics.jsonl", { keep: (record) =>
+ * stepOf(record) <= 970 }); metrics.append({ step: 980, loss: 1.71 }); metrics.close();
  */
 export class JsonLinesWriter {
   readonly #file: AppendFile;
@@ -43,10 +41,10 @@ export class JsonLinesWriter {
   }
 
   /**
-   * Opens `path`, creating it where it is missing. Records that `keep` refuses and a last line cut short
-   * are removed first, atomically.
+   * Opens `path`, and creates it if it does not exist. Records that `keep` rejects and a truncated last line
+   * are first removed, atomically.
    *
-   * @throws DyconvError with a hint when the file is damaged or its folder missing or not writable.
+   * @throws DyconvError with a hint, if the file is damaged, or its folder missing or not writable
    */
   static async open(path: string, options: JsonLinesOptions = {}): Promise<JsonLinesWriter> {
     const { keep = () => true } = options;
@@ -57,9 +55,9 @@ export class JsonLinesWriter {
   }
 
   /**
-   * Writes one record. NaN and infinities, which JSON lacks, become `null`.
+   * Writes one record. NaN and infinity, which JSON lacks, become `null`.
    *
-   * @throws DyconvError with a hint when the disk is full.
+   * @throws DyconvError with a hint, if the disk is full
    */
   append(record: unknown): void {
     this.#file.append(toLine(record));
@@ -80,13 +78,13 @@ function parseLine(line: string, place: string): unknown {
     return JSON.parse(line);
   } catch (cause) {
     throw new DyconvError(`${place}: not JSON`, {
-      hint: "The file was changed or damaged; remove this line to go on without it.",
+      hint: "The file was changed or damaged; remove this line to continue without it.",
       cause,
     });
   }
 }
 
-/** What follows the last line end: nothing, a record short of its line end, or part of a record. */
+/** Parses what follows the last newline: nothing, a record without its newline, or part of a record. */
 function parseTorn(text: string): unknown[] {
   try {
     return [JSON.parse(text)];

@@ -10,7 +10,7 @@ import { processStart } from "./process-start.js";
 const holderSchema = z.object({
   pid: z.int().positive(),
   host: z.string(),
-  /** What {@link processStart} gives for the process. */
+  /** The {@link processStart} of the process. */
   processStart: z.string(),
   /** ISO 8601. */
   since: z.string(),
@@ -18,10 +18,12 @@ const holderSchema = z.object({
 
 type Holder = z.infer<typeof holderSchema>;
 
-/** How long a lock may be without content, which its writer adds in the instant after making it. */
+/** How long a lock may be empty: its writer fills it right after creating it. */
 const WRITING_MS = 2000;
 
-/** The right of one process to write in a folder, kept as `.lock` in it. It outlives no process of this machine. */
+/**
+ * The exclusive right of a process to write in a folder, stored as `.lock` in it. It ends with the process.
+ */
 export class FolderLock {
   readonly #path: string;
 
@@ -30,9 +32,9 @@ export class FolderLock {
   }
 
   /**
-   * Takes the lock of a folder, also from a process that ended without giving it back.
+   * Locks a folder, taking over the lock of a process that ended without releasing it.
    *
-   * @throws DyconvError naming the process that holds it, or if the folder cannot be written
+   * @throws DyconvError naming the process that holds the lock, or if the folder is not writable
    */
   static acquire(folder: string): FolderLock {
     const path = join(folder, ".lock");
@@ -40,13 +42,13 @@ export class FolderLock {
     return new FolderLock(path);
   }
 
-  /** Gives the lock back. */
+  /** Releases the lock. */
   release(): void {
     rmSync(this.#path, { force: true });
   }
 }
 
-/** @returns `false` where there is a lock already */
+/** @returns `false` if there already is a lock */
 function create(path: string): boolean {
   const { pid } = process;
   const holder: Holder = {
@@ -64,7 +66,10 @@ function create(path: string): boolean {
   }
 }
 
-/** Removes a lock whose holder is gone. It is renamed first: another process may have replaced it meanwhile. */
+/**
+ * Removes a lock whose holder is gone. It is renamed first, as another process may have replaced it
+ * meanwhile.
+ */
 function takeAway(path: string, folder: string): void {
   const found = read(path);
   if (found === undefined) return;
@@ -82,7 +87,7 @@ function takeAway(path: string, folder: string): void {
 
 interface FoundLock {
   readonly content: string;
-  /** Milliseconds since it was made. */
+  /** Milliseconds since it was created. */
   readonly age: number;
 }
 
@@ -99,16 +104,16 @@ function assertGone({ content, age }: FoundLock, path: string, folder: string): 
   const holder = parse(content);
   if (holder === undefined) {
     if (Math.abs(age) > WRITING_MS) return;
-    throw new DyconvError(`${folder} is being taken by another process`, { hint: "try again in a moment" });
+    throw new DyconvError(`${folder} is being locked by another process`, { hint: "try again in a moment" });
   }
   const { pid, host, processStart: start, since } = holder;
   const here = host === hostname();
   const now = here ? processStart(pid) : start;
   if (now === undefined || (now !== start && now !== "" && start !== "")) return;
-  throw new DyconvError(`${folder} is being written by process ${pid} on ${host}, since ${since}`, {
+  throw new DyconvError(`${folder} is in use by process ${pid} on ${host}, since ${since}`, {
     hint: here
-      ? "wait until it is done or stop it, or give another folder"
-      : `give another folder, or delete ${path} if that process is gone`,
+      ? "wait until it is done, stop it, or choose another folder"
+      : `choose another folder, or delete ${path} if that process is gone`,
   });
 }
 

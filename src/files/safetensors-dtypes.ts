@@ -1,4 +1,4 @@
-/** The array that holds the elements of each dtype; a bool is one byte, 0 or 1. */
+/** The array type for the elements of each dtype. A bool is one byte, 0 or 1. */
 export interface ElementArrays {
   float32: Float32Array;
   int32: Int32Array;
@@ -7,10 +7,10 @@ export interface ElementArrays {
   bool: Uint8Array;
 }
 
-/** A dtype that a safetensors file is written with and read into. */
+/** A dtype that can be written to safetensors files, and into which they are read. */
 export type StoredDType = keyof ElementArrays;
 
-/** A tensor as a file holds it: row-major elements, as many as the product of `shape`. */
+/** A tensor as stored in a file: row-major elements, as many as the product of `shape`. */
 export type StoredTensor = {
   [D in StoredDType]: {
     readonly dtype: D;
@@ -26,7 +26,7 @@ export type Elements = StoredTensor extends infer T
     : never
   : never;
 
-/** The dtype's code in a header. */
+/** Code of each dtype in a header. */
 export const DTYPE_CODES: Readonly<Record<StoredDType, string>> = {
   float32: "F32",
   int32: "I32",
@@ -35,14 +35,14 @@ export const DTYPE_CODES: Readonly<Record<StoredDType, string>> = {
   bool: "BOOL",
 };
 
-/** How the elements of one code are read. */
+/** How elements with one code are read. */
 export interface ElementReader {
   readonly bytesPerElement: number;
   /** Reads elements from a buffer that holds nothing else. */
   readonly read: (buffer: ArrayBuffer) => Elements;
 }
 
-/** Every code that can be read; other float widths become float32. */
+/** Every code that can be read. Floats of other widths become float32. */
 export const ELEMENT_READERS: ReadonlyMap<string, ElementReader> = new Map<string, ElementReader>([
   ["F32", { bytesPerElement: 4, read: (buffer) => ({ dtype: "float32", data: new Float32Array(buffer) }) }],
   ["I32", { bytesPerElement: 4, read: (buffer) => ({ dtype: "int32", data: new Int32Array(buffer) }) }],

@@ -5,9 +5,9 @@ import { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from ".
 import type { StoredTensor } from "./safetensors-dtypes.js";
 
 /**
- * Reads a safetensors file whole.
+ * Reads a safetensors file into memory.
  *
- * @throws DyconvError when the file cannot be opened, CheckpointError when it is damaged.
+ * @throws DyconvError if the file cannot be opened, CheckpointError if it is damaged
  */
 export async function readSafetensors(path: string): Promise<SafetensorsContent> {
   const bytes = await readFile(path).catch((cause: unknown) => {
@@ -19,8 +19,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsContent>
 /**
  * Writes tensors to a safetensors file, atomically.
  *
- * @param metadata free text entries, none by default.
- * @throws CheckpointError when a tensor does not fill its shape, DyconvError when the file cannot be written.
+ * @param metadata text entries. Defaults to none
+ * @throws CheckpointError if a tensor does not match its shape, DyconvError if the file cannot be written
  */
 export async function writeSafetensors(
   path: string,

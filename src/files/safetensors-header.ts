@@ -1,39 +1,41 @@
-/** The header of a safetensors file: eight bytes of length (little-endian), then JSON padded with spaces. */
+/**
+ * The header of a safetensors file: its length in eight bytes (little-endian), then JSON padded with spaces.
+ */
 import { CheckpointError } from "../errors/index.js";
 import { ELEMENT_READERS, type ElementReader } from "./safetensors-dtypes.js";
 
-/** The header's key for free text, which no tensor can have. */
+/** The header's key for metadata, which no tensor may have. */
 export const METADATA_KEY = "__metadata__";
 
 const LENGTH_BYTES = 8;
-/** The reference reader's limit; a longer header means that the file is of another format. */
+/** Limit of the reference reader. A longer header means that the file has another format. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** Where a tensor's elements are, and how to read them. */
+/** Location of a tensor's elements, and how to read them. */
 interface TensorEntry {
   readonly name: string;
   readonly shape: readonly number[];
-  /** First byte and the byte after the last, counted from the end of the header. */
+  /** Offsets of the first byte and of the byte after the last, from the end of the header. */
   readonly begin: number;
   readonly end: number;
   readonly reader: ElementReader;
 }
 
-/** A header that was read and checked. */
+/** A validated header. */
 export interface Header {
-  /** In the order of the file. */
+  /** In file order. */
   readonly entries: readonly TensorEntry[];
   readonly metadata: Record<string, string>;
-  /** Byte of the file where the data begins. */
+  /** Offset of the data in the file. */
   readonly dataStart: number;
 }
 
-/** Number of elements of a shape; 1 for a scalar. */
+/** Number of elements of a shape. 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** The bytes before the data, a multiple of eight. */
+/** Encodes the bytes before the data, a multiple of eight. */
 export function encodeHeader(header: Readonly<Record<string, unknown>>): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(header));
   const padded = Math.ceil(json.length / 8) * 8;
@@ -44,9 +46,9 @@ export function encodeHeader(header: Readonly<Record<string, unknown>>): Uint8Ar
 }
 
 /**
- * Reads and checks the header of a whole file.
+ * Reads and validates the header of a whole file.
  *
- * @throws CheckpointError naming `source` when anything is amiss.
+ * @throws CheckpointError naming `source`, if anything is wrong
  */
 export function readHeader(bytes: Uint8Array, source: string): Header {
   const dataStart = LENGTH_BYTES + headerLength(bytes, source);
@@ -64,7 +66,7 @@ function headerLength(bytes: Uint8Array, source: string): number {
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   if (length > MAX_HEADER_BYTES) {
     throw new CheckpointError(`${source}: not a safetensors file`, {
-      hint: "Its first eight bytes are no header length; check that the path names a .safetensors file.",
+      hint: "Its first eight bytes are not a header length; check that the path is a .safetensors file.",
     });
   }
   const available = bytes.length - LENGTH_BYTES;
@@ -84,14 +86,14 @@ function parseHeader(json: Uint8Array, source: string): Record<string, unknown> 
   return header;
 }
 
-/** Checks one entry of the header, by itself. */
+/** Validates one entry of the header on its own. */
 function readEntry(name: string, entry: unknown, source: string): TensorEntry {
   const fault = (what: string) => damaged(source, `tensor ${name} ${what}`);
   if (!isRecord(entry)) throw fault("is not described by an object");
   const { dtype, shape, data_offsets: offsets } = entry;
   const reader = ELEMENT_READERS.get(String(dtype));
   if (reader === undefined) {
-    throw new CheckpointError(`${source}: tensor ${name} has dtype ${dtype}, which is not read here`, {
+    throw new CheckpointError(`${source}: tensor ${name} has dtype ${dtype}, which is not supported`, {
       hint: `Convert it to one of ${[...ELEMENT_READERS.keys()].join(", ")}.`,
     });
   }
@@ -105,7 +107,7 @@ function readEntry(name: string, entry: unknown, source: string): TensorEntry {
   return { name, shape, begin, end, reader };
 }
 
-/** Tensors must fill the data without gap or overlap, as the reference reader demands. */
+/** Tensors must cover the data without gaps or overlaps, as the reference reader requires. */
 function assertContiguous(tensors: readonly TensorEntry[], available: number, source: string): void {
   let filled = 0;
   for (const { name, begin, end } of tensors.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
@@ -113,7 +115,7 @@ function assertContiguous(tensors: readonly TensorEntry[], available: number, so
     if (begin > filled)
       throw damaged(source, `${begin - filled} bytes before tensor ${name} belong to no tensor`);
     if (end > available)
-      throw damaged(source, `tensor ${name} ends at byte ${end} of ${available}; the file is cut short`);
+      throw damaged(source, `tensor ${name} ends at byte ${end} of ${available}; the file is truncated`);
     filled = end;
   }
   if (filled !== available)
@@ -122,7 +124,7 @@ function assertContiguous(tensors: readonly TensorEntry[], available: number, so
 
 function damaged(source: string, what: string, cause?: unknown): CheckpointError {
   return new CheckpointError(`${source}: ${what}`, {
-    hint: "The file is damaged or was not written to its end; use another copy or checkpoint.",
+    hint: "The file is damaged or incomplete; use another copy or checkpoint.",
     cause,
   });
 }

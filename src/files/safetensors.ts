@@ -1,25 +1,28 @@
-/** The safetensors format, as pure functions on bytes for node and browser; either is little-endian everywhere. */
+/**
+ * The safetensors format, as pure functions on bytes for Node and browsers, which are little-endian
+ * everywhere.
+ */
 import { CheckpointError } from "../errors/index.js";
 import { DTYPE_CODES, type StoredTensor } from "./safetensors-dtypes.js";
 import { elementCount, encodeHeader, METADATA_KEY, readHeader } from "./safetensors-header.js";
 
-/** What a safetensors file holds. */
+/** Content of a safetensors file. */
 export interface SafetensorsContent {
-  /** Tensors by name, in the order of the file's header. */
+  /** Tensors by name, in the order of the header. */
   readonly tensors: Record<string, StoredTensor>;
-  /** Free text entries; empty where the file has none. */
+  /** Text entries. Empty if the file has none. */
   readonly metadata: Record<string, string>;
 }
 
 /**
- * Encodes tensors as the chunks of a safetensors file, in order. Chunks share memory with `tensors`, so
- * that a large state is not copied: write them before the state changes.
+ * Encodes tensors as the chunks of a safetensors file, in order. Chunks share memory with `tensors` to avoid
+ * copying a large state, so write them before the state changes.
  *
- * The header keeps the order of `tensors`; the elements are laid out from the widest dtype to the
- * narrowest, so that each tensor is aligned to its element size.
+ * The header keeps the order of `tensors`. The data is sorted from the widest to the narrowest dtype, which
+ * aligns each tensor to its element size.
  *
- * @param metadata free text entries, none by default.
- * @throws CheckpointError when a tensor's data does not fill its shape, or its name is reserved.
+ * @param metadata text entries. Defaults to none
+ * @throws CheckpointError if a tensor's data does not match its shape, or its name is reserved
  */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, StoredTensor>>,
@@ -44,12 +47,12 @@ export function encodeSafetensors(
 }
 
 /**
- * Decodes a safetensors file. Reads F32, I32, I64, U8 and BOOL as they are, and F64, F16 and BF16 as
+ * Decodes a safetensors file. F32, I32, I64, U8 and BOOL are read as they are; F64, F16 and BF16 become
  * float32. The tensors own their memory.
  *
- * @param source what to call the file in errors, usually its path.
- * @throws CheckpointError naming the file, and the tensor, when the file is cut short, its header is no
- * valid header, or its tensors overlap, leave gaps or do not fill their shapes.
+ * @param source name of the file in errors, usually its path
+ * @throws CheckpointError naming the file and the tensor, if the file is truncated, its header is invalid, or
+ * its tensors overlap, leave gaps or do not match their shapes
  */
 export function decodeSafetensors(bytes: Uint8Array, source: string): SafetensorsContent {
   const { entries, metadata, dataStart } = readHeader(bytes, source);

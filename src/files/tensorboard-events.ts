@@ -15,7 +15,7 @@ const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5 };
 const SUMMARY = { value: 1 };
 const VALUE = { tag: 1, simpleValue: 2 };
 
-/** The record that every event file begins with. */
+/** Encodes the record that every event file starts with. */
 export function encodeFileVersion(wallTime: number): Uint8Array {
   const event = new BinaryWriter();
   event.tag(EVENT.wallTime, WireType.Bit64).double(wallTime);
@@ -23,7 +23,7 @@ export function encodeFileVersion(wallTime: number): Uint8Array {
   return frameRecord(event.finish());
 }
 
-/** One record with all scalars of a step. */
+/** Encodes all scalars of a step as one record. */
 export function encodeScalars({ wallTime, step, scalars }: ScalarEvent): Uint8Array {
   const event = new BinaryWriter();
   event.tag(EVENT.wallTime, WireType.Bit64).double(wallTime);
@@ -50,19 +50,19 @@ function frameRecord(data: Uint8Array): Uint8Array {
   return record;
 }
 
-/** Scalars of one step as they lie in a file. */
+/** Scalars of one step, as stored in a file. */
 export interface StoredScalars {
   /** Seconds since 1970. */
   readonly wallTime: number;
   readonly step: number;
   readonly tags: readonly string[];
-  /** The byte after the record. */
+  /** Offset of the byte after the record. */
   readonly end: number;
 }
 
-/** What is intact of an event file, up to the first record that is damaged or cut short. */
+/** The intact part of an event file, up to the first damaged or truncated record. */
 export interface StoredEvents {
-  /** The byte after the record that says what kind of file it is; 0 where that is missing. */
+  /** Offset of the byte after the file version record. 0 if that is missing. */
   readonly start: number;
   readonly events: readonly StoredScalars[];
 }
@@ -112,7 +112,7 @@ function decodeTags(summary: Uint8Array): string[] {
   return tags;
 }
 
-/** Calls back at each field of a message, whose value is then to be read or skipped. */
+/** Calls back at each field of a message, whose value must then be read or skipped. */
 function readFields(
   message: Uint8Array,
   read: (field: number, type: WireType, reader: BinaryReader) => void,

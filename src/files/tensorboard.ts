@@ -14,22 +14,23 @@ export interface StepScalars {
 
 /** Options of {@link EventWriter.open}. */
 export interface EventWriterOptions {
-  /** What the folder's events are to begin with, in order; others are dropped, and those that are missing are added. Default: nothing. */
+  /**
+   * What the folder's events must start with, in order. Others are dropped, missing ones are added. Defaults
+   * to nothing.
+   */
   readonly keep?: readonly StepScalars[];
-  /** Machine name in the file's name; default: this machine's. */
+  /** Machine name in the file name. Defaults to this machine's. */
   readonly host?: string;
-  /** Clock, in milliseconds since 1970; default: `Date.now`. */
+  /** Clock, in milliseconds since 1970. Defaults to `Date.now`. */
   readonly now?: () => number;
 }
 
 /**
- * Writes scalars for TensorBoard; each is in the file when `add` returns. A folder has one event file,
+ * Writes scalars for TensorBoard. Each is in the file when `add` returns. A folder has one event file,
  * `events.out.tfevents.<seconds>.<host>`, which a resumed run continues.
  *
- * @example
- * const events = await EventWriter.open("runs/alexnet-dy");
- * events.add({ "train/loss": 1.92, "train/lr": 0.1 }, step);
- * events.close();
+ * @example const events = await EventWriter.open("runs/alexnet-dy"); events.add({ "train/loss": 1.92,
+ * "train/lr": 0.1 }, step); events.close();
  */
 export class EventWriter {
   readonly #file: AppendFile;
@@ -44,9 +45,9 @@ export class EventWriter {
   }
 
   /**
-   * Opens the event file of `folder`; both are made where they are missing.
+   * Opens the event file of `folder`. Both are created if they do not exist.
    *
-   * @throws DyconvError with a hint when the folder is not writable.
+   * @throws DyconvError with a hint, if the folder is not writable
    */
   static async open(folder: string, options: EventWriterOptions = {}): Promise<EventWriter> {
     const { keep = [], host = hostname(), now = Date.now } = options;
@@ -61,7 +62,7 @@ export class EventWriter {
   /**
    * Writes the scalars of one step, by tag.
    *
-   * @throws DyconvError with a hint when the disk is full.
+   * @throws DyconvError with a hint, if the disk is full
    */
   add(scalars: StepScalars["scalars"], step: number): void {
     this.#file.append(encodeScalars({ wallTime: this.#now() / 1000, step, scalars }));
@@ -73,7 +74,7 @@ export class EventWriter {
   }
 }
 
-/** Leaves one event file, which holds what is to be kept, and gives its path. */
+/** Reduces the folder to one event file with the records to keep, and returns its path. */
 async function reconcile(
   folder: string,
   newName: string,
@@ -85,7 +86,7 @@ async function reconcile(
   const files = await Promise.all(paths.map(async (path) => readScalars(await readFile(path))));
   const path = paths.at(-1) ?? join(folder, newName);
   const [only] = files;
-  // A reader that has the file open goes on reading it.
+  // A reader that has the file open can continue reading it.
   const begins =
     files.length === 1 && only!.start > 0 && keep.every((scalars, i) => isSame(scalars, only!.events[i]));
   if (begins) await truncate(path, only!.events[keep.length - 1]?.end ?? only!.start);
@@ -110,7 +111,10 @@ function keyOf(step: number, tags: readonly string[]): string {
   return [step, ...tags].join();
 }
 
-/** A whole file. Scalars that were written before keep their time; others have that of the one before them. */
+/**
+ * Encodes a whole file. Scalars that were written before keep their time; others get the time of the one
+ * before.
+ */
 function* encodeAll(
   keep: readonly StepScalars[],
   stored: readonly StoredScalars[],

@@ -1,17 +1,16 @@
 import { UsageError } from "../errors/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 
-/** Annealed scalars of a model, such as the routing temperature, by name. */
+/** Annealed scalars of a model, such as the routing temperature. */
 export interface AnnealedOption {
-  /** Values that a run's weights are used at; those that are left out are the checkpoint's. */
+  /** Values of annealed scalars, by name. Default to those of the checkpoint. */
   readonly annealed?: Readonly<Record<string, number>>;
 }
 
 /**
- * The values of annealed scalars that a run's weights are used at: those given, or else those they were trained
- * at last, which the checkpoint holds.
+ * The values of annealed scalars to use a run's weights with: the given ones, or those of the checkpoint.
  *
- * @throws UsageError if the model has no scalar of that name, or the value cannot be
+ * @throws UsageError if the model has no scalar of that name, or the value is out of range
  */
 export function annealedFor(
   { model, config, annealed: trained }: OpenRun,
@@ -21,7 +20,7 @@ export function annealedFor(
   for (const [name, value] of Object.entries(given)) {
     const scalar = scalars.get(name);
     if (scalar === undefined) {
-      throw new UsageError(`${config.model} has no ${name}`, { hint: `leave out the ${name}` });
+      throw new UsageError(`${config.model} has no ${name}`, { hint: `remove the ${name}` });
     }
     if (Number.isFinite(value) && value > scalar.above) continue;
     const bound = Number.isFinite(scalar.above) ? ` above ${scalar.above}` : "";

@@ -2,7 +2,7 @@ import type { Tensor } from "../ir/index.js";
 import type { Applied } from "../nn/index.js";
 import type { Task } from "../tasks/index.js";
 
-/** Applies a model as its task evaluates it; attention is that of the images as they are. */
+/** Applies a model as its task evaluates it. Attention is recorded for the original images only. */
 export function applyTask(
   { forward }: Task,
   apply: (images: Tensor) => Applied,

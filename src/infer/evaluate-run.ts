@@ -7,18 +7,18 @@ import { type Evaluation, evaluate } from "./evaluate.js";
 import { assertFinite } from "./finite.js";
 import { openRunData } from "./run-data.js";
 
-/** How a run is evaluated. */
+/** Options of {@link evaluateRun}. */
 export interface EvaluateRunOptions extends Pick<RuntimeOptions, "device" | "threads">, AnnealedOption {
-  /** Data source, or data that is open already; the run's own by default. */
+  /** Data source, or data that is already open. Defaults to the run's own. */
   readonly data?: string | DatasetPair;
-  /** 64 by default. */
+  /** Defaults to 64. */
   readonly batchSize?: number;
 }
 
 /**
  * Evaluates a run's weights on the test images of its data.
  *
- * @throws CheckpointError if the data has other classes than the run, or the loss is NaN or infinite
+ * @throws CheckpointError if the classes of the data differ from the run's, or the loss is NaN or infinite
  */
 export async function evaluateRun(run: OpenRun, options: EvaluateRunOptions = {}): Promise<Evaluation> {
   const { config, model, state, imageSize } = run;

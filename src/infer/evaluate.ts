@@ -8,26 +8,26 @@ import { spec, type TensorSpec } from "../trace/index.js";
 import { applyTask } from "./apply-task.js";
 import { ExpertUseMeter } from "./expert-use-meter.js";
 
-/** How a model did on a data set. */
+/** Result of an evaluation. */
 export interface Evaluation {
   readonly loss: number;
-  /** The task's metrics by name; of a classification `accuracy` and `top5`, shares of the images. */
+  /** The task's metrics, by name. For classification `accuracy` and `top5`, as shares from 0 to 1. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly imagesPerSecond: number;
-  /** How each layer used its experts; none where the network has none. */
+  /** How each layer used its experts. Empty for networks without experts. */
   readonly experts: readonly ExpertUse[];
 }
 
-/** What a model is evaluated with. */
+/** Options of {@link evaluate}. */
 export interface EvaluateOptions extends RuntimeOptions {
   readonly task: Task;
   readonly imageSize: number;
   readonly batchSize: number;
-  /** Values of the model's annealed scalars by name; those that are left out are at rest. */
+  /** Values of the model's annealed scalars, by name. Default to their final values. */
   readonly annealed?: Readonly<Record<string, number>>;
 }
 
-/** Evaluates weights on a loader's images. The weights are frozen into the graph. */
+/** Evaluates weights on a loader's images. The weights are constants of the graph. */
 export async function evaluate(
   model: Module,
   state: ModelState,
@@ -83,7 +83,7 @@ export async function evaluate(
   };
 }
 
-/** What batches gave, in one array a name. */
+/** Results of all batches, one array per name. */
 class Collected {
   readonly rows: Record<string, Float32Array> = {};
   readonly indices: Uint32Array;
@@ -93,7 +93,7 @@ class Collected {
     this.indices = new Uint32Array(length);
   }
 
-  /** Takes in the first rows of a batch, one for each of `indices`. */
+  /** Adds the first rows of a batch, one for each of `indices`. */
   add(results: Readonly<Record<string, TensorData>>, indices: Uint32Array, batchSize: number): void {
     for (const [name, values] of Object.entries(results)) {
       const row = values.length / batchSize;

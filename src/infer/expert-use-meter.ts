@@ -3,12 +3,12 @@ import type { Applied, RecordedAttention } from "../nn/index.js";
 import { abs, add, concat, div, log, maximum, mean, mul, neg, sum } from "../ops/index.js";
 import type { ExpertUse } from "../runs/expert-use.js";
 
-/** Kinds of attention that weigh experts, of which a kernel is mixed. Others are gates of channels or positions. */
+/** Kinds of attention that weight experts of a mixed kernel. Others are gates of channels or positions. */
 const KINDS: readonly string[] = ["kernel", "cell"];
-/** Keeps a quotient and a logarithm finite where all weights of an image are 0. */
+/** Keeps quotient and logarithm finite if all weights of an image are 0. */
 const TINY = 1e-20;
 
-/** Sums over images of one layer's attention. */
+/** Sums of one layer's attention over images. */
 interface Sums extends Pick<ExpertUse, "layer" | "kind"> {
   entropy: number;
   readonly shares: Float64Array;
@@ -16,14 +16,14 @@ interface Sums extends Pick<ExpertUse, "layer" | "kind"> {
 }
 
 /**
- * Measures how a network uses its experts while it is applied to images, at little cost: of each image and layer the graph
- * gives the entropy and the shares alone. Weights are taken in parts of their sum, negative ones by their size.
+ * Measures how a network uses its experts, at little cost: per image and layer, the graph only returns the
+ * entropy and the shares. Weights are normalized to sum to 1, negative ones by magnitude.
  */
 export class ExpertUseMeter {
   readonly #layers: Sums[] = [];
   #images = 0;
 
-  /** What the graph has to give: a tensor [B, 1 + experts] for each layer, in order. */
+  /** The tensors that the graph has to return: [B, 1 + experts] for each layer, in order. */
   tensors(attention: Applied["attention"]): readonly Tensor[] {
     const read: Tensor[] = [];
     for (const [layer, kinds] of Object.entries(attention)) {
@@ -39,9 +39,9 @@ export class ExpertUseMeter {
   }
 
   /**
-   * Takes in what the graph gave.
+   * Adds the graph's results for a batch.
    *
-   * @param count how many of the batch's images are real
+   * @param count number of real images in the batch; the rest is padding
    */
   add(given: readonly TensorData[], count: number): void {
     this.#images += count;
@@ -59,7 +59,7 @@ export class ExpertUseMeter {
     }
   }
 
-  /** One entry a layer, to four digits. */
+  /** One entry per layer, rounded to four digits. */
   result(): ExpertUse[] {
     const images = this.#images;
     return this.#layers.map(({ layer, kind, entropy, shares, squares }) => {
@@ -76,7 +76,10 @@ export class ExpertUseMeter {
 
 const rounded = (value: number) => Number(value.toPrecision(4));
 
-/** [B, 1 + experts]: the entropy in parts of its maximum, then each expert's share; means over sets of weights. */
+/**
+ * [B, 1 + experts]: the entropy relative to its maximum, then each expert's share. Means over sets of
+ * weights.
+ */
 function entropyAndShares({ values, axis }: RecordedAttention): Tensor {
   const along = { axes: [axis], keepDims: true };
   const sizes = abs(values);

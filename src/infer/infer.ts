@@ -11,27 +11,27 @@ import { applyTask } from "./apply-task.js";
 import { assertFinite } from "./finite.js";
 import type { Pixels } from "./samples.js";
 
-/** How a run's model is applied to images. */
+/** Options of {@link infer}. */
 export interface InferOptions extends Pick<RuntimeOptions, "device" | "threads">, AnnealedOption {}
 
-/** Images that are computed at once, at most. */
+/** Largest batch size. */
 const BATCH = 64;
 
-/** What a model gave for each image, by name. */
+/** Results of a model by name, one row per image. */
 export type InferredRows<Name extends string> = Readonly<Record<Name, readonly Float32Array[]>>;
 
-/** How a model is applied differently from time to time, by numbers that it is fed with. */
+/** Runtime inputs that change how a compiled model is applied. */
 export interface Settings {
-  /** Shape of the numbers. */
+  /** Shape of the inputs. */
   readonly shape: readonly number[];
-  /** What they make of a pass. */
+  /** Options of the forward pass, given the inputs. */
   readonly apply: (values: Tensor) => Pick<ApplyOptions, "replaceAttention">;
 }
 
-/** A run's model, compiled for some images. */
+/** A run's model, compiled for a set of images. */
 export interface Inference<Name extends string> {
   /**
-   * Applies it to all of the images.
+   * Applies the model to all of the images.
    *
    * @param settings values of the {@link Settings} it was compiled with
    * @throws CheckpointError if a result is NaN or infinite
@@ -44,9 +44,9 @@ export interface Inference<Name extends string> {
 /**
  * Applies a run's model to images, in batches.
  *
- * @param read picks from what the model gives: tensors [B, N] by name
- * @returns for each name a row of N numbers an image
- * @throws CheckpointError if one of them is NaN or infinite
+ * @param read picks tensors [B, N], by name, from the model's results
+ * @returns for each name, a row of N numbers per image
+ * @throws CheckpointError if a result is NaN or infinite
  */
 export async function infer<Name extends string>(
   run: OpenRun,
@@ -75,7 +75,7 @@ export async function openInference<Name extends string>(
     rows: async (settings) => {
       const rows: Record<string, Float32Array[]> = {};
       for (let start = 0; start < count; start += batch) {
-        // The last batch is filled up with images from before it.
+        // The last batch is shifted back to be full, so it repeats some images of the one before.
         const from = Math.min(start, count - batch);
         const images = pixels.images.subarray(from * bytes, (from + batch) * bytes);
         const found = await forward(images, ...(settings === undefined ? [] : [settings]));

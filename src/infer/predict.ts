@@ -4,21 +4,21 @@ import { createTask, type Prediction } from "../tasks/index.js";
 import { type InferOptions, infer } from "./infer.js";
 import type { Pixels } from "./samples.js";
 
-/** A class and the probability a model gives it. */
+/** A class and its predicted probability. */
 export interface RankedClass {
   readonly label: string;
   /** 0 to 1. */
   readonly probability: number;
 }
 
-/** How images are classified. */
+/** Options of {@link predict}. */
 export interface PredictOptions extends InferOptions {
-  /** Classes an image; 5 by default. */
+  /** Number of classes per image. Defaults to 5. */
   readonly top?: number;
 }
 
 /**
- * What a run's model says of images of one size, as its task tells it.
+ * Predictions of a run's model for images of one size, as its task formats them.
  *
  * @throws CheckpointError if an output is NaN or infinite
  */
@@ -40,8 +40,8 @@ export async function predictions(
 /**
  * Classifies images of one size.
  *
- * @returns for each image its most probable classes, best first
- * @throws UsageError if the run's task is no classification
+ * @returns the most probable classes of each image, best first
+ * @throws UsageError if the run's task is not classification
  * @throws CheckpointError if a logit is NaN or infinite
  */
 export async function predict(
@@ -50,8 +50,8 @@ export async function predict(
   { top = 5, ...options }: PredictOptions = {},
 ): Promise<RankedClass[][]> {
   if (run.task !== "classification") {
-    throw new UsageError(`the run's task is ${run.task}; it gives no classes`, {
-      hint: "predictions() tells what a run of any task says of images",
+    throw new UsageError(`the run's task is ${run.task}, which has no classes`, {
+      hint: "use predictions(), which works for every task",
     });
   }
   const found = await predictions(run, pixels, options);

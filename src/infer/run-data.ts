@@ -2,14 +2,15 @@ import { type DatasetPair, openData, taskOf } from "../data/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { assertSameClasses } from "../runs/resume.js";
 
-/** What of a run its data depend on. */
+/** What the data of a run depends on. */
 type DataOfRun = Pick<OpenRun, "config" | "task" | "classes" | "imageSize">;
 
 /**
  * Opens the data of a run, or another source to use the run on.
  *
- * @param source a word or path, as `openData` takes it, or data that is open already; the run's own by default
- * @throws CheckpointError if its classes are not those that the run was trained on, in their order
+ * @param source a word or path, as `openData` takes it, or data that is already open. Defaults to the run's
+ * own
+ * @throws CheckpointError if its classes differ from those the run was trained on, or are in another order
  */
 export async function openRunData(
   run: DataOfRun,

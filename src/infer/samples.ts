@@ -25,21 +25,21 @@ export interface Pixels {
   readonly width: number;
 }
 
-/** Images to show a run. */
+/** Images to apply a run to. */
 export interface Samples extends Pixels {
-  /** What each image is called: its path, or its number in the test set. */
+  /** Name of each image: its path, or its number in the test set. */
   readonly names: readonly string[];
-  /** What is known to be true of each image: its class, or its values. */
+  /** True class or values of each image, if known. */
   readonly truths: readonly (string | undefined)[];
-  /** What the data draw over each image; nothing by default. */
+  /** What the data set draws over each image. Defaults to nothing. */
   readonly marks?: readonly (readonly Mark[] | undefined)[];
 }
 
 /**
- * Image files, resized to what the run's model takes. The folder an image lies in is its true class, if
- * it has the name of one.
+ * Loads image files, resized to the model's input size. The name of an image's folder is its true class, if
+ * it is a class name.
  *
- * @param onUnreadable is told of each file that cannot be read, which is then left out
+ * @param onUnreadable called for each file that cannot be read, which is then skipped
  * @throws DataError naming an image that cannot be read, unless `onUnreadable` is given
  */
 export async function fileSamples(
@@ -59,10 +59,10 @@ export async function fileSamples(
 }
 
 /**
- * Test images of a run's data, evenly spaced: data sorted by class show every class.
+ * Loads test images of a run's data, evenly spaced, so that data sorted by class shows every class.
  *
- * @param data the run's data, where it is open already
- * @throws CheckpointError if the data has other classes than the run was trained on
+ * @param data the run's data, if already open
+ * @throws CheckpointError if its classes differ from those the run was trained on
  */
 export async function testSamples(run: OpenRun, count: number, data?: DatasetPair): Promise<Samples> {
   const { test } = await openRunData(run, data);
@@ -81,7 +81,7 @@ export async function testSamples(run: OpenRun, count: number, data?: DatasetPai
   };
 }
 
-/** What a data set says of some of its images. */
+/** The targets of some of a data set's images. */
 function truthsOf(dataset: Dataset, indices: Uint32Array, task: Task): Prediction[] {
   const { specs, write } = targetsOf(dataset);
   return Array.from(indices, (index) => {
@@ -93,7 +93,7 @@ function truthsOf(dataset: Dataset, indices: Uint32Array, task: Task): Predictio
   });
 }
 
-/** Samples with what was predicted of them, to be drawn. */
+/** Combines samples with their predictions, for drawing. */
 export function predictedSamples(samples: Samples, predictions: readonly Prediction[]): PredictedSample[] {
   const { height, width, truths, marks: trueMarks = [] } = samples;
   return predictions.map(({ caption, confidence, marks }, i) => ({
@@ -104,7 +104,7 @@ export function predictedSamples(samples: Samples, predictions: readonly Predict
   }));
 }
 
-/** So many of the images, evenly spaced. */
+/** Picks `count` of the images, evenly spaced. */
 export function someSamples(samples: Samples, count: number): Samples {
   const { names, truths } = samples;
   const indices = Array.from(allIndices(names.length, count));
@@ -120,7 +120,7 @@ export function someSamples(samples: Samples, count: number): Samples {
   };
 }
 
-/** The bytes of one image: its red, green and blue plane. */
+/** The bytes of one image, as red, green and blue planes. */
 export function imageAt(pixels: Pixels, index: number): Uint8Array {
   const bytes = imageBytes(pixels);
   return pixels.images.subarray(index * bytes, (index + 1) * bytes);

@@ -14,35 +14,35 @@ import {
   replacedAttention,
 } from "./replaced-attention.js";
 
-/** What became of the accuracy when attention was replaced. */
+/** Accuracy with replaced attention. */
 export interface AblationRow extends PairedDifference {
-  /** Path of the layer; `undefined` for all of them at once. */
+  /** Path of the layer. `undefined` for all layers at once. */
   readonly layer: string | undefined;
   readonly replacement: Replacement;
   readonly accuracy: number;
 }
 
-/** What follows from an ablation. */
+/** Conclusion of an ablation. */
 export type AblationVerdict = "matters" | "does-not-matter" | "undecided";
 
 /** Whether a network's attention matters. */
 export interface Ablation {
   readonly images: number;
-  /** Accuracy of the network as it is. */
+  /** Accuracy of the unchanged network. */
   readonly accuracy: number;
-  /** Each layer by itself, then all layers, with every replacement. */
+  /** Every replacement, in each layer separately and in all layers. */
   readonly rows: readonly AblationRow[];
   readonly verdict: AblationVerdict;
 }
 
-/** Change of accuracy, in either direction, that is too small to care about. */
+/** Largest change of accuracy, in either direction, that counts as negligible. */
 const NEGLIGIBLE = 0.01;
 
 /**
- * Measures what a run's attention is worth: accuracy with the attention of each layer, and of all layers, replaced,
- * against the network as it is on the same images.
+ * Measures whether a run's attention matters: accuracy with the attention of each layer, and of all layers,
+ * replaced, compared with the unchanged network on the same images.
  *
- * @param images images whose classes are known
+ * @param images images with known classes
  * @throws UsageError if the model records no attention, or an image's class is unknown
  */
 export async function ablateAttention(
@@ -96,8 +96,8 @@ export async function ablateAttention(
 }
 
 /**
- * The attention matters if accuracy falls by more than chance explains when every image gets the mean attention or
- * another image's; it does not if both changes are negligible for certain.
+ * The attention matters if giving every image the mean attention, or that of another image, lowers accuracy
+ * significantly. It does not matter if both changes are certainly negligible.
  */
 export function verdictOf(rows: readonly AblationRow[]): AblationVerdict {
   const deciding = rows.filter(
@@ -111,7 +111,7 @@ export function verdictOf(rows: readonly AblationRow[]): AblationVerdict {
   return negligible ? "does-not-matter" : "undecided";
 }
 
-/** Logits, and all attention by a name that {@link layerOf} undoes. */
+/** Logits, and all attention under names that {@link layerOf} maps back. */
 function readAll({ output, attention }: Applied): Readonly<Record<string, Tensor>> {
   const tensors: Record<string, Tensor> = { logits: output };
   for (const [layer, kinds] of Object.entries(attention)) {
@@ -134,7 +134,7 @@ function rowOf(matrix: Tensor, row: number): Tensor {
   return reshape(slice(matrix, { axis: 0, start: row, end: row + 1 }), [matrix.shape[1]!]);
 }
 
-/** Data sorted by class would have another image's attention be one of the same class. */
+/** In data sorted by class, the attention of another image would be from the same class. */
 function shuffled(samples: Samples, seed: number): Samples {
   const { images, truths, names } = samples;
   const order = Array.from(new RandomStream(seed, "ablation").permutation(names.length));

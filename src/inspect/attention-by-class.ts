@@ -3,12 +3,12 @@ import { permutationTest } from "../statistics/permutation-test.js";
 import { type LayerReading, weightsOf } from "./attention.js";
 
 /**
- * The mean attention of the images of each class, and whether classes differ by more than chance.
+ * Mean attention per class, and whether classes differ significantly.
  *
- * @param truths the class of each image of the reading; images of unknown class are left out
- * @param classes in the order in which they are to be given
+ * @param truths class of each image of the reading; images of unknown class are ignored
+ * @param classes in output order
  * @param seed of the permutation test
- * @returns `undefined` where fewer than two classes have images
+ * @returns `undefined` if fewer than two classes have images
  */
 export function attentionByClass(
   reading: LayerReading,

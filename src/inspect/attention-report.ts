@@ -18,22 +18,22 @@ import type { Ablation } from "./ablation.js";
 import { type LayerReading, weightsOf } from "./attention.js";
 import { readMixedKernels } from "./mixed-kernels.js";
 
-/** Images whose mixed kernels are drawn, and images shown for each expert. */
+/** Number of images whose mixed kernels are drawn, and of images per expert. */
 const KERNEL_IMAGES = 6;
 const IMAGES_OF_EXPERT = 9;
-/** Experts of a layer for which images are shown. */
+/** Up to this many experts of a layer, images are shown. */
 const MOST_EXPERTS = 16;
 
-/** What is known of a run's attention. */
+/** Results on a run's attention. */
 export interface AttentionFindings {
   readonly layers: readonly LayerReading[];
   readonly byClass: readonly ClassAttention[];
 }
 
 /**
- * Writes a run's attention into a folder, which is made where it is missing: `attention.json`, `attention.svg`,
- * `by-class.svg`, for each layer the images that use each expert most (`images-<layer>.png`, unless sharp is missing),
- * and its mixed kernels (`kernels-<layer>.svg`).
+ * Writes a run's attention to a folder, which is created if needed: `attention.json`, `attention.svg`,
+ * `by-class.svg`, and for each layer the images that use each expert most (`images-<layer>.png`, unless sharp
+ * is missing) and its mixed kernels (`kernels-<layer>.svg`).
  *
  * @returns the names of the files
  */
@@ -70,7 +70,7 @@ export async function writeAttention(
 }
 
 /**
- * Writes an ablation into a folder, which is made where it is missing, as `ablation.json`.
+ * Writes an ablation to a folder, which is created if needed, as `ablation.json`.
  *
  * @returns the name of the file
  */
@@ -80,7 +80,7 @@ export async function writeAblation(ablation: Ablation, folder: string): Promise
   return ABLATION_FILE;
 }
 
-/** For each expert of a layer, in order, the images that give it most weight. */
+/** For each expert of a layer, in order, the images that weight it most. */
 function usersOf(layer: LayerReading, samples: Samples): PredictedSample[] {
   const { height, width } = samples;
   const weights = layer.samples.map((_, i) => weightsOf(layer, i));

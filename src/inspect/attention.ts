@@ -9,42 +9,45 @@ import type { OpenRun } from "../runs/open-run.js";
 import { elementCount, staticShape } from "../util/shape.js";
 
 /**
- * How even the attention of a layer is. At `"uniform"` the routing has not begun to choose, at `"one-hot"`
- * it has given up mixing.
+ * How even the attention of a layer is. `"uniform"`: the routing has not started to choose. `"one-hot"`: it
+ * no longer mixes.
  */
 export type AttentionState = "uniform" | "mixed" | "one-hot";
 
-/** Attention of one kind that a layer recorded for some images. */
+/** One kind of attention, as recorded by a layer for a set of images. */
 export interface AttentionValues {
   /** Path of the layer, such as `features.8`. */
   readonly layer: string;
-  /** What is weighed, such as `"kernel"`. */
+  /** What is weighted, such as `"kernel"`. */
   readonly kind: string;
   readonly activation: AttentionActivation;
-  /** Shape of one image's attention. */
+  /** Shape of the attention per image. */
   readonly shape: readonly number[];
-  /** Axis of that shape along which the experts lie. */
+  /** Axis of the experts in that shape. */
   readonly axis: number;
-  /** The attention of each image in row-major order: [images][elements]. */
+  /** Attention per image, in row-major order: [images][elements]. */
   readonly samples: readonly (readonly number[])[];
 }
 
-/** How one dynamic layer spreads its attention over its experts, image by image. */
+/** How one dynamic layer distributes its attention over its experts, per image. */
 export interface LayerReading extends Omit<LayerAttention, "activation">, AttentionValues {
   readonly state: AttentionState;
   /**
-   * Standard deviation of an expert's share over the images, the mean over experts. At 0 every image gets
-   * the same kernel, as by a plain convolution.
+   * Standard deviation of an expert's share over the images, averaged over experts. 0 means that every image
+   * gets the same kernel, as from a static convolution.
    */
   readonly deviation: number;
 }
 
-/** Mean entropies up to which it is called one-hot: shares of 0.99 and 0.01, where there are two. */
+/**
+ * Attention with at most this mean entropy counts as one-hot. With two experts, this is shares of 0.99 and
+ * 0.01.
+ */
 const ONE_HOT = 0.08;
 
 /**
- * Reads how each dynamic layer of a run mixes its experts for images, one reading for each kind of attention
- * that a layer recorded.
+ * Reads how each dynamic layer of a run mixes its experts for images, with one reading per kind of attention
+ * that a layer records.
  *
  * @throws UsageError if no layer of the model records attention
  */
@@ -82,8 +85,8 @@ export async function readAttention(
 }
 
 /**
- * Sums up attention of a layer. What does not add up to 1, as after a sigmoid, is taken in parts of its sum, negative
- * weights by their size. Where an image has several sets of weights, means are over all of them.
+ * Summarizes the attention of a layer. Weights that do not sum to 1, as after a sigmoid, are normalized,
+ * negative ones by magnitude. If an image has several sets of weights, means are over all of them.
  */
 export function describeAttention(attention: AttentionValues): LayerReading {
   const { layer, kind, samples } = attention;
@@ -106,12 +109,12 @@ export function describeAttention(attention: AttentionValues): LayerReading {
   };
 }
 
-/** The weights of one image's experts; where it has several sets of weights, their mean. */
+/** Weights of the experts for one image, averaged if it has several sets. */
 export function weightsOf(attention: AttentionValues, image: number): number[] {
   return columnsOf(setsOf(attention.samples[image]!, attention)).map(meanOf);
 }
 
-/** The weights of one image, cut along the experts' axis: [sets][experts]. */
+/** Weights of one image, split along the experts' axis: [sets][experts]. */
 function setsOf(row: readonly number[], { shape, axis }: AttentionValues): number[][] {
   const experts = shape[axis]!;
   const inner = elementCount(shape.slice(axis + 1));
@@ -121,7 +124,7 @@ function setsOf(row: readonly number[], { shape, axis }: AttentionValues): numbe
   });
 }
 
-/** Entropy in parts of its maximum; 1 for a single expert, which is all there can be. */
+/** Entropy relative to its maximum. 1 for a single expert. */
 function relativeEntropy(shares: readonly number[]): number {
   if (shares.length === 1) return 1;
   const nats = shares.reduce((sum, share) => (share > 0 ? sum - share * Math.log(share) : sum), 0);

@@ -5,31 +5,31 @@ import { evaluationWorkload, trainingWorkload, type Workload } from "./workload.
 
 const WARM_UP_STEPS = 3;
 
-/** How a model is timed. */
+/** Options of {@link benchmark}. */
 export interface BenchOptions extends RuntimeOptions {
   /** Height and width of the images. */
   readonly imageSize: number;
-  /** 64 by default. */
+  /** Defaults to 64. */
   readonly batchSize?: number;
-  /** Equal parts that a training batch is computed in; all at once by default. */
+  /** Number of equal parts to split a training batch into. Defaults to no splitting. */
   readonly accumulate?: number;
-  /** Steps that are timed, after 3 that are not; 10 by default. */
+  /** Timed steps, after 3 warm-up steps. Defaults to 10. */
   readonly steps?: number;
 }
 
-/** How fast a model trains and evaluates, images already in memory. */
+/** Training and evaluation speed of a model, with images in memory. */
 export interface BenchResult {
-  /** From the median time of a step: dropout masks, forward, backward and update by SGD. */
+  /** From the median time per step: dropout masks, forward pass, backward pass and SGD update. */
   readonly trainImagesPerSecond: number;
-  /** From the median time of a batch, weights frozen into the graph. */
+  /** From the median time per batch, with weights as constants of the graph. */
   readonly evalImagesPerSecond: number;
   readonly batchSize: number;
   readonly threads: number;
-  /** The most memory that the process has held so far. */
+  /** Peak memory of the process so far. */
   readonly peakMemoryBytes: number;
 }
 
-/** Median seconds of a run, after the warm-up; frees the workload. */
+/** Median seconds per run after the warm-up. Disposes of the workload. */
 async function medianSeconds(workload: Workload, steps: number): Promise<number> {
   for (let n = 0; n < WARM_UP_STEPS; n++) await workload.run();
   const seconds: number[] = [];
@@ -43,7 +43,7 @@ async function medianSeconds(workload: Workload, steps: number): Promise<number>
 }
 
 /**
- * Times training and evaluation of a model on random images; making the images is not timed.
+ * Times training and evaluation of a model on random images. Generating the images is not timed.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */

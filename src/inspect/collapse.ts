@@ -15,48 +15,47 @@ import { CollapsedNetwork, findMeanKernels } from "./collapsed-network.js";
 import type { MeanAttention } from "./replaced-attention.js";
 import { evaluationWorkload } from "./workload.js";
 
-/** How a run is collapsed. */
+/** Options of {@link collapseRun}. */
 export interface CollapseOptions extends InferOptions {
-  /** Training images over which attention is averaged, at most; 2000 by default. */
+  /** Largest number of training images to average the attention over. Defaults to 2000. */
   readonly images?: number;
-  /** Data that is open already; the run's own by default. */
+  /** Data that is already open. Defaults to the run's own. */
   readonly data?: DatasetPair;
 }
 
-/** Milliseconds of a batch, medians of runs that take turns. */
+/** Median milliseconds per batch, with both networks timed alternately. */
 export interface Latency {
   readonly batchSize: number;
   readonly dynamic: number;
   readonly static: number;
 }
 
-/** A static network in the place of a dynamic one. */
+/** A static network that replaces a dynamic one. */
 export interface Collapse {
-  /** The run with its network collapsed. */
+  /** The run with the collapsed network. */
   readonly run: OpenRun;
-  /** Convolutions that have become static. */
+  /** Number of convolutions that became static. */
   readonly convolutions: number;
-  /** Images over which attention was averaged, and on which accuracy was measured. */
+  /** Number of images that attention was averaged over, and that accuracy was measured on. */
   readonly averaged: number;
   readonly images: number;
-  /** Accuracies before and after. */
+  /** Accuracy before and after. */
   readonly before: number;
   readonly after: number;
   readonly change: PairedDifference;
 }
 
 /**
- * Puts the kernel that the mean attention over training images mixes in the place of mixed kernels, in all layers, and
- * measures what that costs on all test images.
+ * Replaces the mixed kernels in all layers by the kernel of the mean attention over training images, and
+ * measures the effect on all test images.
  *
- * @throws UsageError if the network has no attention, or naming layers whose mean kernel this does not give
+ * @throws UsageError if the network has no attention, or naming layers whose mean kernel is not that of the
+ * mean attention
  */
 export async function collapseRun(run: OpenRun, options: CollapseOptions = {}): Promise<Collapse> {
   const { images = 2000, data: given, ...inferOptions } = options;
   if (run.task !== "classification") {
-    throw new UsageError(
-      `a run that learns ${run.task} cannot be collapsed: its loss is measured in accuracy`,
-    );
+    throw new UsageError(`a run for ${run.task} cannot be collapsed: the effect is measured in accuracy`);
   }
   const data = await openRunData(run, given);
   const train = await testSamples(run, Math.min(images, data.train.length), { ...data, test: data.train });
@@ -85,9 +84,9 @@ export async function collapseRun(run: OpenRun, options: CollapseOptions = {}): 
 }
 
 /**
- * Times two networks on random images, one batch each by turns.
+ * Times two networks on random images, alternating between them.
  *
- * @param rounds batches of each that are timed; 15 by default
+ * @param rounds timed batches of each. Defaults to 15
  */
 export async function compareLatency(
   run: Pick<OpenRun, "model" | "imageSize">,
@@ -114,7 +113,7 @@ export async function compareLatency(
   return { batchSize, dynamic: median(times[0]), static: median(times[1]) };
 }
 
-/** The static network as ONNX, with what is known of it in its metadata. */
+/** Exports the static network as ONNX, with its description in the metadata. */
 export function exportCollapse({ run, before, after, averaged }: Collapse): Uint8Array {
   const { model, state, imageSize, classes, config } = run;
   return exportModel(model, state, {

@@ -25,24 +25,24 @@ import { RandomStream } from "../util/random.js";
 import { elementCount, staticShape } from "../util/shape.js";
 import type { MeanAttention } from "./replaced-attention.js";
 
-/** Kinds of attention in which kernels are linear, so that the mean attention has the mean kernel. */
+/** Kinds of attention in which kernels are linear, so that the mean attention yields the mean kernel. */
 const LINEAR_KINDS: readonly string[] = ["kernel", "cell"];
-/** Images on which kernels must be the same. */
+/** Number of images for which kernels must be equal. */
 const TRIED = 2;
 const SAME = 1e-5;
 
-/** A kernel, or biases, that all images share. */
+/** A kernel, or biases, shared by all images. */
 interface Weights {
   readonly values: Float32Array;
   readonly shape: readonly number[];
 }
 
-/** What stands for the convolutions with mixed kernels, in the order in which they are applied. */
+/** Replacements of the convolutions with mixed kernels, in execution order. */
 export type MeanKernels = readonly { readonly kernel: Weights; readonly bias: Weights | undefined }[];
 
-/** A network in which every convolution with mixed kernels has the mean kernel instead. */
+/** A network in which every convolution with mixed kernels uses the mean kernel. */
 export class CollapsedNetwork extends Module {
-  /** @param network the dynamic network, whose parameters are this one's, under `network` */
+  /** @param network the dynamic network. This one has its parameters, under `network` */
   constructor(
     readonly network: Module,
     readonly meanOf: MeanAttention,
@@ -73,7 +73,7 @@ export class CollapsedNetwork extends Module {
     return tensor;
   }
 
-  /** The state of this network from that of the dynamic one. */
+  /** Converts the state of the dynamic network. */
   stateFrom(state: ModelState): ModelState {
     return Object.fromEntries(Object.entries(state).map(([name, values]) => [`network.${name}`, values]));
   }
@@ -82,8 +82,8 @@ export class CollapsedNetwork extends Module {
 /**
  * Computes the kernels that the mean attention mixes.
  *
- * @throws UsageError naming each layer whose kernels are not linear in its attention, or differ from image to image
- * even so
+ * @throws UsageError naming each layer whose kernels are not linear in its attention, or still differ between
+ * images
  */
 export async function findMeanKernels(
   network: Module,
@@ -137,7 +137,7 @@ export async function findMeanKernels(
 
 interface PlacedMean {
   readonly place: AttentionPlace;
-  /** What stands for the attention. */
+  /** Replacement of the attention. */
   readonly mean: Tensor;
 }
 
@@ -153,7 +153,7 @@ function applyWithMeans(
     ...options,
     replaceAttention: (place, { values }) => {
       const shape = [1, ...staticShape(values.shape.slice(1), "attention")];
-      // Keeps an open batch; what is left of it after the kernels are constants is found by it.
+      // Keeps an open batch size, which shows what still depends on it once the kernels are constants.
       const mean = add(mul(values, 0), constant(meanOf(place), shape));
       places.push({ place, mean });
       return mean;

@@ -10,26 +10,26 @@ import {
 } from "../nn/index.js";
 import { elementCount } from "../util/shape.js";
 
-/** A warehouse of cells, and what shares it. */
+/** A warehouse of cells, and its users. */
 export interface WarehouseSummary {
   /** State name of the cells. */
   readonly name: string;
   readonly cells: number;
-  /** Of a cell: output channels, input channels, height, width. */
+  /** Shape of a cell: output channels, input channels, height, width. */
   readonly cellShape: readonly number[];
   /** Parameters of all cells, counted once. */
   readonly parameters: number;
-  /** Layers whose kernels are mixed from it. */
+  /** Number of layers whose kernels are mixed from it. */
   readonly layers: number;
-  /** Pieces of all their kernels. */
+  /** Number of pieces of all these kernels. */
   readonly mixtures: number;
 }
 
-/** Parameters of dynamic layers, and those of the kernels that they stand for. */
+/** Parameters of dynamic layers, and of the static kernels that they replace. */
 interface KernelCost {
   readonly dynamic: number;
   readonly plain: number;
-  /** As `dynamic` and `plain`, of 1×1 kernels alone. */
+  /** Like `dynamic` and `plain`, for 1×1 kernels only. */
   readonly pointwise: { readonly dynamic: number; readonly plain: number };
 }
 
@@ -50,7 +50,7 @@ export function warehousesOf(model: Module): readonly WarehouseSummary[] {
   return [...found.values()];
 }
 
-/** The plain kernel that a layer stands for; `undefined` of layers that do not mix kernels. */
+/** Shape of the static kernel that a layer replaces. `undefined` for layers that do not mix kernels. */
 function plainKernel(layer: unknown): readonly number[] | undefined {
   if (
     layer instanceof DynamicConvolution ||
@@ -84,10 +84,10 @@ function kernelCost(model: Module): KernelCost {
   return cost;
 }
 
-/** From how many times the kernels they stand for dynamic layers are warned of. */
+/** Dynamic layers with at least this many times the parameters of the static kernels cause a warning. */
 const MULTIPLIED = 2;
 
-/** What is to be known before a network is trained: dynamic layers that multiply its parameters. */
+/** Warnings before training: dynamic layers that multiply the parameters. */
 export function kernelWarnings(model: Module): readonly string[] {
   const { dynamic, plain, pointwise } = kernelCost(model);
   if (plain === 0 || dynamic < MULTIPLIED * plain) return [];
@@ -95,7 +95,7 @@ export function kernelWarnings(model: Module): readonly string[] {
   const share = Math.round((100 * pointwise.dynamic) / dynamic);
   const where = pointwise.plain > 0 ? `; ${share} % of them are in 1×1 convolutions` : "";
   return [
-    `dynamic layers hold ${millions(dynamic)} parameters, ${times} times the kernels that they stand for${where}: ` +
+    `dynamic layers hold ${millions(dynamic)} parameters, ${times} times those of the static kernels they replace${where}: ` +
       "fewer experts, a smaller cell ratio or fewer dynamic convolutions make it smaller",
   ];
 }

@@ -5,19 +5,19 @@ import { spec } from "../trace/index.js";
 import { RandomStream } from "../util/random.js";
 import { elementCount } from "../util/shape.js";
 
-/** What the cores can do at best, through ONNX Runtime. */
+/** Peak performance of the cores through ONNX Runtime. */
 export interface MachineRates {
-  /** Of the fastest of some products and convolutions; a multiply-add is two operations. */
+  /** Peak over several matrix products and convolutions. A multiply-add counts as two operations. */
   readonly gigaflopsPerSecond: number;
-  /** Bytes read and written by an elementwise pass over 134 MB, together. */
+  /** Bytes read plus bytes written by an elementwise pass over 134 MB. */
   readonly gigabytesCopiedPerSecond: number;
 }
 
-/** How a machine is measured. */
+/** Options of {@link measureMachine}. */
 export interface MachineRatesOptions {
-  /** Threads of the runtime; by default its own choice. */
+  /** Threads of the runtime. Defaults to the runtime's choice. */
   readonly threads?: number;
-  /** Spent on each of four measurements; 1.5 by default. */
+  /** Seconds for each of four measurements. Defaults to 1.5. */
   readonly seconds?: number;
 }
 
@@ -30,12 +30,15 @@ function randomArray(shape: readonly number[]): Float32Array {
   return Float32Array.from({ length: elementCount(shape) }, () => random.uniform());
 }
 
-/** Measures the peak of multiply-adds, and the rate of copying, of the CPU. */
+/** Measures the CPU's peak rate of multiply-adds, and its copy bandwidth. */
 export async function measureMachine({
   threads,
   seconds = 1.5,
 }: MachineRatesOptions = {}): Promise<MachineRates> {
-  /** Least seconds of a run. One element is handed out, so that the result is not copied into fresh memory. */
+  /**
+   * Smallest time of a run in seconds. Only one element is returned, so that the result is not copied to
+   * fresh memory.
+   */
   async function leastSeconds(shape: readonly number[], fn: (x: Tensor) => Tensor): Promise<number> {
     const run = await compile(
       (x: Tensor) => slice(reshape(fn(x), [-1]), { axis: 0, start: 0, end: 1 }),
@@ -54,13 +57,16 @@ export async function measureMachine({
     return least;
   }
 
-  /** Multiply-adds a second of a product of square matrices. */
+  /** Multiply-adds per second of a product of square matrices. */
   async function productRate(n: number): Promise<number> {
     const factor = constant(randomArray([n, n]), [n, n]);
     return n ** 3 / (await leastSeconds([n, n], (x) => matmul(x, factor)));
   }
 
-  /** The same of a convolution whose weights are constant: ONNX Runtime runs it in its blocked layout. */
+  /**
+   * Multiply-adds per second of a convolution with constant weights, which ONNX Runtime runs in its blocked
+   * layout.
+   */
   async function convolutionRate(channels: number, size: number): Promise<number> {
     const shape = [channels, channels, KERNEL, KERNEL];
     const weight = constant(randomArray(shape), shape);

@@ -7,14 +7,14 @@ import type { MixedKernels } from "../report/index.js";
 import type { OpenRun } from "../runs/open-run.js";
 import { staticShape } from "../util/shape.js";
 
-/** Slices of a layer's kernels that are shown. */
+/** Number of slices to show per layer. */
 const SLICES = 14;
 
 /**
- * The kernels that each dynamic convolution mixed for some images: of each layer those slices, one input channel of one
- * output channel, that differ most from image to image.
+ * The kernels that each dynamic convolution mixes for images. A slice is one input channel of one output
+ * channel; per layer, the slices that vary most between images are returned.
  *
- * @param pixels a few images: all kernels of each are read
+ * @param pixels a few images, as all kernels of each are read
  */
 export async function readMixedKernels(
   run: OpenRun,
@@ -40,7 +40,7 @@ export async function readMixedKernels(
   return Array.from(shapes, ([name, shape]) => mostDifferent(name, rows[name]!, shape));
 }
 
-/** The kernels of each sample that a convolution applies, [B, O, C/groups, kh, kw]. */
+/** The per-sample kernels that a convolution applies, [B, O, C/groups, kh, kw]. */
 function kernelsOf(node: Tensor): Tensor | undefined {
   if (node.is(mixedConv2dOperator)) return mixKernels(node.inputs[1]!, node.inputs[2]!);
   if (node.is(perSampleConv2dOperator)) return node.inputs[1]!;

@@ -1,9 +1,9 @@
 import type { OperandType, OperatorTimes } from "../runtime/index.js";
 import { elementCount } from "../util/shape.js";
 
-/** What an operator has to do, as its shapes tell. */
+/** Work of an operator, derived from its shapes. */
 export interface OperatorCost {
-  /** Of convolutions and matrix products; 0 for all others. */
+  /** Of convolutions and matrix products. 0 for all others. */
   readonly multiplyAdds: number;
   /** Of all inputs and outputs, each read or written once. */
   readonly bytes: number;
@@ -11,14 +11,14 @@ export interface OperatorCost {
 
 type Shapes = Pick<OperatorTimes, "type" | "inputs" | "outputs">;
 
-/** Bytes of an element; of those that are not here, 4. */
+/** Bytes per element, for types other than those of 4 bytes. */
 const ELEMENT_BYTES: Readonly<Record<string, number>> = { double: 8, int64: 8, uint8: 1, int8: 1, bool: 1 };
 
 function bytesOf({ dtype, shape }: OperandType): number {
   return elementCount(shape) * (ELEMENT_BYTES[dtype] ?? 4);
 }
 
-/** Counts what an ONNX operator has to do. */
+/** Counts the work of an ONNX operator. */
 export function operatorCost({ type, inputs, outputs }: Shapes): OperatorCost {
   const bytes = [...inputs, ...outputs].reduce((sum, operand) => sum + bytesOf(operand), 0);
   return { multiplyAdds: multiplyAdds(type, inputs, outputs), bytes };
@@ -34,7 +34,10 @@ function multiplyAdds(type: string, inputs: readonly OperandType[], outputs: rea
   return 0;
 }
 
-/** The size over which a product sums: that of the left factor, which may be turned, that is no row of the output. */
+/**
+ * The size that a product sums over: the dimension of the left factor, which may be transposed, that is not a
+ * row of the output.
+ */
 function summedSize(left: readonly number[], output: readonly number[]): number {
   const [rows, columns] = left.slice(-2);
   if (columns === undefined) return rows ?? 1;

@@ -2,35 +2,39 @@ import { type ModelOptions, modelEntry } from "../models/index.js";
 import { elementCount } from "../util/shape.js";
 import { summarize } from "./summary.js";
 
-/** A network of a paper, and what is published of it. */
+/** A network of a paper, with its published figures. */
 export interface PaperNetwork {
-  /** Name of the model, and options that are not by default. */
+  /** Name of the model, and options other than the defaults. */
   readonly model: string;
   readonly options?: ModelOptions;
-  /** Classes; 1000 by default. */
+  /** Number of classes. Defaults to 1000. */
   readonly classes?: number;
-  /** Millions of trainable parameters as published, with the decimals given there; absent where nobody publishes any. */
+  /**
+   * Published millions of trainable parameters, with the published decimals. Absent if none are published.
+   */
   readonly published?: string;
-  /** Whether the published count is one with running statistics; then all are counted. */
+  /** Whether the published count includes running statistics. */
   readonly statistics?: boolean;
-  /** Why the count differs from what is published, where it does. */
+  /** Why the count differs from the published one, if it does. */
   readonly why?: string;
 }
 
 /** A network with its counts. */
 export interface PaperRow {
   readonly network: string;
-  /** The dynamic layer, with its options; `"static"` for none. */
+  /** The dynamic layer with its options, or `"static"`. */
   readonly layer: string;
-  /** Trainable parameters; with running statistics where the published count is. */
+  /** Trainable parameters, plus running statistics if the published count includes them. */
   readonly parameters: number;
-  /** Multiply-adds of one image or sound, as `summarize` counts them. */
+  /** Multiply-adds per image or sound, as counted by `summarize`. */
   readonly multiplyAdds: number;
-  /** As published, rounded as there; `null` where nobody publishes any. */
+  /** The published count, rounded as published. `null` if none is published. */
   readonly publishedParameters: number | null;
-  /** Whether the count rounds to the published one; `null` where there is none. */
+  /** Whether the count rounds to the published one. `null` if none is published. */
   readonly matches: boolean | null;
-  /** Why it does not match, or that there is nothing to match; empty where it matches, or nobody knows why it does not. */
+  /**
+   * Why it does not match, or that no count is published. Empty if it matches, or if the reason is unknown.
+   */
   readonly why: string;
 }
 
@@ -49,7 +53,7 @@ const warehouse = (cellRatio: number, options: ModelOptions = {}) => ({
   ...options,
 });
 
-/** The networks that are counted. */
+/** The networks to count. */
 export const PAPER_NETWORKS: readonly PaperNetwork[] = [
   { model: "alexnet", classes: 10, published: "7.525418" },
   { model: "alexnet-dy", classes: 10, published: "8.322992" },
@@ -136,7 +140,7 @@ export const PAPER_NETWORKS: readonly PaperNetwork[] = [
   { model: "fdy-crnn", classes: 10, published: "11.061" },
 ];
 
-/** The layers of networks that are dynamic by themselves. */
+/** Dynamic layers of networks that have their own. */
 const OWN_LAYERS: Readonly<Record<string, string>> = {
   "alexnet-dy": "dyconv",
   dymn04: "dymn, with statistics",
@@ -145,7 +149,7 @@ const OWN_LAYERS: Readonly<Record<string, string>> = {
   "fdy-crnn": "fdy",
 };
 
-/** Builds a network of a paper and counts it; no weights are made. */
+/** Builds a network of a paper and counts its parameters, without initializing weights. */
 export function countPaperNetwork({
   model,
   options = {},
@@ -175,7 +179,7 @@ export function countPaperNetwork({
   };
 }
 
-/** Millions, with as many decimals as another figure. */
+/** Formats millions with as many decimals as another figure. */
 function roundedAs(published: string, count: number): string {
   return (count / 1e6).toFixed(published.split(".")[1]?.length ?? 0);
 }

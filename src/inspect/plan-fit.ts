@@ -1,30 +1,30 @@
 import { type PlanCoefficients, WORK_KINDS } from "../ir/index.js";
 import type { PlanWork } from "../rewrite/index.js";
 
-/** What a plan had to do at a point, and how long it took. */
+/** The work of a plan at a point, and its time. */
 export interface TimedWork {
   readonly work: PlanWork;
   readonly milliseconds: number;
 }
 
-/** What is known before. */
+/** Options of {@link fitPlanCoefficients}. */
 export interface PlanFitOptions {
-  /** Coefficients to stay near; none by default. */
+  /** Coefficients to stay close to. Default to none. */
   readonly prior?: PlanCoefficients;
-  /** How many measurements the prior counts for, for each coefficient; 1 by default. */
+  /** Number of measurements that the prior counts for, per coefficient. Defaults to 1. */
   readonly priorWeight?: number;
 }
 
 const SWEEPS = 20_000;
 
-/** What the cost model predicts of some work, in milliseconds. */
+/** The time that the cost model predicts for some work, in milliseconds. */
 export function predictMilliseconds(work: PlanWork, coefficients: PlanCoefficients): number {
   return WORK_KINDS.reduce((sum, kind) => sum + (work[kind] ?? 0) * coefficients[kind], 0);
 }
 
 /**
- * Fits the cost model of the plans to what was measured: coefficients ≥ 0 for which the sum of squares of the relative
- * errors is least. A prior holds coefficients that few measurements speak of.
+ * Fits the cost model of the plans to measurements: coefficients ≥ 0 that minimize the sum of squared
+ * relative errors. A prior keeps coefficients in place for which there are few measurements.
  */
 export function fitPlanCoefficients(
   measured: readonly TimedWork[],
@@ -44,7 +44,10 @@ export function fitPlanCoefficients(
   return Object.fromEntries(entries) as PlanCoefficients;
 }
 
-/** x ≥ 0 for which all equations · x are nearest to their targets, one coordinate after the other; 0 where nothing depends on it. */
+/**
+ * Nonnegative least squares by coordinate descent: minimizes |equations · x − targets| over x ≥ 0.
+ * Coordinates that nothing depends on are 0.
+ */
 function leastSquares(
   equations: readonly (readonly number[])[],
   targets: readonly number[],

@@ -1,12 +1,15 @@
 import { RandomStream } from "../util/random.js";
 import type { PlanPoint } from "./plan-samples.js";
 
-/** Which points of the grid are drawn. */
+/** Options of {@link drawPlanPoints}. */
 export interface PlanPointsOptions {
   readonly target: "cpu" | "wasm";
   readonly count: number;
   readonly seed: number;
-  /** Multiply-adds of a plan that computes every expert, at most; points with more are left out. 3e9, or 3e8 on WebAssembly. */
+  /**
+   * Largest number of multiply-adds of a plan that computes every expert. Points with more are left out.
+   * Defaults to 3e9, or 3e8 on WebAssembly.
+   */
   readonly mostMultiplyAdds?: number;
 }
 
@@ -15,12 +18,12 @@ const EXPERTS = [1, 2, 4, 8, 16];
 const CHANNELS = [16, 32, 64, 128, 256, 512];
 const SIZES = [4, 7, 14, 28, 56];
 const MOST_MULTIPLY_ADDS = { cpu: 3e9, wasm: 3e8 };
-/** Weights that differ by image or expert, at most. */
+/** Largest number of weights that differ by image or expert. */
 const MOST_WEIGHTS = 2e7;
 
 /**
- * Points of the grid that plans are judged on, all different, by a seed: 16 to 512 channels, 1×1, 3×3 and depthwise,
- * images of 4 to 56 pixels, 1 to 16 experts, batches of 1 to 64, training and evaluating.
+ * Draws distinct points from the grid on which plans are judged: 16 to 512 channels, 1×1, 3×3 and depthwise,
+ * images of 4 to 56 pixels, 1 to 16 experts, batch sizes of 1 to 64, training and evaluation.
  */
 export function drawPlanPoints(options: PlanPointsOptions): readonly PlanPoint[] {
   const { target, count, seed, mostMultiplyAdds = MOST_MULTIPLY_ADDS[target] } = options;
@@ -44,7 +47,7 @@ export function drawPlanPoints(options: PlanPointsOptions): readonly PlanPoint[]
     const multiplyAdds = batch * experts * weights * size ** 2;
     return multiplyAdds <= mostMultiplyAdds && Math.max(experts, batch) * weights <= MOST_WEIGHTS;
   });
-  // Depthwise convolutions are few in the grid: every fifth point is one.
+  // The grid has few depthwise convolutions, so every fifth point is one.
   const order = new RandomStream(seed, "plan points").permutation(affordable.length);
   const shuffled = Array.from(order, (i) => affordable[i]!);
   const depthwise = shuffled.filter(({ groups }) => groups > 1).slice(0, Math.round(count / 5));

@@ -1,4 +1,7 @@
-/** Single convolutions with mixed kernels, timed by each plan: what plans are judged by, and the cost model is fitted to. */
+/**
+ * Times single convolutions with mixed kernels by each plan. Plans are judged by these samples, and the cost
+ * model is fitted to them.
+ */
 import { gradients } from "../grad/index.js";
 import type { Machine, Tensor } from "../ir/index.js";
 import {
@@ -33,33 +36,33 @@ export interface PlanPoint {
   readonly size: number;
 }
 
-/** How long a point takes by one plan. */
+/** Time of a point with one plan. */
 export interface PlanSample {
   readonly plan: MixingPlan | "auto";
-  /** The least of all runs. */
+  /** Minimum over all runs. */
   readonly milliseconds: number;
 }
 
-/** How points are timed. */
+/** Options of {@link samplePlans}. */
 export interface PlanSampleOptions extends RuntimeOptions {
-  /** Turns of each plan, at least; 5 by default, and more for what is quick. */
+  /** Smallest number of runs of each plan. Defaults to 5; fast plans get more. */
   readonly rounds?: number;
-  /** How long all plans of a point are timed together, at least, in milliseconds; 600 by default. */
+  /** Smallest total time of all plans at a point, in milliseconds. Defaults to 600. */
   readonly leastMilliseconds?: number;
   /**
-   * `"wall"` by default. `"cpu"`: the time that the process has had, which other programs disturb little; only with one
-   * thread.
+   * Defaults to `"wall"`. `"cpu"` is the CPU time of the process, which other programs disturb less. It only
+   * works with one thread.
    */
   readonly clock?: "wall" | "cpu";
 }
 
-/** A point is timed no longer once it has had so many rounds. */
+/** Largest number of rounds per point. */
 const MOST_ROUNDS = 100;
 
 type Plan = MixingPlan | "auto";
 const PLANS: readonly Plan[] = ["auto", ...MIXING_PLANS];
 
-/** Times a point by each plan, in turn. */
+/** Times each plan at a point, in turn. */
 export async function samplePlans(
   point: PlanPoint,
   options: PlanSampleOptions = {},
@@ -74,7 +77,7 @@ export async function samplePlans(
       const fn = await compile(...sample(point, plan, machine), runtime);
       runs.push({ plan, fn: fn as never, milliseconds: Number.POSITIVE_INFINITY });
     }
-    // The first round is not counted.
+    // The first round is a warm-up.
     const started = performance.now();
     const wanted = (round: number) =>
       round <= rounds || (round <= MOST_ROUNDS && performance.now() - started < leastMilliseconds);
@@ -99,14 +102,14 @@ function now(clock: "wall" | "cpu"): number {
   return (user + system) / 1000;
 }
 
-/** The plan that is chosen for all directions of a point, which then is what it computes; `undefined` for several. */
+/** The plan that `"auto"` chooses for all directions of a point. `undefined` if they differ. */
 function chosenAlone(point: PlanPoint, machine: Machine): MixingPlan | undefined {
   const choices = plansFor(trace(...sample(point, "auto", machine)).graph, machine);
   const plans = new Set(choices.flatMap(({ choice }) => [...choice.plans.values()]));
   return plans.size === 1 ? [...plans][0] : undefined;
 }
 
-/** What a plan has to do at a point, on a machine. */
+/** The work of a plan at a point, on a machine. */
 export function pointWork(point: PlanPoint, plan: MixingPlan, machine: Machine): PlanWork {
   const [{ group, choice }] = plansFor(trace(...sample(point, plan, machine)).graph, machine) as [
     ReturnType<typeof plansFor>[number],
@@ -114,7 +117,7 @@ export function pointWork(point: PlanPoint, plan: MixingPlan, machine: Machine):
   return planWork(group, choice.plans, machine);
 }
 
-/** As a network of blocked convolutions hands it over. */
+/** The shape in which a network of blocked convolutions passes a tensor. */
 function handed(shape: readonly number[], { block }: Machine): readonly number[] {
   const [batch, channels, height, width] = shape;
   return isBlocked(shape, block) ? [batch!, channels! / block, height!, width!, block] : shape;
@@ -124,7 +127,7 @@ function isBlocked([, channels]: readonly number[], block: number): boolean {
   return block > 0 && channels! % block === 0;
 }
 
-/** Shapes of x, π, and in training of W and dy. */
+/** Shapes of x and π, and in training of W and dy. */
 function shapesOf(point: PlanPoint, machine: Machine): readonly (readonly number[])[] {
   const { batch, experts, inChannels, outChannels, size, training } = point;
   const x = handed([batch, inChannels, size, size], machine);
@@ -136,14 +139,14 @@ function weightShape({ experts, inChannels, outChannels, groups, kernel }: PlanP
   return [experts, outChannels, inChannels / groups, kernel, kernel];
 }
 
-/** The point as a function, and the specs of its arguments. Weights are constant where it is not trained. */
+/** The point as a function, with the specs of its arguments. Weights are constant in evaluation. */
 function sample(point: PlanPoint, plan: Plan, machine: Machine) {
   const { groups, kernel } = point;
   const options = { groups, padding: (kernel - 1) / 2, plan };
   const weights = weightShape(point);
   const frozen = constant(random(weights), weights);
   const plain = (x: Tensor) => (x.shape.length === 5 ? fromBlocked(x) : x);
-  // One element, so that nothing large is copied to fresh memory.
+  // A single element, so that nothing large is copied to fresh memory.
   const taken = (y: Tensor) => {
     const image = y.shape.length === 4 && isBlocked(y.shape as readonly number[], machine.block);
     const kept = image ? toBlocked(y, machine.block) : y;

@@ -8,27 +8,30 @@ import { spec, trace } from "../trace/index.js";
 import { elementCount } from "../util/shape.js";
 import { layersOf, type SummaryOptions, summarize } from "./summary.js";
 
-/** For which batches plans are chosen. */
+/** Options of {@link layerPlans}. */
 export type PlansOptions = SummaryOptions & {
   readonly batchSize: number;
-  /** Where the model is to run; `"cpu"` by default. */
+  /** Device that the model runs on. Defaults to `"cpu"`. */
   readonly device?: Device;
 };
 
-/** What is computed of a dynamic convolution: its output, or the gradient by input, experts or attention. */
+/**
+ * A result of a dynamic convolution: its output, or the gradient with respect to the input, the experts or
+ * the attention.
+ */
 export type PlanDirection = "output" | "input" | "experts" | "attention";
 
 /** How a dynamic convolution is computed. */
 export interface LayerPlan {
   /** Path of the layer. */
   readonly name: string;
-  /** With gradients, or without. */
+  /** Whether gradients are computed. */
   readonly training: boolean;
-  /** The plan of each direction; the output's alone without gradients. */
+  /** The plan of each direction. Without gradients, of the output only. */
   readonly plans: Readonly<Partial<Record<PlanDirection, MixingPlan>>>;
   /**
-   * Milliseconds of the choice, and of all directions by one plan, as the cost model predicts them; absent where it
-   * knows nothing.
+   * Milliseconds predicted by the cost model for the chosen plans, and with each plan for all directions.
+   * Absent if the model has no prediction.
    */
   readonly predictedMilliseconds?: NonNullable<MixtureChoice["choice"]["predicted"]>;
 }
@@ -41,7 +44,7 @@ const DIRECTIONS: Readonly<Record<string, PlanDirection>> = {
 };
 
 /**
- * The plans of every dynamic convolution of a model, evaluating and training, on this machine.
+ * The plans of every dynamic convolution of a model in evaluation and training, on this machine.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */
@@ -64,7 +67,7 @@ export async function layerPlans(model: Module, options: PlansOptions): Promise<
   });
 }
 
-/** A layer by itself: evaluating with fixed weights, or training with all gradients. */
+/** The graph of a single layer: in evaluation with constant weights, or in training with all gradients. */
 function layerGraph(layer: DynamicConv2d, shape: readonly number[], training: boolean) {
   const parameters = layer.namedParameters().map(([name, parameter]) => [name, parameter.shape] as const);
   if (!training) {

@@ -7,27 +7,29 @@ import { trainingWorkload, type WorkloadOptions } from "./workload.js";
 
 const WARM_UP_STEPS = 3;
 
-/** How a training step is profiled. */
+/** Options of {@link profileTraining}. */
 export interface ProfileOptions extends WorkloadOptions {
-  /** Steps that are measured, after 3 that are not; 10 by default. */
+  /** Measured steps, after 3 warm-up steps. Defaults to 10. */
   readonly steps?: number;
 }
 
-/** What an operator, or several of a type, did in a step. */
+/** Work per step of an operator, or of all operators of a type. */
 interface OperatorWork {
-  /** Median of the steps. */
+  /** Median over the steps. */
   readonly milliseconds: number;
-  /** Of the time in operators, from 0 to 1. */
+  /** Share of the total operator time, from 0 to 1. */
   readonly share: number;
-  /** Done, a multiply-add being two operations; absent but for convolutions and matrix products. */
+  /** A multiply-add counts as two operations. Only present for convolutions and matrix products. */
   readonly gigaflopsPerSecond?: number;
-  /** Inputs and outputs, each once. */
+  /** Inputs and outputs, each counted once. */
   readonly gigabytesPerSecond: number;
 }
 
 /** An operator of a training step. */
 export interface OperatorProfile extends OperatorWork {
-  /** Path of the module, then the operator; a gradient's path ends in `.grad`, an update's in `.update`. */
+  /**
+   * Path of the module, then the operator. The path ends in `.grad` for gradients, in `.update` for updates.
+   */
   readonly name: string;
   /** ONNX operator. */
   readonly type: string;
@@ -46,13 +48,13 @@ export interface TrainingProfile {
   readonly operators: readonly OperatorProfile[];
   /** Slowest first. */
   readonly types: readonly OperatorTypeProfile[];
-  /** Median of a step, with what measuring adds. */
+  /** Median time of a step, including the overhead of profiling. */
   readonly stepMilliseconds: number;
-  /** The part of it that was spent in operators. */
+  /** The part of it spent in operators. */
   readonly operatorMilliseconds: number;
-  /** Multiply-adds that the operators of a step do, whatever they are of use for. */
+  /** Multiply-adds of all operators in a step. */
   readonly multiplyAdds: number;
-  /** These over the time of a step; a multiply-add is two operations. */
+  /** Based on the multiply-adds and the time of a step. A multiply-add counts as two operations. */
   readonly gigaflopsPerSecond: number;
 }
 
@@ -64,7 +66,7 @@ interface MeasuredOperator {
 }
 
 /**
- * Times each operator of a training step on random images, as `benchmark` runs it.
+ * Times each operator of a training step on random images, as run by `benchmark`.
  *
  * @throws RuntimeUnavailableError if the device is unavailable, or cannot time its operators
  */

@@ -17,27 +17,27 @@ import {
 import { staticShape } from "../util/shape.js";
 
 /**
- * What attention is replaced by, to see whether it matters:
- * - `uniform`: an image's weights are all their mean, so that no expert is preferred;
- * - `mean`: the mean of the data, the same for every image;
- * - `another-image`: the weights of the image before it in the batch;
- * - `strongest`: of what is mixed, the one with the largest weight alone, with the sum of all. Attention that mixes no
- *   kernels is left as it is.
+ * Replacements of attention, to test whether it matters:
+ * - `uniform`: all weights of an image are their mean, so no expert is preferred;
+ * - `mean`: the mean over the data, the same for every image;
+ * - `another-image`: the weights of the previous image in the batch;
+ * - `strongest`: only the expert with the largest weight, which gets the sum of all weights. Attention that
+ *   does not mix kernels is left unchanged.
  */
 export const REPLACEMENTS = ["uniform", "mean", "another-image", "strongest"] as const;
 
 /** One of {@link REPLACEMENTS}. */
 export type Replacement = (typeof REPLACEMENTS)[number];
 
-/** Mean attention of the data by layer and kind, one image's elements in row-major order. */
+/** Mean attention over the data by layer and kind, as elements of one image in row-major order. */
 export type MeanAttention = (place: AttentionPlace) => Float32Array;
 
 /**
- * Weights of a layer's own attention and of each replacement, [1 + REPLACEMENTS], which are added: with a single 1
- * it is a choice.
+ * Combines a layer's own attention and its replacements, weighted by [1 + REPLACEMENTS] numbers. A one-hot
+ * vector selects one of them.
  *
- * @param attention of a known batch
- * @returns values shaped like the attention's
+ * @param attention with a known batch size
+ * @returns values of the same shape as the attention
  */
 export function replacedAttention(
   place: AttentionPlace,
@@ -61,14 +61,14 @@ export function replacedAttention(
 const at = (choice: Tensor, index: number) =>
   reshape(slice(choice, { axis: 0, start: index, end: index + 1 }), []);
 
-/** The values of the sample before, those of the last for the first. */
+/** The values of the previous sample. The first gets those of the last. */
 function fromBefore(values: Tensor): Tensor {
   const [batch] = staticShape(values.shape, "attention");
   const order = BigInt64Array.from({ length: batch! }, (_, i) => BigInt((i + batch! - 1) % batch!));
   return gather(values, constant(order, [batch!], "int64"));
 }
 
-/** All the weight on the largest; where several are equal, in equal parts. */
+/** Puts all weight on the largest. Ties share it equally. */
 function strongest(values: Tensor, axis: number): Tensor {
   const along = { axes: [axis], keepDims: true };
   const largest = cast(equal(values, max(values, along)), "float32");

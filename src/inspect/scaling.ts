@@ -2,9 +2,9 @@ import { type Module, ODConv2d } from "../nn/index.js";
 import { elementCount } from "../util/shape.js";
 
 /**
- * Multiply-adds of ODConv's scaling, which are no products of matrices: inputs by a_c, outputs by a_f, a kernel by a_s,
- * and a_w with multiplications and additions apart. 0 of any other layer. Without it four experts would seem to cost less
- * than they do.
+ * Multiply-adds of ODConv's scaling, which are not matrix products: inputs by a_c, outputs by a_f, a kernel
+ * by a_s, and a_w with multiplications and additions counted separately. 0 for other layers. Without them,
+ * four experts would seem cheaper than they are.
  *
  * @param input shape without the batch
  * @param output shape without the batch

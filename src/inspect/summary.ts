@@ -7,46 +7,46 @@ import { scalingMultiplyAdds } from "./scaling.js";
 
 const BYTES_PER_PARAMETER = 4;
 
-/** Sizes of one layer, for one image. */
+/** Sizes of one layer, per image. */
 export interface LayerSummary {
   /** Path of the layer, such as `features.8`. */
   readonly name: string;
   /** Class of the layer. */
   readonly type: string;
-  /** Shapes without the batch; empty where the layer is not called. */
+  /** Shapes without the batch. Empty if the layer is not called. */
   readonly inputShape: readonly number[];
   readonly outputShape: readonly number[];
-  /** Parameters and buffers. */
+  /** Number of values in parameters and buffers. */
   readonly parameters: number;
   readonly multiplyAdds: number;
-  /** Of parameters and buffers, in float32. */
+  /** Size of parameters and buffers in float32. */
   readonly bytes: number;
 }
 
-/** Sizes of a model, for one image. */
+/** Sizes of a model, per image. */
 export interface ModelSummary {
   readonly layers: readonly LayerSummary[];
-  /** Parameters and buffers, such as running statistics. */
+  /** Number of values in parameters and buffers, such as running statistics. */
   readonly parameters: number;
   readonly trainableParameters: number;
-  /** By {@link MULTIPLY_ADDS}. */
+  /** Counted as described by {@link MULTIPLY_ADDS}. */
   readonly multiplyAdds: number;
-  /** Of parameters and buffers, in float32. */
+  /** Size of parameters and buffers in float32. */
   readonly bytes: number;
-  /** Cells that layers share; their parameters are counted once. */
+  /** Cells shared by layers. Their parameters are counted once. */
   readonly warehouses: readonly WarehouseSummary[];
-  /** What makes a model much larger than it need be. */
+  /** What makes a model unnecessarily large. */
   readonly warnings: readonly string[];
 }
 
-/** What is counted as a multiply-add, in words. */
+/** What counts as a multiply-add, in words. */
 export const MULTIPLY_ADDS =
   "convolutions, linear maps, attention, mixing of kernels and ODConv's scaling; not pooling, normalisation, activations";
 
-/** How a model is summarised: what it reads, without the batch. */
+/** Options of {@link summarize}: the input shape without the batch. */
 export type SummaryOptions =
   | {
-      /** Height and width of a colour image. */
+      /** Height and width of an RGB image. */
       readonly imageSize: number;
     }
   | {
@@ -61,8 +61,8 @@ const countOf = (parameters: readonly (readonly [string, Parameter])[]) =>
 const sizesOf = ({ shape }: TensorType) => staticShape(shape, "summary");
 
 /**
- * Layers by path, each once. A layer is a module with parameters of its own, or with no modules below; what is below
- * belongs to it.
+ * Layers by path, each once. A layer is a module with parameters of its own, or without submodules. Its
+ * submodules are part of it.
  */
 export function layersOf(model: Module): [path: string, layer: Module][] {
   const seen = new Set<Module>();
@@ -78,10 +78,10 @@ export function layersOf(model: Module): [path: string, layer: Module][] {
 }
 
 /**
- * Parameters, shapes and multiply-adds of a model at inference, found by tracing it with one image.
- * A dynamic convolution counts its attention, the mixing of its kernels and one convolution. A layer that is called several
- * times has the shapes of its first call and the multiply-adds of all; parameters that several layers share are counted with
- * the first.
+ * Parameters, shapes and multiply-adds of a model at inference, from tracing it with one image. A dynamic
+ * convolution counts its attention, the mixing of its kernels and one convolution. A layer that is called
+ * several times has the shapes of its first call and the multiply-adds of all calls. Shared parameters are
+ * counted with the first layer that has them.
  */
 export function summarize(model: Module, options: SummaryOptions): ModelSummary {
   const inputShape = "imageSize" in options ? [3, options.imageSize, options.imageSize] : options.inputShape;

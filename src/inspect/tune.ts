@@ -7,51 +7,54 @@ import { fitPlanCoefficients, predictMilliseconds, type TimedWork } from "./plan
 import { drawPlanPoints } from "./plan-points.js";
 import { type PlanPoint, pointWork, samplePlans } from "./plan-samples.js";
 
-/** How a machine is measured. */
+/** Options of {@link tuneMachine}. */
 export interface TuneOptions extends Pick<RuntimeOptions, "threads"> {
-  /** How long, about; 60 by default. */
+  /** Approximate duration in seconds. Defaults to 60. */
   readonly seconds?: number;
-  /** Convolutions to measure, in turn until the time is over; drawn from the grid that plans are judged on by default. */
+  /**
+   * Convolutions to measure, in turn until the time is up. Defaults to points from the grid on which plans
+   * are judged.
+   */
   readonly points?: readonly PlanPoint[];
-  /** Is told how much of the time is over, 0 to 1. */
+  /** Called with the elapsed share of the time, 0 to 1. */
   readonly onProgress?: (share: number) => void;
 }
 
-/** How well plans are chosen, on points that the profile was not fitted to. */
+/** How well plans are chosen, at points that the profile was not fitted to. */
 export interface ChoiceQuality {
-  /** Share of the points at which the chosen plan is within 5 % of the quickest. */
+  /** Share of the points at which the chosen plan is within 5 % of the fastest. */
   readonly withinFivePercent: number;
-  /** Time lost to the quickest plan, on average, as a fraction. */
+  /** Mean slowdown relative to the fastest plan, as a fraction. */
   readonly lost: number;
 }
 
-/** What measuring a machine gave. */
+/** Result of {@link tuneMachine}. */
 export interface Tuning {
-  /** Convolutions that were measured by each plan. */
+  /** Number of convolutions measured with each plan. */
   readonly points: number;
-  /** Quality of the profile that was in use before. */
+  /** Quality of the profile in use before. */
   readonly before: ChoiceQuality;
-  /** Quality of the one measured now. */
+  /** Quality of the new profile. */
   readonly after: ChoiceQuality;
-  /** The profile, where it chooses better. */
+  /** The new profile, if it chooses better. */
   readonly profile?: MachineProfile;
 }
 
-/** A convolution, timed by each plan. */
+/** A convolution, timed with each plan. */
 type TimedPoint = readonly TimedWork[];
 
-/** Points whose slowest plan takes a few hundredths of a second, so that many can be measured. */
+/** Only points whose slowest plan takes a few hundredths of a second, so that many can be measured. */
 const MOST_MULTIPLY_ADDS = 5e7;
 const MOST_POINTS = 400;
 const LEAST_POINTS = 12;
 const TIMING = { rounds: 3, leastMilliseconds: 120 };
-/** Measurements that the profile in use counts for: few points say little of some kinds of work. */
+/** Number of measurements that the profile in use counts for, as few points cover some kinds of work. */
 const PRIOR_WEIGHT = 4;
 const TOLERANCE = 0.05;
 
 /**
- * Measures convolutions with mixed kernels by each plan on the native CPU, and fits the cost model of the plans to this
- * machine. The other numbers of its profile stay as they are. Other programs must be quiet meanwhile.
+ * Measures convolutions with mixed kernels by each plan on the native CPU, and fits the cost model of the
+ * plans to this machine. The rest of its profile is unchanged. No other programs should be busy meanwhile.
  *
  * @throws RuntimeUnavailableError if there is no native CPU runtime
  */
@@ -70,7 +73,7 @@ export async function tuneMachine(options: TuneOptions = {}): Promise<Tuning> {
   const points = await timePoints(machine, options);
   const fitTo = (some: readonly TimedPoint[]) =>
     fitPlanCoefficients(some.flat(), { prior, priorWeight: PRIOR_WEIGHT });
-  // Each half is judged by what was fitted to the other.
+  // Cross-validation: each half is judged by the fit to the other.
   const halves = [0, 1].map((which) => points.filter((_, n) => n % 2 === which));
   const fitted = halves.map(fitTo);
   const losses = halves.flatMap((half, n) => half.map((point) => lossBy(point, fitted[1 - n]!)));
@@ -85,7 +88,7 @@ export async function tuneMachine(options: TuneOptions = {}): Promise<Tuning> {
   return { ...quality, profile: { ...machine.profile, name: `tuned-${hash}`, plans } };
 }
 
-/** Times points of the grid until the time is over. */
+/** Times points of the grid until the time is up. */
 async function timePoints(
   machine: Machine,
   { threads, seconds = 60, points = gridPoints(), onProgress }: TuneOptions,
@@ -106,7 +109,7 @@ async function timePoints(
   return timed;
 }
 
-/** Points of the grid, mixed, so that all kinds come early however soon the time is over. */
+/** Points of the grid, shuffled, so that all kinds are covered early. */
 function gridPoints(): readonly PlanPoint[] {
   const drawn = drawPlanPoints({
     ...{ target: "cpu", count: MOST_POINTS, seed: 0 },
@@ -115,7 +118,7 @@ function gridPoints(): readonly PlanPoint[] {
   return Array.from(new RandomStream(0, "tune").permutation(drawn.length), (n) => drawn[n]!);
 }
 
-/** How much longer the plan that seems quickest takes than the one that is, as a fraction. */
+/** Slowdown of the plan predicted to be fastest relative to the one that is, as a fraction. */
 function lossBy(point: TimedPoint, coefficients: PlanCoefficients): number {
   const costs = point.map(({ work }) => predictMilliseconds(work, coefficients));
   const chosen = point[costs.indexOf(Math.min(...costs))]!;

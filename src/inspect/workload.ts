@@ -10,24 +10,24 @@ import { elementCount } from "../util/shape.js";
 
 const SEED = 0;
 const CLASSES = 10;
-// Small, so that batches of one or two do not diverge; the rest is the published recipe's.
+// Small, so that batch sizes of one or two do not diverge. The rest is the published recipe.
 const LEARNING_RATE = 0.001;
 const WEIGHT_DECAY = 1e-5;
 const LABEL_SMOOTHING = 0.1;
 
-/** Images that a workload is made for. */
+/** Options of workloads. */
 export interface WorkloadOptions extends RuntimeOptions {
   /** Height and width of the images. */
   readonly imageSize: number;
-  /** Images a step. */
+  /** Batch size. */
   readonly batchSize: number;
-  /** Equal parts that a training batch is computed in; all at once by default. */
+  /** Number of equal parts to split a training batch into. Defaults to no splitting. */
   readonly accumulate?: number;
 }
 
-/** A compiled model on random images, to be run again and again: what a benchmark times. */
+/** A compiled model on random images, to be run repeatedly. Benchmarks time it. */
 export interface Workload {
-  /** One step, or one batch. Gives the loss, or the logits, as an array that the next run may write again. */
+  /** Runs one step or batch. Returns the loss or the logits, as an array that the next run may overwrite. */
   run(): Promise<TensorData>;
   /** Frees the session. */
   dispose(): Promise<void>;
@@ -40,8 +40,8 @@ function randomImages({ batchSize, imageSize }: WorkloadOptions) {
 }
 
 /**
- * Training as published: forward, backward and update by SGD, with dropout masks drawn for each step.
- * The images are in memory already; data and augmentation are not part of it.
+ * Training as published: forward pass, backward pass and SGD update, with dropout masks drawn for each step.
+ * Images are in memory; loading and augmentation are not included.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */
@@ -76,7 +76,7 @@ export async function trainingWorkload(model: Module, options: WorkloadOptions):
 }
 
 /**
- * Evaluation of a whole batch, weights frozen into the graph.
+ * Evaluation of a whole batch, with weights as constants of the graph.
  *
  * @throws RuntimeUnavailableError if the device is unavailable
  */

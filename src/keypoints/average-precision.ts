@@ -4,7 +4,7 @@ import { COCO_SKELETON } from "./skeleton.js";
 /** An annotated object. */
 export interface KeypointTruth extends AnnotatedKeypoints {
   readonly imageId: number;
-  /** A crowd, which detections may match more than once, and which counts neither for nor against them. */
+  /** Whether it is a crowd, which may match several detections and is ignored in the scores. */
   readonly crowd?: boolean;
 }
 
@@ -17,21 +17,21 @@ export interface KeypointDetection {
 
 /** Options of {@link keypointAveragePrecision}. */
 export interface KeypointEvaluationOptions {
-  /** Most detections of an image that count, best first; 20 by default. */
+  /** Largest number of detections per image, best first. Defaults to 20. */
   readonly maxDetections?: number;
-  /** σ of each keypoint; COCO's by default. */
+  /** σ of each keypoint. Defaults to COCO's. */
   readonly sigmas?: readonly number[];
 }
 
-/** COCO's ten figures; −1 where there is no object to find. */
+/** COCO's ten scores. −1 if there is no object to find. */
 export interface KeypointScores {
   /** Mean over the OKS thresholds 0.5, 0.55 … 0.95. */
   readonly ap: number;
   readonly ap50: number;
   readonly ap75: number;
-  /** Of objects with areas of 32² to 96² pixels. */
+  /** For objects with areas of 32² to 96² pixels. */
   readonly apMedium: number;
-  /** Of objects with areas above 96² pixels. */
+  /** For objects with areas above 96² pixels. */
   readonly apLarge: number;
   readonly ar: number;
   readonly ar50: number;
@@ -43,7 +43,10 @@ export interface KeypointScores {
 /** Scores, and the curves behind them. */
 export interface KeypointEvaluation {
   readonly scores: KeypointScores;
-  /** Precision at the recalls 0, 0.01 … 1 for each threshold, over all areas: [10, 101]; −1 without an object. */
+  /**
+   * Precision at the recalls 0, 0.01 … 1 for each threshold, over all areas: [10, 101]. −1 if there is no
+   * object.
+   */
   readonly precision: Float32Array;
 }
 
@@ -54,15 +57,13 @@ const THRESHOLDS = Array.from({ length: 10 }, (_, i) => 0.5 + (i * 0.45) / 9);
 const RECALLS = Array.from({ length: 101 }, (_, i) => i / 100);
 
 /**
- * Average precision and recall of detected keypoints as COCO defines them: detections of an image, best first, are matched
- * each to the object with the highest object keypoint similarity that is not taken yet; matches to objects that do not
- * count (crowds, objects without keypoints, or outside of the range of areas) are left out, and so are unmatched
- * detections outside of that range. Precision is made to fall with recall, and read off at 101 recalls.
- * cocodataset.org, "Keypoint evaluation".
+ * Average precision and recall of detected keypoints, as COCO defines them. The detections of an image, best
+ * first, are each matched to the unmatched object with the highest object keypoint similarity. Ignored are
+ * matches to objects that do not count (crowds, objects without keypoints or outside the range of areas) and
+ * unmatched detections outside that range. Precision is made monotonically decreasing in recall and sampled
+ * at 101 recalls. cocodataset.org, "Keypoint evaluation".
  *
- * @example
- * const { scores } = keypointAveragePrecision(annotations, detections);
- * scores.ap50;
+ * @example const { scores } = keypointAveragePrecision(annotations, detections); scores.ap50;
  */
 export function keypointAveragePrecision(
   truths: readonly KeypointTruth[],
@@ -135,7 +136,7 @@ function imagesOf(
     }));
 }
 
-/** Area of the box about all keypoints. */
+/** Area of the bounding box of all keypoints. */
 function extentArea(keypoints: KeypointTriples): number {
   const coordinates = (first: number) => Array.from(keypoints).filter((_, i) => i % 3 === first);
   const [xs, ys] = [coordinates(0), coordinates(1)];
@@ -143,13 +144,13 @@ function extentArea(keypoints: KeypointTriples): number {
 }
 
 interface Curve {
-  /** At the 101 recalls; −1 without an object. */
+  /** At the 101 recalls. −1 if there is no object. */
   readonly precision: readonly number[];
-  /** −1 without an object. */
+  /** −1 if there is no object. */
   readonly recall: number;
 }
 
-/** One curve a threshold. */
+/** One curve per threshold. */
 function curves(images: readonly ImageObjects[], range: Range): Curve[] {
   const within = ({ area }: { readonly area: number }) => area >= range[0] && area <= range[1];
   const counted = images.map(({ truths }) => truths.map((t) => !t.crowd && !t.empty && within(t)));
@@ -160,20 +161,20 @@ function curves(images: readonly ImageObjects[], range: Range): Curve[] {
   });
 }
 
-/** What became of a detection that counts. */
+/** The outcome of a detection that counts. */
 interface Outcome {
   readonly score: number;
   readonly correct: boolean;
 }
 
-/** Matches the detections of an image to its objects, and tells how those that count came out. */
+/** Matches the detections of an image to its objects. Returns the outcome of those that count. */
 function match(
   { truths, detections }: ImageObjects,
   counted: readonly boolean[],
   threshold: number,
   within: (detection: { readonly area: number }) => boolean,
 ): Outcome[] {
-  // Objects that count come first: others are matched only where none of these is similar enough.
+  // Objects that count come first. Others are only matched if none of these is similar enough.
   const order = truths.map((_, t) => t).sort((a, b) => Number(counted[b]) - Number(counted[a]));
   const taken = new Set<number>();
   return detections.flatMap((detection): Outcome[] => {
@@ -216,7 +217,7 @@ function curve(outcomes: readonly Outcome[], objects: number): Curve {
   return { precision, recall: points.at(-1)?.recall ?? 0 };
 }
 
-/** The mean of the values that are not −1. */
+/** Mean of the values other than −1. */
 function mean(values: readonly number[]): number {
   const real = values.filter((value) => value > -1);
   return real.length === 0 ? -1 : real.reduce((sum, value) => sum + value, 0) / real.length;

@@ -8,27 +8,27 @@ export type Point = readonly [x: number, y: number];
 /** (x, y) → (a·x + b·y + c, d·x + e·y + f). */
 export type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
-/** How the crop of an object lies in its image. */
+/** Placement of an object's crop in its image. */
 export interface CropPlacement {
-  /** Its middle, in the image. */
+  /** Centre of the crop, in pixels of the image. */
   readonly centre: Point;
-  /** Its width and height in the image, in pixels. */
+  /** Width and height of the crop, in pixels of the image. */
   readonly extent: Size;
-  /** Clockwise, in degrees; 0 by default. */
+  /** Clockwise rotation in degrees. Defaults to 0. */
   readonly rotation?: number;
-  /** Whether left and right change places; `false` by default. */
+  /** Whether it is flipped horizontally. Defaults to `false`. */
   readonly flip?: boolean;
 }
 
-/** What of a box becomes a crop. */
+/** Options of {@link cropAboutBox}. */
 export interface BoxCropOptions {
-  /** Width and height of the crop's pixels, of which the proportions are kept. */
+  /** Width and height of the crop in its own pixels, which give the aspect ratio. */
   readonly size: Size;
-  /** Sides of the crop in those of the box, once that has the proportions of the crop; 1.25 by default. */
+  /** Enlargement of the box, once it has the crop's aspect ratio. Defaults to 1.25. */
   readonly padding?: number;
 }
 
-/** The crop about a box: the box is made wider or higher to the crop's proportions, and enlarged by the padding. */
+/** The crop around a box. The box is extended to the crop's aspect ratio, then enlarged by the padding. */
 export function cropAboutBox(
   [x, y, width, height]: Box,
   { size, padding = 1.25 }: BoxCropOptions,
@@ -38,19 +38,21 @@ export function cropAboutBox(
   return { centre: [x + width / 2, y + height / 2], extent: [wide * padding, (wide / aspect) * padding] };
 }
 
-/** How crops vary while a network is trained. */
+/** Augmentation of crops in training. */
 export interface CropAugmentation {
-  /** Standard deviation of the scale, which lies within that of 1; 0.3. */
+  /** Standard deviation of the scale factor, which is clipped to 1 ± this value. Defaults to 0.3. */
   readonly scale?: number;
-  /** Standard deviation of the angle in degrees, which is at most twice that; 40. */
+  /**
+   * Standard deviation of the rotation in degrees, which is clipped to ± twice this value. Defaults to 40.
+   */
   readonly rotation?: number;
-  /** Probability that a crop is turned; 0.6. */
+  /** Probability of a rotation. Defaults to 0.6. */
   readonly rotated?: number;
-  /** Probability of mirroring; 0.5. */
+  /** Probability of a horizontal flip. Defaults to 0.5. */
   readonly flip?: number;
 }
 
-/** Varies a crop at random in scale, angle and side, as Xiao et al. (ECCV 2018) do. */
+/** Randomly varies a crop in scale, rotation and flip, as Xiao et al. (ECCV 2018) do. */
 export function varyCrop(
   crop: CropPlacement,
   random: RandomStream,
@@ -68,7 +70,7 @@ export function varyCrop(
   };
 }
 
-/** From the pixels of a crop to those of its image: scale, angle and mirroring in one. */
+/** The map from pixels of a crop to pixels of its image: scale, rotation and flip in one. */
 export function cropToImage(
   { centre, extent, rotation = 0, flip = false }: CropPlacement,
   [width, height]: Size,
@@ -78,24 +80,24 @@ export function cropToImage(
   const [sx, sy] = [extent[0] / width, extent[1] / height];
   const mirror = flip ? -1 : 1;
   const [a, b, d, e] = [mirror * sx * cos, -sy * sin, mirror * sx * sin, sy * cos];
-  // A mirrored crop has column 0 where column width − 1 was.
+  // In a mirrored crop, column 0 is where column width − 1 was.
   const [u, v] = [flip ? width / 2 - 1 : width / 2, height / 2];
   return [a, b, centre[0] - a * u - b * v, d, e, centre[1] - d * u - e * v];
 }
 
-/** Where a point goes. */
+/** Applies an affine map to a point. */
 export function transformPoint([a, b, c, d, e, f]: Affine, [x, y]: Point): Point {
   return [a * x + b * y + c, d * x + e * y + f];
 }
 
-/** The map back. */
+/** The inverse map. */
 export function invertAffine([a, b, c, d, e, f]: Affine): Affine {
   const determinant = a * e - b * d;
   const [p, q, r, s] = [e / determinant, -b / determinant, -d / determinant, a / determinant];
   return [p, q, -(p * c + q * f), r, s, -(r * c + s * f)];
 }
 
-/** Pixels in planes of red, green and blue. */
+/** An image as red, green and blue planes. */
 export interface PlanarImage {
   /** [3, height, width] */
   readonly pixels: Uint8Array;
@@ -104,10 +106,10 @@ export interface PlanarImage {
 }
 
 /**
- * Writes what an affine map sees of an image, bilinearly; black outside of it.
+ * Samples an image through an affine map, bilinearly. Black outside the image.
  *
- * @param toImage from the pixels of the result to those of the image
- * @param into [any, 3, height, width], of which the image at `position` is written
+ * @param toImage maps pixels of the result to pixels of the image
+ * @param into [any, 3, height, width], in which the image at `position` is written
  */
 export function warpImage(
   { pixels, width, height }: PlanarImage,

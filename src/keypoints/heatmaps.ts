@@ -1,17 +1,17 @@
-/** Heatmaps of keypoints: targets to learn, and keypoints read out of them. */
+/** Heatmaps of keypoints: creating targets, and decoding keypoints. */
 
 import { UsageError } from "../errors/index.js";
 
 /** Width and height, in pixels. */
 export type Size = readonly [width: number, height: number];
 
-/** What heatmap targets are drawn for. */
+/** Options of {@link heatmapTargets}. */
 export interface HeatmapTargetOptions {
-  /** Of the network's input. */
+  /** Size of the network's input. */
   readonly imageSize: Size;
-  /** Of the heatmaps. */
+  /** Size of the heatmaps. */
   readonly heatmapSize: Size;
-  /** σ of the Gaussians in pixels of the heatmap, a whole number; 2 by default. */
+  /** σ of the Gaussians in heatmap pixels, an integer. Defaults to 2. */
   readonly sigma?: number;
   /**
    * Whether the centres are the keypoints themselves, not the pixels nearest to them, so that a heatmap also tells where
@@ -21,11 +21,11 @@ export interface HeatmapTargetOptions {
   readonly unbiased?: boolean;
 }
 
-/** Targets of some keypoints. */
+/** Heatmap targets of a set of keypoints. */
 export interface HeatmapTargets {
   /** [keypoints, height, width] */
   readonly target: Float32Array;
-  /** 1 where a keypoint is learned, else 0: [keypoints] */
+  /** 1 for keypoints to learn, otherwise 0: [keypoints] */
   readonly weight: Float32Array;
 }
 
@@ -35,9 +35,10 @@ export interface HeatmapTargets {
  * labelled or if the whole patch lies outside of the heatmap. Xiao et al., "Simple Baselines for Human Pose Estimation and
  * Tracking", ECCV 2018, section 2.
  *
- * @param keypoints x and y in pixels of the image, one keypoint after the other: [keypoints, 2]
- * @param visibility COCO's: 0 not labelled, 1 hidden, 2 visible; both of these are learned: [keypoints]
- * @throws UsageError for a σ that is no positive whole number
+ * @param keypoints x and y in pixels of the image: [keypoints, 2]
+ * @param visibility as in COCO: 0 not labelled, 1 hidden, 2 visible; hidden keypoints are learned too:
+ * [keypoints]
+ * @throws UsageError if σ is not a positive integer
  */
 export function heatmapTargets(
   keypoints: Float32Array,
@@ -77,18 +78,18 @@ export function heatmapTargets(
   return { target, weight };
 }
 
-/** Keypoints read out of heatmaps. */
+/** Keypoints decoded from heatmaps. */
 export interface DecodedKeypoints {
-  /** x and y in pixels of the heatmap: [maps, 2] */
+  /** x and y in heatmap pixels: [maps, 2] */
   readonly keypoints: Float32Array;
-  /** The largest value of each map: [maps] */
+  /** Maximum of each map: [maps] */
   readonly score: Float32Array;
 }
 
 /**
- * Reads a keypoint out of each heatmap: the pixel with the largest value, moved by a quarter of a pixel towards the larger
- * of its neighbours in x and in y, unless it lies at the edge. A map without a positive value gives (0, 0). Xiao et al.,
- * section 3; Newell et al., "Stacked Hourglass Networks", ECCV 2016.
+ * Decodes one keypoint per heatmap: the pixel with the maximum, shifted by a quarter of a pixel towards the
+ * larger neighbour in x and in y, unless it is at the edge. A map without a positive value gives (0, 0). Xiao
+ * et al., section 3; Newell et al., "Stacked Hourglass Networks", ECCV 2016.
  *
  * @param heatmaps [maps, height, width]
  */
@@ -111,23 +112,23 @@ export function decodeHeatmaps(heatmaps: Float32Array, [width, height]: Size): D
   return { keypoints, score };
 }
 
-/** How heatmaps of a mirrored image are brought back. */
+/** Options of {@link averageFlipped}. */
 export interface FlipTestOptions {
-  /** Which keypoints change places, by index. */
+  /** Pairs of keypoints to swap, by index. */
   readonly flipPairs: readonly (readonly [number, number])[];
   /**
-   * Whether the mirrored-back maps are moved by one pixel to the right, which aligns them where the pixels of a heatmap
-   * stand for the upper left corners of its cells; `true` by default.
+   * Whether to shift the flipped maps by one pixel to the right, which aligns them if heatmap pixels stand
+   * for the upper left corners of their cells. Defaults to `true`.
    */
   readonly shift?: boolean;
 }
 
 /**
- * The mean of the heatmaps of an image and of those of its mirror image: the flip test. The latter are mirrored back, with
- * paired keypoints exchanged, and moved by one pixel (the first column stays).
+ * Flip test: averages the heatmaps of an image and of its mirror image. The latter are flipped back, with
+ * paired keypoints swapped, and shifted by one pixel (the first column stays).
  *
  * @param heatmaps [batch, keypoints, height, width]
- * @param flipped the same of the mirrored images
+ * @param flipped heatmaps of the mirrored images, with the same shape
  */
 export function averageFlipped(
   heatmaps: Float32Array,
@@ -147,7 +148,7 @@ export function averageFlipped(
   });
 }
 
-/** The keypoint that takes the place of each in a mirrored image. */
+/** For each keypoint, the one that takes its place in a mirrored image. */
 export function partners(
   keypoints: number,
   flipPairs: readonly (readonly [number, number])[],

@@ -1,4 +1,4 @@
-/** What of keypoints is computed in the graph. */
+/** Keypoint operations in the graph. */
 
 import type { Tensor } from "../ir/index.js";
 import {
@@ -21,8 +21,8 @@ import {
 import { partners } from "./heatmaps.js";
 
 /**
- * Keypoints of heatmaps, as `decodeHeatmaps` finds them, in parts of the width and height: of each its x, its y and its
- * score. Where several pixels share the largest value, their mean.
+ * Keypoints of heatmaps as `decodeHeatmaps` finds them, relative to width and height: x, y and score of each.
+ * If several pixels share the maximum, their mean position.
  *
  * @param heatmaps [B, J, H, W]
  * @returns [B, J, 3]
@@ -57,14 +57,14 @@ export function keypointsOf(heatmaps: Tensor): Tensor {
   );
 }
 
-/** The value after each pixel less the one before it; 0 at the edges. */
+/** The value after each pixel minus the one before it. 0 at the edges. */
 function difference(x: Tensor, axis: 2 | 3): Tensor {
   const length = x.shape[axis] as number;
   const inner = sub(slice(x, { axis, start: 2, end: length }), slice(x, { axis, start: 0, end: length - 2 }));
   return pad(inner, { axis, before: 1, after: 1 });
 }
 
-/** Images mirrored left and right: [B, C, H, W]. */
+/** Flips images horizontally: [B, C, H, W]. */
 export function mirrored(x: Tensor): Tensor {
   const width = x.shape[3] as number;
   const turned = new Float32Array(width * width);
@@ -73,10 +73,10 @@ export function mirrored(x: Tensor): Tensor {
 }
 
 /**
- * The mean of heatmaps and of those of the mirrored images: `averageFlipped`, with the shift, in the graph.
+ * Averages heatmaps with those of the mirrored images: `averageFlipped` with shift, in the graph.
  *
  * @param heatmaps [B, J, H, W]
- * @param flipped the same of the mirrored images
+ * @param flipped heatmaps of the mirrored images, with the same shape
  */
 export function averageFlippedInGraph(
   heatmaps: Tensor,

@@ -2,8 +2,9 @@ import type { Tensor } from "../ir/index.js";
 import { mean, mul, reshape, sub } from "../ops/index.js";
 
 /**
- * Masked heatmap loss of each sample: half the mean over keypoints and positions of (weight · (heatmaps − target))².
- * Keypoints of weight 0 add nothing, but count in the mean. Xiao et al., ECCV 2018, as released.
+ * Masked heatmap loss per sample: half the mean over keypoints and positions of (weight · (heatmaps −
+ * target))². Keypoints with weight 0 contribute nothing, but count in the mean. Xiao et al., ECCV 2018, as in
+ * the released code.
  *
  * @param heatmaps [B, J, H, W]
  * @param target [B, J, H, W]

@@ -1,12 +1,12 @@
 import { COCO_SKELETON } from "./skeleton.js";
 
-/** x, y and visibility (or score) of one keypoint after the other: [3 · keypoints], as COCO writes them. */
+/** x, y and visibility (or score) of each keypoint, concatenated as in COCO: [3 · keypoints]. */
 export type KeypointTriples = ArrayLike<number>;
 
 /** x, y, width and height, in pixels. */
 export type Box = readonly [x: number, y: number, width: number, height: number];
 
-/** What an object's keypoints are compared with. */
+/** The annotation that keypoints are compared with. */
 export interface AnnotatedKeypoints {
   readonly keypoints: KeypointTriples;
   readonly area: number;
@@ -14,12 +14,12 @@ export interface AnnotatedKeypoints {
 }
 
 /**
- * Object keypoint similarity: the mean over labelled keypoints of exp(−d² / (2 s² k²)), with s² the object's area and
- * k = 2σ. Of an object without a labelled keypoint, distances are those to its box, doubled in size about its middle.
- * cocodataset.org, "Keypoint evaluation".
+ * Object keypoint similarity: the mean over labelled keypoints of exp(−d² / (2 s² k²)), with the object's
+ * area s² and k = 2σ. For an object without labelled keypoints, d is the distance to its box, doubled in size
+ * around its centre. cocodataset.org, "Keypoint evaluation".
  *
- * @param detected of the detection; its scores are not read
- * @param sigmas σ of each keypoint; COCO's by default
+ * @param detected keypoints of the detection; scores are ignored
+ * @param sigmas σ of each keypoint. Defaults to COCO's
  * @returns 0 to 1
  */
 export function objectKeypointSimilarity(

@@ -1,20 +1,20 @@
-/** Keypoints of a kind of object, and what is known of them. */
+/** The keypoints of a kind of object. */
 export interface Skeleton {
   /** Names, in the order of annotations and heatmaps. */
   readonly keypoints: readonly string[];
-  /** Which keypoints change places in a mirrored image, by index. */
+  /** Pairs of keypoints that swap in a mirrored image, by index. */
   readonly flipPairs: readonly (readonly [number, number])[];
-  /** Which keypoints are joined by a line when drawn, by index. */
+  /** Pairs of keypoints to connect with a line when drawn, by index. */
   readonly limbs: readonly (readonly [number, number])[];
-  /** How far annotators disagree about each keypoint, in parts of the object's scale: the σ of OKS. */
+  /** Annotation noise of each keypoint, relative to the object's scale: the σ of OKS. */
   readonly sigmas: readonly number[];
 }
 
 const LEFT_RIGHT = ["eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"] as const;
 
 /**
- * The 17 keypoints of persons in COCO, with the limbs and the σ that its evaluation uses: Lin et al., "Microsoft COCO",
- * ECCV 2014, and cocodataset.org, "Keypoint evaluation".
+ * COCO's 17 keypoints of persons, with the limbs and the σ that its evaluation uses. Lin et al., "Microsoft
+ * COCO", ECCV 2014, and cocodataset.org, "Keypoint evaluation".
  */
 export const COCO_SKELETON: Skeleton = {
   keypoints: ["nose", ...LEFT_RIGHT.flatMap((part) => [`left_${part}`, `right_${part}`])],
@@ -50,7 +50,7 @@ export const COCO_SKELETON: Skeleton = {
   ],
 };
 
-/** Pairs by name: `left_a` and `right_a` change places in a mirrored image. */
+/** Pairs by name: `left_a` and `right_a` swap in a mirrored image. */
 export function flipPairsOf(names: readonly string[]): (readonly [number, number])[] {
   return names.flatMap((name, left) => {
     const right = name.startsWith("left_") ? names.indexOf(`right_${name.slice("left_".length)}`) : -1;

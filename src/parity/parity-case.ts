@@ -5,7 +5,7 @@ import { DataError } from "../errors/index.js";
 import { readSafetensors, type StoredTensor } from "../files/index.js";
 import { type FamilyCase, familyCaseSchema } from "./family/family-case.js";
 
-/** Sizes above it are damage, not a test. */
+/** Larger sizes indicate a damaged file. */
 const size = z.int().positive().max(65_536);
 const temperature = z.number().positive();
 const labelSmoothing = z.number().min(0).lt(1);
@@ -46,7 +46,7 @@ const caseSchema = z.object({
 });
 const indexSchema = z.object({ cases: z.array(z.record(z.string(), z.unknown())).min(1) });
 
-/** What a case says, whatever it checks. */
+/** Content of every kind of case. */
 interface CaseOf<Kind extends keyof typeof OPTIONS> extends Omit<z.infer<typeof caseSchema>, "options"> {
   readonly kind: Kind;
   readonly options: z.infer<(typeof OPTIONS)[Kind]>;
@@ -62,19 +62,19 @@ export type NetworkCase = CaseOf<"network">;
 /** A case that names its layer. */
 export type NamedLayerCase = FamilyCase & { readonly kind: "family" };
 
-/** One case of an index of reference vectors. */
+/** A case in an index of reference vectors. */
 export type ParityCase = LayerCase | LossCase | NetworkCase | NamedLayerCase;
 
 /** Elements by name. */
 export type Values = Readonly<Record<string, Float32Array | BigInt64Array>>;
 
-/** Tensors of a file that are results, where a case does not list them; the others are what it is fed with. */
+/** Names of tensors that are results, unless a case lists them. All others are inputs. */
 const RESULT_NAME = /^(y|attention|loss|(grad|gradnorm|buffer|logits)\..*)$/;
 
 /**
  * Reads an index of reference vectors.
  *
- * @throws DataError saying what is wrong with it
+ * @throws DataError describing what is wrong with it
  */
 export async function readIndex(path: string): Promise<readonly ParityCase[]> {
   try {
@@ -99,7 +99,7 @@ export async function readIndex(path: string): Promise<readonly ParityCase[]> {
 /**
  * Reads the tensors of a case.
  *
- * @throws DataError if they are not those that the index lists, or hold no result to compare with
+ * @throws DataError if they are not those listed in the index, or include no result
  */
 export async function readValues(indexPath: string, testCase: ParityCase): Promise<Values> {
   const { tensors } = await readSafetensors(join(dirname(indexPath), testCase.file));
@@ -124,23 +124,23 @@ export async function readValues(indexPath: string, testCase: ParityCase): Promi
   return values;
 }
 
-/** The tensors of a case that are results. */
+/** Names of the tensors that are results. */
 export function resultNames(testCase: ParityCase, values: Values): readonly string[] {
   return testCase.kind === "family"
     ? testCase.outputs
     : Object.keys(values).filter((name) => RESULT_NAME.test(name));
 }
 
-/** The dtype that a tensor must have. A case that names its layer may have whole numbers wherever it likes. */
+/** The dtype that a tensor must have. In a case that names its layer, any tensor may hold integers. */
 function dtypeOf({ kind }: ParityCase, name: string, found: StoredTensor | undefined): "float32" | "int64" {
   const whole = kind === "family" ? found?.dtype === "int64" : name === "target";
   return whole ? "int64" : "float32";
 }
 
 /**
- * Checks that a case has what it is fed with.
+ * Checks that a case has its inputs.
  *
- * @param needed shapes by name; `undefined` where any will do
+ * @param needed shapes by name; `undefined` accepts any
  * @throws DataError naming the tensor
  */
 export function assertTensors(

@@ -32,7 +32,7 @@ import {
   type Values,
 } from "./parity-case.js";
 
-/** How one case came out. */
+/** Result of one case. */
 export interface ParityResult {
   readonly file: string;
   readonly tolerance: number;
@@ -47,7 +47,7 @@ function relativeError(ours: Float32Array, reference: Float32Array): number {
   let scale = 1e-3;
   for (let i = 0; i < reference.length; i++) {
     const distance = Math.abs(ours[i]! - reference[i]!);
-    // Written so that a NaN counts as infinitely wrong.
+    // Written so that a NaN counts as an infinite error.
     if (!(distance <= difference)) difference = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
     scale = Math.max(scale, Math.abs(reference[i]!));
   }
@@ -84,7 +84,7 @@ async function runLayer(testCase: LayerCase, values: Values, options: ParityOpti
   return { y, attention, ...Object.fromEntries(byName) } as Values;
 }
 
-/** Loss and its gradient with respect to the logits. */
+/** Loss, and its gradient with respect to the logits. */
 async function runLoss(testCase: LossCase, values: Values, options: ParityOptions): Promise<Values> {
   const { labelSmoothing } = testCase.options;
   assertTensors(testCase, { logits: undefined, target: undefined });
@@ -101,7 +101,7 @@ async function runLoss(testCase: LossCase, values: Values, options: ParityOption
   return { loss, "grad.logits": gradient } as Values;
 }
 
-/** A parameter's first values by the rule that the index states. */
+/** Initial values of a parameter, by the rule that the index states. */
 function ruleValues(length: number, position: number, seed: number, scale: number): Float32Array {
   return Float32Array.from({ length }, (_, e) => {
     const wave = Math.sin(e * 12.9898 + position * 78.233 + seed) * 43758.5453;
@@ -146,7 +146,7 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
       );
       const norms = Object.entries(result.gradients).map(([name, g]) => [
         `gradnorm.${name}`,
-        // By rows: millions of squares added to one float32 lose its last digits.
+        // Row by row, as adding millions of squares to one float32 loses its last digits.
         sqrt(sum(sumSquares(g, { axes: [-1] }))),
       ]);
       return {
@@ -186,18 +186,18 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
   return { ...found, loss: Float32Array.from(losses), "logits.eval": logits } as Values;
 }
 
-/** How reference vectors are checked: on which device, with which plan and rewrites. */
+/** Options of {@link checkParity}. */
 export interface ParityOptions extends RuntimeOptions {
-  /** Plan of every dynamic convolution; `"auto"` by default. */
+  /** Plan of every dynamic convolution. Defaults to `"auto"`. */
   readonly plan?: NonNullable<DynamicConv2dOptions["plan"]>;
-  /** Checks only cases whose file's or layer's name contains it. */
+  /** Only check cases whose file or layer name contains this text. */
   readonly only?: string;
 }
 
 /**
  * Checks dyconv against reference vectors, case by case.
  *
- * @param indexPath an `index.json` that lists safetensors files beside it
+ * @param indexPath an `index.json`, which lists safetensors files next to it
  * @throws DataError if the index or a file cannot be read
  */
 export async function* checkParity(
@@ -236,14 +236,14 @@ export async function* checkParity(
   }
 }
 
-/** What a plain convolution gives at a layer's neutral point, and the result that it must be. */
+/** Results of a static convolution, each with the result that it must equal at a layer's neutral point. */
 function plainResults(testCase: ParityCase): readonly (readonly [plain: string, result: string])[] {
   if (testCase.kind !== "family" || testCase.plain === undefined) return [];
   const results = testCase.outputs.filter((name) => /^y(\.|$)/.test(name));
   return results.map((name) => [`plain.${name}`, name]);
 }
 
-/** @throws DataError naming the case where it cannot be run for a reason of its own */
+/** @throws DataError naming the case, if it cannot be run */
 async function runCase(run: Omit<CaseRun, "testCase"> & { readonly testCase: ParityCase }): Promise<Values> {
   const { testCase, values, plan, runtime } = run;
   const options = { ...runtime, plan };

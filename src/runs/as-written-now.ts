@@ -1,4 +1,4 @@
-/** Names of early versions, which knew one task, and where their values are now. */
+/** Names from early versions, which had a single task, mapped to the current ones. */
 const RENAMED: Readonly<Record<string, (value: unknown) => Readonly<Record<string, unknown>>>> = {
   temperature: (temperature) => ({ annealed: { temperature } }),
   hits: (measured) => ({ measured }),
@@ -7,7 +7,7 @@ const RENAMED: Readonly<Record<string, (value: unknown) => Readonly<Record<strin
   valAccuracy: (accuracy) => ({ valMetrics: { accuracy } }),
 };
 
-/** A position or a line of metrics under the names that are used now, whichever version wrote it. */
+/** Converts a position or a line of metrics from any version to the current names. */
 export function asWrittenNow(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value).map(([name, each]) =>

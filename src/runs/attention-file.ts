@@ -4,11 +4,11 @@ import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import type { ClassAttention, ReportAblation } from "../report/index.js";
 
-/** Files that `dyconv attention --out` writes, in a folder. */
+/** File that `dyconv attention --out` writes. */
 export const ATTENTION_FILE = "attention.json";
 export const ABLATION_FILE = "ablation.json";
 
-/** Attention of a run as it was read, with what its images were. */
+/** Attention of a run, with the images it was read from. */
 export interface AttentionFile {
   readonly images: readonly string[];
   readonly byClass: readonly ClassAttention[];
@@ -44,7 +44,7 @@ const ablationSchema: z.ZodType<ReportAblation> = z.object({
   ),
 });
 
-/** What was found of a run's attention and lies in its folder, or in the folder `attention` within it. */
+/** Results on a run's attention, stored in its folder or in the subfolder `attention`. */
 export interface StoredAttention {
   readonly attention?: AttentionFile;
   readonly ablation?: ReportAblation;
@@ -70,9 +70,12 @@ async function readFirst<T>(run: string, name: string, schema: z.ZodType<T>): Pr
     if (text === undefined) continue;
     const { success, data, error } = schema.safeParse(parse(text));
     if (success) return data;
-    throw new CheckpointError(`${path} is not what dyconv attention writes: ${z.prettifyError(error)}`, {
-      hint: "write it anew with dyconv attention --out, or remove it",
-    });
+    throw new CheckpointError(
+      `${path} was not written by dyconv attention, or is damaged: ${z.prettifyError(error)}`,
+      {
+        hint: "write it again with dyconv attention --out, or remove it",
+      },
+    );
   }
   return undefined;
 }

@@ -10,23 +10,25 @@ import {
 } from "../files/index.js";
 import { asWrittenNow } from "./as-written-now.js";
 
-/** Where a run stands between two steps. No random state: every number is drawn by position. */
+/**
+ * Position of a run between two steps. It needs no random state, as every random number is drawn by position.
+ */
 export interface Position {
-  /** Epoch under way, from 0. */
+  /** Current epoch, from 0. */
   readonly epoch: number;
-  /** Batches of it that are done. */
+  /** Batches done in this epoch. */
   readonly batch: number;
-  /** Steps done in all. */
+  /** Steps done in total. */
   readonly step: number;
-  /** Values of annealed scalars, such as the temperature, that the weights were trained at last, by name. */
+  /** Values of annealed scalars, such as the temperature, in the last training step, by name. */
   readonly annealed: Readonly<Record<string, number>>;
-  /** Sum of the losses of the epoch under way. */
+  /** Sum of the losses in the current epoch. */
   readonly lossSum: number;
-  /** Sum over its images of the measure that the task follows, such as hits. */
+  /** Sum over the images of the current epoch of the metric that the task tracks, such as hits. */
   readonly measured: number;
-  /** Best value so far of the metric that tells the best epoch. */
+  /** Best value so far of the task's main metric. */
   readonly best: number;
-  /** The epoch that reached it, from 1; 0 before the first. */
+  /** Epoch of the best value, from 1. 0 before the first. */
   readonly bestEpoch: number;
 }
 
@@ -44,17 +46,17 @@ const positionSchema: z.ZodType<Position> = z.preprocess(
   }),
 );
 
-/** Which checkpoint of a run. */
+/** Name of a checkpoint of a run. */
 export type CheckpointName = "best" | "last" | "final";
 
 const CHECKPOINT_NAMES: readonly string[] = ["best", "last", "final"] satisfies CheckpointName[];
 
-/** Whether a text names a checkpoint of a run, and is no path. */
+/** Whether a text is the name of a checkpoint, and not a path. */
 export function isCheckpointName(text: string): text is CheckpointName {
   return CHECKPOINT_NAMES.includes(text);
 }
 
-/** State and position, as read back. */
+/** State and position, as loaded. */
 export interface Checkpoint {
   readonly state: Readonly<Record<string, Float32Array>>;
   readonly position: Position;
@@ -65,18 +67,19 @@ export function checkpointPath(run: string, name: CheckpointName): string {
   return join(run, "checkpoints", `${name}.safetensors`);
 }
 
-/** What a checkpoint says of the run that wrote it. */
+/** The run that wrote a checkpoint. */
 export interface CheckpointOrigin {
   /** Name of the model. */
   readonly model: string;
-  /** The run's identity, from its history. */
+  /** Identity of the run, from its history. */
   readonly id: string;
 }
 
 /**
- * Writes a checkpoint with its checksum: aside, synced, renamed, so that a kill leaves the old one or the new one.
+ * Writes a checkpoint with a checksum. It is written to a temporary file, synced and renamed, so that a kill
+ * leaves either the old or the new one.
  *
- * @throws DyconvError if the disk is full or the folder cannot be written; the old checkpoint is intact
+ * @throws DyconvError if the disk is full or the folder is not writable; the old checkpoint is intact
  */
 export async function saveCheckpoint(
   path: string,
@@ -123,14 +126,14 @@ interface StoredState {
   readonly annealed: Position["annealed"];
   /** Identity of the run that wrote the file, if it says so. */
   readonly id: string | undefined;
-  /** Whether the file has a checksum, which its content matches. */
+  /** Whether the file has a checksum that matches its content. */
   readonly verified: boolean;
 }
 
 /**
- * Reads the tensors of a weights file that a state needs.
+ * Reads the tensors of a state from a weights file.
  *
- * @param hint what to do where a tensor is missing or has another shape
+ * @param hint what to do if a tensor is missing or has another shape
  * @throws CheckpointError if the file is damaged, lacks a tensor, or a value is NaN or infinite
  */
 export async function readState(
@@ -186,9 +189,9 @@ function readPart<T>(schema: z.ZodType<T>, text: string | undefined, path: strin
 }
 
 /**
- * Reads a checkpoint.
+ * Loads a checkpoint.
  *
- * @throws CheckpointError if it is missing, damaged or of another model
+ * @throws CheckpointError if it is missing, damaged or belongs to another model
  */
 export async function loadCheckpoint(
   path: string,

@@ -1,21 +1,21 @@
-/** Options that are one of a few words, for the configuration and the command line alike. */
+/** Options with a fixed set of values, shared by the configuration and the command line. */
 import type { ImageFit } from "../data/index.js";
 import type { Device } from "../runtime/index.js";
 
-/** Images a step, at most. */
+/** Largest batch size. */
 export const LARGEST_BATCH = 65_536;
 
-/** Where to compute. */
+/** Devices to compute on. */
 export const DEVICES = ["cpu", "wasm", "webgpu", "cuda"] as const satisfies readonly Device[];
 
-/** What becomes of images that are not square. */
+/** How images that are not square are fitted. */
 export const IMAGE_FITS = ["stretch", "crop"] as const satisfies readonly ImageFit[];
 
-/** Update rules. */
+/** Optimizers. */
 export const OPTIMIZERS = ["sgd", "adam", "adamw"] as const;
 
-/** Schedules of the learning rate. */
+/** Learning rate schedules. */
 export const SCHEDULES = ["multi-step", "cosine", "constant"] as const;
 
-/** How often the temperature falls. */
+/** How often the temperature decreases. */
 export const TEMPERATURE_INTERVALS = ["epoch", "step"] as const;

@@ -16,76 +16,79 @@ const positiveInteger = z.int().positive();
 
 /** Every value of a run. The defaults are the published recipe of AlexNet-DY; a model may have its own. */
 export const trainConfigSchema = z.strictObject({
-  /** Name of a registered model, or of one's own. */
+  /** Name of a registered model, or of a custom one. */
   model: z.string(),
-  /** Options of the model; its own by default. */
+  /** Options of the model. Default to the model's own defaults. */
   modelOptions: z.record(z.string(), z.unknown()).default({}),
   /** Data source, as `openData` takes it. */
   data: z.string().default("cifar10"),
-  /** What becomes of a folder's images that are not square: their proportions change, or their middle is kept. */
+  /** How a folder's images that are not square are fitted: stretched, or cropped to the centre. */
   imageFit: z.enum(IMAGE_FITS).default("stretch"),
   epochs: positiveInteger.default(100),
   batchSize: positiveInteger.max(LARGEST_BATCH).default(512),
-  /** Equal parts that each batch is computed in, their gradients added up; all at once by default. */
+  /**
+   * Number of equal parts that each batch is split into, with gradients accumulated. Defaults to no
+   * splitting.
+   */
   accumulate: positiveInteger.optional(),
   learningRate: z.number().positive().default(0.1),
   schedule: z.enum(SCHEDULES).default("multi-step"),
-  /** Epochs at which the schedule `multi-step` multiplies the learning rate by 0.1. */
+  /** Epochs at which the `multi-step` schedule multiplies the learning rate by 0.1. */
   milestones: z.array(z.number().nonnegative()).default([30, 60, 90]),
-  /** Epochs over which the learning rate rises from 0 to its schedule. */
+  /** Epochs over which the learning rate rises linearly from 0 to its schedule. */
   warmUp: z.number().nonnegative().default(0),
   optimizer: z.enum(OPTIMIZERS).default("sgd"),
-  /** μ of `sgd`. */
+  /** Momentum μ of `sgd`. */
   momentum: z.number().min(0).lt(1).default(0),
-  /** Whether `sgd` looks ahead along the momentum. */
+  /** Whether `sgd` uses Nesterov momentum. */
   nesterov: z.boolean().default(false),
-  /** λ; added to the gradient by `sgd` and `adam`, shrinks the parameter itself by `adamw`. */
+  /** Weight decay λ: added to the gradient by `sgd` and `adam`, decoupled from it in `adamw`. */
   weightDecay: z.number().min(0).default(1e-5),
-  /** Largest global norm of the gradients; no limit by default. */
+  /** Clip gradients to this global norm. Defaults to no clipping. */
   clipNorm: z.number().positive().optional(),
-  /** Least area of the random crops, as a part of the image; the greatest is all of it. */
+  /** Smallest area of the random crops, as a share of the image. The largest is the whole image. */
   cropScale: z.number().positive().max(1).default(0.08),
   labelSmoothing: z.number().min(0).lt(1).default(0.1),
-  /** Starting temperature of softmax routing; 1 is where it ends. 30 by default, as its layers declare. */
+  /** Initial temperature of softmax routing, annealed to 1. Defaults to 30, as its layers declare. */
   temperature: z.number().min(1).optional(),
-  /** What an epoch takes off the temperature; 3 by default. */
+  /** Decrease of the temperature per epoch. Defaults to 3. */
   temperatureDecrement: z.number().min(0).optional(),
-  /** Whether the temperature falls once an epoch, or a little every step; `"epoch"` by default. */
+  /** Whether the temperature decreases once per epoch, or a little every step. Defaults to `"epoch"`. */
   temperatureEvery: z.enum(TEMPERATURE_INTERVALS).optional(),
   seed: z.int().nonnegative().default(42),
-  /** Share of the training images held out for validation; with 0 the test set validates. */
+  /** Share of the training images to hold out for validation. With 0, the test set is used. */
   valSplit: z.number().min(0).lt(1).default(0),
-  /** Train on at most so many images. */
+  /** Train on at most this many images. */
   limitTrain: positiveInteger.optional(),
-  /** Validate on at most so many images. */
+  /** Validate on at most this many images. */
   limitVal: positiveInteger.optional(),
-  /** Stop after so many steps. */
+  /** Stop after this many steps. */
   maxSteps: positiveInteger.optional(),
   /** Steps between checkpoints within an epoch. */
   checkpointEvery: positiveInteger.default(50),
   device: z.enum(DEVICES).default("cpu"),
-  /** Threads of the runtime; its own choice by default. */
+  /** Threads of the runtime. Defaults to the runtime's choice. */
   threads: positiveInteger.optional(),
 });
 
 /** A complete configuration. */
 export type TrainConfig = z.output<typeof trainConfigSchema>;
 
-/** A configuration with defaults left out. */
+/** A configuration in which defaults may be left out. */
 export type TrainConfigInput = z.input<typeof trainConfigSchema>;
 
-/** How a configuration is checked. */
+/** Options of {@link parseTrainConfig}. */
 export interface ParseConfigOptions {
-  /** A model of one's own, which the configuration names; without it the model is a registered one. */
+  /** The model, if it is not a registered one. The configuration holds its name. */
   readonly model?: ModelEntry | undefined;
-  /** Names values in errors; the command line names its flags. */
+  /** Names options in errors. The command line uses its flags. */
   readonly nameOf?: NameOption;
 }
 
 /**
  * Completes and checks a configuration: what is left out is as in the model's recipe, or else the published one.
  *
- * @throws UsageError naming each value that cannot be
+ * @throws UsageError naming each invalid value
  */
 export function parseTrainConfig(
   values: TrainConfigInput,
@@ -101,7 +104,7 @@ export function parseTrainConfig(
   return { ...config, modelOptions: entry.completeOptions(config.modelOptions, nameModelOption) };
 }
 
-/** Where a run computes. */
+/** Runtime options of a configuration. */
 export function runtimeOptions({ device, threads }: TrainConfig): Pick<RuntimeOptions, "device" | "threads"> {
   return { device, ...(threads === undefined ? {} : { threads }) };
 }

@@ -2,7 +2,7 @@ import type { ModelEntry } from "../models/index.js";
 import type { Module } from "../nn/index.js";
 import type { TrainConfig } from "./config.js";
 
-/** The model that a configuration asks for, with an output for each class. */
+/** Creates the model of a configuration, with one output per class. */
 export function createModel(
   entry: ModelEntry,
   { modelOptions }: TrainConfig,

@@ -9,7 +9,7 @@ import { type TrainConfig, trainConfigSchema } from "./config.js";
 import { type HistoryEntry, historyEntrySchema } from "./history.js";
 import type { ModelFile } from "./model-file.js";
 
-/** What `config.json` holds beside the configuration. */
+/** What `config.json` holds besides the configuration. */
 const descriptionSchema = trainConfigSchema.extend({
   task: z.string().default("classification"),
   classes: z.array(z.string()),
@@ -20,22 +20,22 @@ const descriptionSchema = trainConfigSchema.extend({
   history: z.array(historyEntrySchema).default([]),
 });
 
-/** A run's configuration, the data it was trained on, and what it was trained by. */
+/** A run's configuration, the data it was trained on, and the software it was trained with. */
 export interface RunDescription {
   readonly config: TrainConfig;
-  /** Name of what is learned, as the data say. */
+  /** Name of the task, as the data set gives it. */
   readonly task: string;
-  /** What the outputs stand for: class names by label, or names of values. */
+  /** Meaning of the outputs: class names by label, or names of values. */
   readonly classes: readonly string[];
   /** Identifies the data. */
   readonly dataFingerprint: string;
-  /** What is to be said wherever a result on the data is quoted. */
+  /** Caveat to state with every result on the data. */
   readonly dataNote: string | undefined;
   /** Versions of dyconv, the runtime and Node, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** The file of a model of one's own. */
+  /** The file of a custom model. */
   readonly modelFile?: ModelFile | undefined;
-  /** How the run began and changed, in order; empty where the first version of dyconv began it. */
+  /** How the run started and changed, in order. Empty for runs of the first version of dyconv. */
   readonly history: readonly HistoryEntry[];
 }
 
@@ -47,7 +47,7 @@ export function isRun(folder: string): boolean {
 }
 
 /**
- * What a run folder says of itself.
+ * Reads the description of a run.
  *
  * @throws CheckpointError if the folder holds no run, or one that this version cannot read
  */
@@ -58,7 +58,7 @@ export async function describeRun(run: string): Promise<RunDescription> {
   try {
     const parsed = descriptionSchema.parse(ownPart(JSON.parse(await readFile(pathIn(run), "utf8"))));
     const { task, classes, dataFingerprint, dataNote, versions, modelFile, history, ...others } = parsed;
-    // A registered model may have gained options since; one of the user's own may not even be there.
+    // A registered model may have gained options since. A custom one may not be available.
     const known = MODELS[others.model]?.completeOptions(others.modelOptions) ?? others.modelOptions;
     const config = { ...others, modelOptions: known };
     return { config, task, classes, dataFingerprint, dataNote, versions, modelFile, history };

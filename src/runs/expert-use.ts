@@ -1,20 +1,23 @@
 import { z } from "zod";
 
-/** How a dynamic layer used its experts over the images of a validation. */
+/** How a dynamic layer used its experts during a validation. */
 export interface ExpertUse {
   /** Path of the layer, such as `features.8`. */
   readonly layer: string;
   /** `"kernel"`, or `"cell"` of a warehouse. */
   readonly kind: string;
-  /** Mean entropy of an image's attention, in parts of its maximum: 1 is uniform, 0 one-hot. */
+  /** Mean entropy of the attention per image, relative to its maximum: 1 is uniform, 0 one-hot. */
   readonly entropy: number;
-  /** Standard deviation of an expert's share over the images, the mean over experts: 0 where all images get the same. */
+  /**
+   * Standard deviation of an expert's share over the images, averaged over experts. 0 if all images get the
+   * same mixture.
+   */
   readonly spread: number;
   /** Mean share of each expert, [experts]; they sum to 1. */
   readonly use: readonly number[];
 }
 
-/** JSON has no NaN and no infinity, and holds `null` in their place. */
+/** JSON has no NaN or infinity; `null` stands for them. */
 const measured = z
   .number()
   .nullable()
@@ -29,47 +32,50 @@ export const expertUseSchema: z.ZodType<ExpertUse> = z.object({
   use: z.array(measured),
 });
 
-/** What is said of an epoch's experts. */
+/** The epochs in which expert use is recorded. */
 export interface UsedEpoch {
   readonly annealed: Readonly<Record<string, number>>;
-  /** Absent of early runs, and of networks without experts. */
+  /** Absent in early runs, and for networks without experts. */
   readonly experts?: readonly ExpertUse[];
 }
 
-/** An expert with less than this part of an even share is unused. */
+/** An expert with less than this fraction of an even share counts as unused. */
 export const UNUSED_PART = 0.1;
-/** Mean entropies from which on attention is uniform: shares of 0.52 and 0.48, where there are two. */
+/**
+ * Attention with at least this mean entropy counts as uniform. With two experts, this is shares of 0.52 and
+ * 0.48.
+ */
 export const UNIFORM_ENTROPY = 0.999;
-/** Epochs in a row that show that something stays as it is. */
+/** Consecutive epochs that show that a state is stable. */
 const PATIENCE = 3;
-/** Experts that a warning names. */
+/** Number of experts that a warning names. */
 const NAMED = 8;
 
-/** What attention is called: its layer, with the kind where it is not the usual one. */
+/** Name of an attention: its layer, with the kind if it is not the usual one. */
 export function attentionName({ layer, kind }: Pick<ExpertUse, "layer" | "kind">): string {
   return kind === "kernel" ? layer : `${layer} ${kind}`;
 }
 
-/** Experts, from 0, that have next to no part in any mixture. */
+/** Indices of experts with next to no share in any mixture. */
 export function unusedExperts({ use }: Pick<ExpertUse, "use">): number[] {
   return use.flatMap((share, k) => (share < UNUSED_PART / use.length ? [k] : []));
 }
 
-/** What is wrong with a layer's experts. */
+/** A problem with a layer's experts. */
 export interface ExpertWarning {
-  /** The same from epoch to epoch, while the same is wrong. */
+  /** Identifies the problem from epoch to epoch. */
   readonly subject: string;
   readonly sentence: string;
 }
 
 /**
- * Warns of experts that nobody uses and of attention that is stuck at uniform. Both are usual while annealed scalars,
- * such as the routing temperature, are on their way, and soon after; so they are said once three epochs in a row at
- * rest have shown them, or the last epoch of a finished run has.
+ * Warns of unused experts and of attention that is stuck at uniform. Both are normal while annealed scalars,
+ * such as the routing temperature, are still changing, and shortly after. So a warning needs three
+ * consecutive epochs with the final values, or the last epoch of a finished run.
  *
  * @param epochs in order
- * @param rest the model's annealed scalars at rest, by name
- * @param finished whether the last of them ends the run
+ * @param rest final values of the model's annealed scalars, by name
+ * @param finished whether the last epoch ends the run
  */
 export function expertWarnings(
   epochs: readonly UsedEpoch[],
@@ -87,7 +93,7 @@ export function expertWarnings(
   });
 }
 
-/** @param seen the layer in each of the epochs, itself last */
+/** @param seen the layer in each of the epochs, including this one as the last */
 function warningsOf(layer: ExpertUse, seen: readonly ExpertUse[]): ExpertWarning[] {
   const { use, entropy } = layer;
   if (use.length < 2) return [];
@@ -101,7 +107,7 @@ function warningsOf(layer: ExpertUse, seen: readonly ExpertUse[]): ExpertWarning
     });
   }
   if (seen.every((each) => each.entropy >= UNIFORM_ENTROPY)) {
-    const sentence = `${name}: attention is stuck at uniform (entropy ${entropy.toFixed(4)} of 1): every image gets the same even mixture, as from a plain convolution`;
+    const sentence = `${name}: attention is stuck at uniform (entropy ${entropy.toFixed(4)} of 1): every image gets the same even mixture, as from a static convolution`;
     warnings.push({ subject: `${name}: uniform`, sentence });
   }
   return warnings;

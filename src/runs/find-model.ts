@@ -4,18 +4,19 @@ import { MODELS, type ModelEntry } from "../models/index.js";
 import type { RunDescription } from "./description.js";
 import { loadModelFile } from "./model-file.js";
 
-/** How the model of a run is found. */
+/** Options of {@link findRunModel}. */
 export interface FindModelOptions {
-  /** A model of one's own. */
+  /** The model, if it is not a registered one. */
   readonly model?: ModelEntry | undefined;
-  /** Is told where the model's file is not the one that the run was trained with; a warning of the process by default. */
+  /** Called if the model's file has changed since training. Defaults to a process warning. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /**
- * The model of a run: the one given, a registered one, or the one of the file that the run names, which is run.
+ * Finds the model of a run: the given one, a registered one, or the one in the file that the run names. Such
+ * a file is executed.
  *
- * @throws CheckpointError if it is a model of one's own that is not given and cannot be found
+ * @throws CheckpointError if it is a custom model that is not given and cannot be found
  */
 export async function findRunModel(
   { config, modelFile }: RunDescription,
@@ -23,20 +24,20 @@ export async function findRunModel(
 ): Promise<ModelEntry> {
   if (model !== undefined) {
     if (model.name === config.model) return model;
-    throw new CheckpointError(`the run is one of ${config.model}, not of ${model.name}`);
+    throw new CheckpointError(`the run's model is ${config.model}, not ${model.name}`);
   }
   if (Object.hasOwn(MODELS, config.model)) return MODELS[config.model]!;
   if (modelFile === undefined) {
     throw new CheckpointError(
-      `the run's model ${config.model} is none of dyconv's, and it names no file of it`,
+      `the run's model ${config.model} is not registered in dyconv, and the run names no file for it`,
       {
-        hint: "Open the run by the library, with { model }.",
+        hint: "Open the run with the library and pass { model }.",
       },
     );
   }
-  // A run that came from elsewhere must not bring the module along that it has run.
+  // A run from elsewhere must not bring along the code that it makes us execute.
   if (!isAbsolute(modelFile.path)) {
-    throw new CheckpointError(`modelFile of the run is no absolute path: ${modelFile.path}`, {
+    throw new CheckpointError(`modelFile of the run is not an absolute path: ${modelFile.path}`, {
       hint: "Correct it in the run's config.json.",
     });
   }

@@ -2,16 +2,18 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 
-/** A time from which a run went on as its configuration says: its beginning, or a change. */
+/** An event in the history of a run: its start, or a change of its configuration. */
 export interface HistoryEntry {
   /** ISO 8601. */
   readonly date: string;
-  /** Epochs and steps that were done by then. */
+  /** Epochs and steps done at that time. */
   readonly epoch: number;
   readonly step: number;
-  /** Identifies what the weights from there on depend on; checkpoints carry it. */
+  /** Identifies everything that the weights depend on from here on. Checkpoints record it. */
   readonly id: string;
-  /** What changed, by its name in the configuration; a value that is not set is absent. */
+  /**
+   * Changed values, by their names in the configuration. `from` or `to` is absent if the value is not set.
+   */
   readonly changes: Readonly<Record<string, Change>>;
 }
 
@@ -33,12 +35,15 @@ export const historyEntrySchema: z.ZodType<HistoryEntry> = z.object({
   ),
 });
 
-/** An identity of whatever is given, and the same for the same: runs that are alike to the last bit share it. */
+/**
+ * Hashes the given values to an identity. Equal values, and so runs that are equal bit for bit, have the same
+ * one.
+ */
 export function identify(determinants: unknown): string {
   return createHash("sha256").update(JSON.stringify(determinants)).digest("hex").slice(0, 32);
 }
 
-/** What a checkpoint says of where it comes from. */
+/** The origin of a checkpoint. */
 interface Origin {
   /** Identity in its metadata. */
   readonly id: string | undefined;
@@ -50,7 +55,7 @@ interface Origin {
  * Checks that a checkpoint was written by a run.
  *
  * @param path of the checkpoint, for the error
- * @throws CheckpointError if another run wrote it, or the same before its configuration changed
+ * @throws CheckpointError if it was written by another run, or by this one before its configuration changed
  */
 export function assertWrittenBy(history: readonly HistoryEntry[], { id, step }: Origin, path: string): void {
   const [first] = history;
@@ -60,6 +65,6 @@ export function assertWrittenBy(history: readonly HistoryEntry[], { id, step }: 
   const until = history[index + 1]?.step ?? Infinity;
   if (index >= 0 && step <= until) return;
   throw new CheckpointError(`${path} was written by another run`, {
-    hint: "put the run's own checkpoint back; to start from these weights, begin a new run with --init",
+    hint: "put the run's own checkpoint back; to start from these weights, start a new run with --init",
   });
 }

@@ -6,22 +6,22 @@ import { spec, trace } from "../trace/index.js";
 import { elementCount } from "../util/shape.js";
 
 const BYTES = 4;
-/** Copies of the weights that training has at least: two sets that swap, and the gradients. */
+/** Training needs at least three copies of the weights: two sets that are swapped, and the gradients. */
 const WEIGHT_COPIES = 3;
 
-/** What is to be computed. */
+/** The computation to check. */
 export interface MemoryNeed {
   /** Height and width of the images. */
   readonly imageSize: number;
-  /** Images that are computed at once. */
+  /** Images computed at once. */
   readonly batchSize: number;
 }
 
 /**
- * Refuses what cannot fit into the machine's memory. The estimate is a lower bound: the weights, and the largest
- * output of the forward pass with its gradient.
+ * Rejects what cannot fit into the machine's memory. The estimate is a lower bound: the weights, and the
+ * largest output of the forward pass with its gradient.
  *
- * @throws UsageError with both sizes
+ * @throws UsageError with the needed and the available memory
  */
 export function checkMemory(model: Module, { imageSize, batchSize }: MemoryNeed): void {
   const parameters = model.namedParameters().map(([name, { shape }]) => [name, shape] as const);

@@ -5,7 +5,7 @@ import { readJsonLines } from "../files/index.js";
 import { asWrittenNow } from "./as-written-now.js";
 import { type ExpertUse, expertUseSchema } from "./expert-use.js";
 
-/** The loss of one step; a line of `metrics.jsonl`. */
+/** The loss of one step: a line of `metrics.jsonl`. */
 export interface StepMetrics {
   readonly kind: "step";
   /** From 1. */
@@ -15,27 +15,27 @@ export interface StepMetrics {
   readonly trainLoss: number;
 }
 
-/** What an epoch came to; a line of `metrics.jsonl`. */
+/** The results of one epoch: a line of `metrics.jsonl`. */
 export interface EpochMetrics {
   readonly kind: "epoch";
   /** From 1. */
   readonly epoch: number;
-  /** Steps done in all. */
+  /** Steps done in total. */
   readonly step: number;
-  /** That of the epoch's last step. */
+  /** Learning rate of the epoch's last step. */
   readonly learningRate: number;
-  /** Annealed scalars of the epoch's last step, by name. */
+  /** Annealed scalars in the epoch's last step, by name. */
   readonly annealed: Readonly<Record<string, number>>;
   readonly trainLoss: number;
-  /** The metric that the task follows, over the augmented images, by name. */
+  /** The metric that the task tracks, on the augmented images, by name. */
   readonly trainMetrics: Readonly<Record<string, number>>;
   readonly valLoss: number;
   /** The task's metrics, by name. */
   readonly valMetrics: Readonly<Record<string, number>>;
   readonly imagesPerSecond: number;
-  /** Share of the time that was spent outside the runtime's `run`. */
+  /** Share of the time spent outside the runtime's `run`. */
   readonly outsideRunShare: number;
-  /** How each layer used its experts on the validation images; absent of networks that have none. */
+  /** How each layer used its experts on the validation images. Absent for networks without experts. */
   readonly experts?: readonly ExpertUse[];
 }
 
@@ -43,7 +43,7 @@ export interface EpochMetrics {
 export type MetricsLine = StepMetrics | EpochMetrics;
 
 const count = z.int().nonnegative();
-/** JSON has no NaN and no infinity, and holds `null` in their place. */
+/** JSON has no NaN or infinity; `null` stands for them. */
 const measured = z
   .number()
   .nullable()
@@ -76,17 +76,20 @@ export function metricsPath(run: string): string {
 }
 
 /**
- * The metrics of a run, in order; none where it has written none yet. Numbers that were not finite are NaN.
+ * Reads the metrics of a run, in order. Empty if none are written yet. Values that were not finite are NaN.
  *
- * @throws CheckpointError naming a line that is no record of metrics
+ * @throws CheckpointError naming a line that is not a record of metrics
  */
 export async function readMetrics(run: string): Promise<MetricsLine[]> {
   const path = metricsPath(run);
   return (await readJsonLines(path)).map((line, index) => {
     const { success, data, error } = lineSchema.safeParse(line);
     if (success) return data;
-    throw new CheckpointError(`${path}, line ${index + 1}: no record of metrics: ${z.prettifyError(error)}`, {
-      hint: "the file was changed or damaged; remove this line to go on without it",
-    });
+    throw new CheckpointError(
+      `${path}, line ${index + 1}: not a record of metrics: ${z.prettifyError(error)}`,
+      {
+        hint: "the file was changed or damaged; remove this line to go on without it",
+      },
+    );
   });
 }

@@ -1,4 +1,4 @@
-/** Models of a user's own: a module that exports one, found by its path. */
+/** Custom models: a module that exports one, given by its path. */
 
 import { createHash } from "node:crypto";
 import { readFile, realpath } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { DyconvError, UsageError } from "../errors/index.js";
 import { MODELS, type ModelEntry } from "../models/index.js";
 
-/** The module that a model came from. What it imports itself is not part of it. */
+/** The module of a custom model. Modules that it imports are not included. */
 export interface ModelFile {
   /** Absolute path. */
   readonly path: string;
@@ -16,7 +16,7 @@ export interface ModelFile {
   readonly sha256: string;
 }
 
-/** A model of a file. */
+/** A model loaded from a file. */
 export interface LoadedModel {
   readonly entry: ModelEntry;
   readonly file: ModelFile;
@@ -24,16 +24,16 @@ export interface LoadedModel {
 
 const EXTENSIONS = [".js", ".mjs", ".ts", ".mts"];
 
-/** Whether a word names a file that may hold a model, and not a registered model. */
+/** Whether a word is the path of a model file, and not the name of a registered model. */
 export function isModelPath(word: string): boolean {
   return EXTENSIONS.includes(extname(word));
 }
 
 /**
- * Imports a module and takes the model that it exports as its default, made by `defineModel`. The module is run.
- * Its `import … from "dyconv"` gives this very package, wherever the file lies.
+ * Imports a module and returns the model that it exports by default, created with `defineModel`. This
+ * executes the module. Its `import … from "dyconv"` resolves to this package, wherever the file is.
  *
- * @throws UsageError if there is no such file, it fails, or it exports no model
+ * @throws UsageError if the file does not exist, cannot be imported, or exports no model
  */
 export async function loadModelFile(given: string): Promise<LoadedModel> {
   const path = await realpath(resolve(given)).catch((cause: unknown) => {
@@ -73,18 +73,18 @@ function findEntry(
   const entry = model as Partial<ModelEntry> | undefined;
   if (typeof entry?.create !== "function" || typeof entry.completeOptions !== "function") {
     throw new UsageError(`${given}: exports no model`, {
-      hint: "Export one as its default: export default defineModel({ … }).",
+      hint: "Export one by default: export default defineModel({ … }).",
     });
   }
   if (Object.hasOwn(MODELS, entry.name!)) {
-    throw new UsageError(`${given}: its model has the name of one of dyconv's, ${entry.name}`, {
+    throw new UsageError(`${given}: its model has the name of a registered model, ${entry.name}`, {
       hint: "Give it another name.",
     });
   }
   return entry as ModelEntry;
 }
 
-/** Runs in Node's thread for hooks, where nothing of this file is available. */
+/** Runs in Node's hooks thread, which has no access to this file. */
 const HOOKS = `
 let own;
 export function initialize(data) { own = data; }
@@ -94,12 +94,12 @@ export function resolve(specifier, context, next) {
 
 let registered = false;
 
-/** A second copy of dyconv would make parameters and tensors that this one does not know. */
+/** A second copy of dyconv would create parameters and tensors that this one does not recognize. */
 function resolveOwnPackage(): void {
   if (registered) return;
   registered = true;
   const root = join(createRequire(import.meta.url).resolve("dyconv/package.json"), "..");
-  // From its sources under tsx, as while dyconv itself is worked on.
+  // Resolve to the sources when they run under tsx, as in development.
   const source = extname(import.meta.url) === ".ts";
   const url = (name: string) => pathToFileURL(join(root, source ? `src/${name}.ts` : `dist/${name}.js`)).href;
   const data = { dyconv: url("index"), "dyconv/node": url("node") };

@@ -7,15 +7,20 @@ import { type FindModelOptions, findRunModel } from "./find-model.js";
 import { assertWrittenBy } from "./history.js";
 import { findModelFolder, MODEL_WEIGHTS, weightsIn } from "./model-folder.js";
 
-/** A run whose weights are loaded. */
+/** A run with loaded weights. */
 export interface OpenRun extends RunDescription {
   readonly model: Module;
   readonly state: ModelState;
-  /** Height and width of the images the model takes. */
+  /** Height and width of the model's input images. */
   readonly imageSize: number;
-  /** Values of annealed scalars that the weights were trained at last, by name; at rest where a recipe is done. */
+  /**
+   * Values of annealed scalars in the last training step, by name. They are at their final values if the
+   * recipe is done.
+   */
   readonly annealed: Readonly<Record<string, number>>;
-  /** Whether the weights' file has a checksum, which its content matches; false for files of the first version. */
+  /**
+   * Whether the weights file has a checksum that matches its content. False for files of the first version.
+   */
   readonly verified: boolean;
 }
 

@@ -9,10 +9,10 @@ import {
   type StepMetrics,
 } from "./metrics.js";
 
-/** Steps between two training losses that are kept, as published. */
+/** The loss is recorded every tenth step, as in the published code. */
 const STEP_EVERY = 10;
 
-/** The records of a run: `metrics.jsonl`, and the same as TensorBoard events. */
+/** The records of a run: `metrics.jsonl`, and the same values as TensorBoard events. */
 export class RunRecords {
   private constructor(
     readonly metrics: JsonLinesWriter,
@@ -20,7 +20,7 @@ export class RunRecords {
     readonly task: Task,
   ) {}
 
-  /** @param step what was recorded after it is dropped, since it will come again */
+  /** @param step records after this step are dropped, as they will be written again */
   static async open(run: string, step: number, task: Task): Promise<RunRecords> {
     const kept = (await readMetrics(run)).filter((line) => line.step <= step);
     const events = await EventWriter.open(run, { keep: kept.map((line) => scalarsOf(line, task)) });
@@ -28,12 +28,12 @@ export class RunRecords {
     return new RunRecords(await JsonLinesWriter.open(metricsPath(run), { keep }), events, task);
   }
 
-  /** Keeps the loss of every tenth step. */
+  /** Records the loss of every tenth step. */
   step(metrics: StepMetrics): void {
     if (metrics.step % STEP_EVERY === 0) this.#append(metrics);
   }
 
-  /** Keeps an epoch. */
+  /** Records an epoch. */
   epoch(metrics: EpochMetrics): void {
     this.#append(metrics);
   }
@@ -51,7 +51,7 @@ export class RunRecords {
   }
 }
 
-/** What TensorBoard shows of a line. */
+/** Scalars that TensorBoard shows for a line. */
 function scalarsOf(line: MetricsLine, task: Task) {
   const { kind, step, trainLoss } = line;
   if (kind === "step") return { step, scalars: { "train/loss": trainLoss } };
@@ -68,10 +68,10 @@ function scalarsOf(line: MetricsLine, task: Task) {
   };
 }
 
-/** Experts of a layer whose shares are drawn one by one. */
+/** Up to this many experts, the share of each is logged. */
 const MOST_EXPERTS = 16;
 
-/** Entropy and spread of each layer's attention, and the shares of its experts where these are few. */
+/** Entropy and spread of each layer's attention, and the shares of its experts if they are few. */
 function expertScalars(layers: readonly ExpertUse[] = []): Record<string, number> {
   const scalars: Record<string, number> = {};
   for (const layer of layers) {

@@ -1,4 +1,4 @@
-/** What may change when a run is resumed, what that means, and what may not. */
+/** What may change when a run is resumed, what each change means, and what may not change. */
 import { CheckpointError } from "../errors/index.js";
 import type { Position } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
@@ -7,56 +7,56 @@ import { type Change, type HistoryEntry, identify } from "./history.js";
 
 type Changes = Readonly<Record<string, Change>>;
 
-/** Without these a run is another run, whatever its weights. */
+/** A change of one of these makes it another run, whatever its weights. */
 const FIXED = ["model", "optimizer", "seed"];
-/** How options of the model are named among the values. */
+/** Prefix of model options among the values. */
 const MODEL_OPTION = "modelOptions.";
-/** The one that says how to compute, and not what. */
+/** The model option that changes how, but not what, is computed. */
 const PLAN = `${MODEL_OPTION}plan`;
-/** What a best accuracy was measured on. */
+/** What the best accuracy was measured on. */
 const VALIDATION = ["images", "valSplit", "limitVal"];
-/** What says which images a batch of an epoch holds. */
+/** What determines the images in each batch of an epoch. */
 const BATCHES = ["images", "valSplit", "limitTrain", "batchSize"];
-/** What concerns one process and not the run. */
+/** Properties of the process, not of the run. */
 const PASSING = ["maxSteps"];
 
 /**
- * Refuses, before data and weights are read, to continue a run as another.
+ * Refuses to continue a run as another. Does not read data or weights.
  *
  * @throws CheckpointError naming what differs
  */
 export function assertSameRun(out: string, begun: TrainConfig, now: TrainConfig): void {
   const changes = changesBetween(valuesOf(begun), valuesOf(now));
-  refuse(out, changes, [...FIXED, ...changedOptions(changes)], "to train that, give another --out");
+  refuse(out, changes, [...FIXED, ...changedOptions(changes)], "to train that, choose another --out");
   if (begun.momentum > 0 !== now.momentum > 0) {
     refuse(
       out,
       changes,
       ["momentum"],
-      "the optimizer would lack its state; to train that, give another --out",
+      "the optimizer would lack its state; to train that, choose another --out",
     );
   }
 }
 
-/** Options of the model that have another value; one that the model has gained since has none to change. */
+/** Model options whose value has changed. Options that the model has gained since are not counted. */
 function changedOptions(changes: Changes): string[] {
   const names = Object.keys(changes).filter((name) => name.startsWith(MODEL_OPTION) && name !== PLAN);
   return names.filter((name) => "from" in changes[name]!);
 }
 
-/** How a run goes on. */
+/** How a run continues. */
 export interface Resumption {
   readonly description: RunDescription;
   readonly position: Position;
-  /** What changes and what that means, a line each. */
+  /** What changes and what that means, one line each. */
   readonly notes: readonly string[];
 }
 
 /**
- * Continues a run under a configuration and on data that may have changed.
+ * Continues a run with a configuration and data that may have changed.
  *
- * @param now what the run is from here on; its history is ignored
- * @throws CheckpointError if its best accuracy would be none, or fewer epochs are asked for than are done
+ * @param now the run's description from here on; its history is ignored
+ * @throws CheckpointError if its best accuracy would be invalid, or it has done more epochs than asked for
  */
 export function resumeRun(
   out: string,
@@ -75,7 +75,7 @@ export function resumeRun(
   }
   const anew = position.batch > 0 && BATCHES.some((name) => name in changes);
   const notes = [...versionNotes(begun, now), ...changeNotes(changes, position)];
-  if (anew) notes.push(`epoch ${position.epoch + 1} begins anew, since its batches hold other images`);
+  if (anew) notes.push(`epoch ${position.epoch + 1} starts over, since its batches hold other images`);
   return {
     description: { ...now, history: historyAfter(begun, changes, position) },
     position: anew ? { ...position, batch: 0, lossSum: 0, measured: 0 } : position,
@@ -83,13 +83,13 @@ export function resumeRun(
   };
 }
 
-const BEST_HINT = "its best accuracy was measured on others; begin a new run from its weights with";
+const BEST_HINT = "its best accuracy was measured on others; start a new run from its weights with";
 
-/** What data are for. */
+/** What the data is for. */
 type Learned = Pick<RunDescription, "task" | "classes">;
 
 /**
- * Checks that data have the classes that a run was trained on.
+ * Checks that data has the classes that a run was trained on.
  *
  * @throws CheckpointError naming both
  */
@@ -113,10 +113,10 @@ export function assertSameClasses(
   );
 }
 
-/** The history of a run that begins: everything that its weights depend on is its identity. */
+/** The history of a new run. Everything that its weights depend on determines its identity. */
 export function firstHistory(description: RunDescription, init: string | undefined): HistoryEntry[] {
   const { task, classes, dataFingerprint, versions, modelFile } = description;
-  // Where the images lie and when the run is saved makes no difference to it.
+  // The location of the images and the time of checkpoints make no difference to the weights.
   const config = { ...description.config, data: undefined, maxSteps: undefined, checkpointEvery: undefined };
   const id = identify([config, task, classes, dataFingerprint, versions, modelFile?.sha256, init]);
   return [{ date: new Date().toISOString(), epoch: 0, step: 0, id, changes: {} }];
@@ -133,12 +133,12 @@ function historyAfter(begun: RunDescription, changes: Changes, { epoch, step }: 
 function refuse(out: string, changes: Changes, names: readonly string[], hint: string): void {
   const found = names.filter((name) => name in changes).map((name) => describe(name, changes[name]!));
   if (found.length === 0) return;
-  throw new CheckpointError(`${out} cannot go on with ${found.join(", ")}`, { hint });
+  throw new CheckpointError(`${out} cannot continue with ${found.join(", ")}`, { hint });
 }
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** A configuration on one level, with the images that are behind its data source. */
+/** A configuration as a flat record, with the images that its data source stands for. */
 function valuesOf({ modelOptions, ...config }: TrainConfig, data?: RunDescription): Values {
   const values: Record<string, unknown> = { ...config, images: data?.dataFingerprint };
   for (const [name, value] of Object.entries(modelOptions)) values[MODEL_OPTION + name] = value;

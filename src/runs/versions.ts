@@ -12,7 +12,7 @@ export function installedVersions(): Readonly<Record<string, string>> {
   return { dyconv: version, ...runtimeVersion(), node: process.versions.node };
 }
 
-/** None where the optional package is not installed and the runtime is WebAssembly. */
+/** Empty if the optional package is not installed and the runtime is WebAssembly. */
 function runtimeVersion(): Readonly<Record<string, string>> {
   try {
     return { "onnxruntime-node": versionOf("onnxruntime-node") };

@@ -1,21 +1,21 @@
 import jstat from "jstat";
 
-/** Both ends of a range in which a figure lies with 95 % confidence. */
+/** A 95 % confidence interval. */
 export interface Interval {
   readonly low: number;
   readonly high: number;
 }
 
-/** A mean with its interval. */
+/** A mean with its confidence interval. */
 export interface MeanInterval extends Interval {
   readonly mean: number;
-  /** Standard deviation of a single value, with n − 1; 0 of a single one. */
+  /** Sample standard deviation, with n − 1. 0 for a single value. */
   readonly deviation: number;
 }
 
 /**
- * Mean of a few independent values, such as the accuracies of several seeds, with Student's 95 % interval. One value
- * says nothing of its spread: its interval is endless.
+ * Mean of a few independent values, such as the accuracies of several seeds, with Student's 95 % interval.
+ * For a single value, which says nothing about the spread, the interval is infinite.
  */
 export function meanInterval(values: readonly number[]): MeanInterval {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -28,7 +28,7 @@ export function meanInterval(values: readonly number[]): MeanInterval {
 }
 
 /**
- * Wilson's 95 % interval of a share of hits, which stays within 0 and 1 even of few images.
+ * Wilson's 95 % interval of a proportion, which stays within 0 and 1 even for few images.
  *
  * Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927, equation 7.
  */
@@ -42,8 +42,9 @@ export function wilsonInterval(hits: number, trials: number): Interval {
 }
 
 /**
- * The number of pairs of runs, one seed each, with which a difference as large as the one seen is told from chance in
- * four of five experiments (5 % two-sided, power 0.8); `undefined` where the pairs do not differ or there is but one.
+ * Number of pairs of runs, one seed each, needed to detect a difference as large as the observed one in four
+ * of five experiments (5 % two-sided, power 0.8). `undefined` if the pairs do not differ or there is only
+ * one.
  */
 export function pairsNeeded(differences: readonly number[]): number | undefined {
   const { mean, deviation } = meanInterval(differences);

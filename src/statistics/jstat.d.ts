@@ -1,4 +1,4 @@
-/** What is used of jstat, which brings no types of its own. */
+/** The part of jstat in use, which ships no types. */
 declare module "jstat" {
   interface Distributions {
     readonly binomial: { cdf(successes: number, trials: number, probability: number): number };

@@ -1,4 +1,4 @@
-/** Two models on the same images: how far apart they are, and whether chance explains it. */
+/** Two models on the same images: how much they differ, and whether that may be chance. */
 import jstat from "jstat";
 import { RandomStream } from "../util/random.js";
 import type { Interval } from "./interval.js";
@@ -6,16 +6,19 @@ import type { Interval } from "./interval.js";
 /** Whether each image was a hit, in order. */
 export type Hits = readonly boolean[];
 
-/** A difference of two shares of hits, second less first. */
+/** A difference of two proportions of hits, second minus first. */
 export interface PairedDifference {
   /** −1 to 1. */
   readonly difference: number;
   /** 95 % interval of the difference, by bootstrap over the images. */
   readonly interval: Interval;
-  /** Images that only the first has right, and only the second. */
+  /** Images that only the first, or only the second, classifies correctly. */
   readonly onlyFirst: number;
   readonly onlySecond: number;
-  /** Two-sided p of McNemar's exact test: how likely a split of the disagreements as uneven as this is by chance. */
+  /**
+   * Two-sided p-value of McNemar's exact test: the probability of a split of the disagreements at least as
+   * uneven as this, by chance.
+   */
   readonly p: number;
 }
 
@@ -40,12 +43,12 @@ export function comparePaired(first: Hits, second: Hits, seed: number): PairedDi
 }
 
 /**
- * McNemar's test, exact: of n images that just one of two models has right, each is as likely to be the one's as the
- * other's if they are equally good.
+ * McNemar's exact test. Of n images that only one of two models gets right, each is equally likely to be
+ * either's if the models are equally good.
  *
  * McNemar, "Note on the sampling error of the difference between correlated proportions", Psychometrika 1947.
  *
- * @returns two-sided p
+ * @returns two-sided p-value
  */
 export function mcnemar(onlyFirst: number, onlySecond: number): number {
   const disagreements = onlyFirst + onlySecond;

@@ -1,22 +1,22 @@
 import { RandomStream } from "../util/random.js";
 
-/** Whether groups differ in their means. */
+/** Whether the means of groups differ. */
 export interface GroupDifference {
   /** Share of the variance that lies between the groups, 0 to 1 (η²). */
   readonly between: number;
-  /** How likely a share as large is where groups are drawn by lot. */
+  /** Probability of a share at least as large if groups are assigned at random. */
   readonly p: number;
 }
 
 const SHUFFLES = 999;
 
 /**
- * Tests whether the groups of some rows differ: their labels are exchanged at random, and the share of the variance
- * that lies between groups is compared. No distribution is assumed. Fisher, 1935.
+ * Tests whether groups of rows differ, by randomly permuting their labels and comparing the share of the
+ * variance between groups. Assumes no distribution. Fisher, 1935.
  *
  * @param rows numbers, all of one length
  * @param groups of each row, from 0
- * @param seed of the exchanges
+ * @param seed of the permutations
  */
 export function permutationTest(
   rows: readonly ArrayLike<number>[],
@@ -55,7 +55,7 @@ class GroupSums {
     );
   }
 
-  /** Share of the squares that the groups' means account for. */
+  /** Share of the sum of squares that the group means account for. */
   between(groups: readonly number[]): number {
     if (this.#total === 0) return 0;
     const sums = Array.from({ length: this.groups }, () => new Float64Array(this.#centred[0]!.length));

@@ -4,13 +4,13 @@ import { means, type Task } from "./task.js";
 
 /** Options of {@link classification}. */
 export interface ClassificationOptions {
-  /** ε of the label smoothing; 0 by default. */
+  /** ε of label smoothing. Defaults to 0. */
   readonly labelSmoothing?: number;
 }
 
 /**
- * One class of several for each image: outputs are logits [B, classes], the target `targets` is the label, int64.
- * The loss is label-smoothed cross entropy; the most accurate epoch is best.
+ * Classification: one class per image. Outputs are logits [B, classes], the target `targets` is the label,
+ * int64. The loss is label-smoothed cross entropy; the best epoch is the one with the highest accuracy.
  */
 export function classification({ labelSmoothing = 0 }: ClassificationOptions = {}): Task {
   return {

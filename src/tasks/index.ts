@@ -9,10 +9,10 @@ export { keypoints } from "./keypoints.js";
 export { regression } from "./regression.js";
 export type { Mark, Metric, Prediction, Rows, SamplePlace, Scored, Task } from "./task.js";
 
-/** Options of tasks in a configuration; each task takes its own. */
+/** Task options in a configuration. Each task uses its own. */
 export interface TaskOptions extends ClassificationOptions {}
 
-/** Every task, by the name that data give it. */
+/** Every task, by name. */
 const TASKS: Readonly<Record<string, (options: TaskOptions) => Task>> = {
   classification,
   regression,
@@ -20,9 +20,9 @@ const TASKS: Readonly<Record<string, (options: TaskOptions) => Task>> = {
 };
 
 /**
- * The task of that name, completed by the options that are its own.
+ * Creates a task by name, with the options that apply to it.
  *
- * @throws UsageError naming the tasks there are
+ * @throws UsageError naming the available tasks, if there is none of this name
  */
 export function createTask(name: string, options: TaskOptions = {}): Task {
   if (Object.hasOwn(TASKS, name)) return TASKS[name]!(options);

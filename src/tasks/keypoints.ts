@@ -13,9 +13,9 @@ import {
 import { cast, div, less, maximum, mul, slice, sqrt, sub, sum, sumSquares } from "../ops/index.js";
 import type { Mark, Metric, Prediction, Scored, Task } from "./task.js";
 
-/** Least score of a keypoint that counts in a detection's score, and that is drawn. */
+/** Keypoints with at least this score are drawn and count in a detection's score. */
 const SEEN = 0.2;
-/** How near a keypoint must be to the true one to count as found, in parts of the crop. */
+/** Keypoints within this distance of the true one, relative to the crop, count as found. */
 const NEAR = 0.1;
 
 const share = (title: string, label: string, description: string): Metric => ({
@@ -25,10 +25,11 @@ const share = (title: string, label: string, description: string): Metric => ({
 });
 
 /**
- * Keypoints of an object in its crop: outputs are heatmaps [B, J, H, W], targets `heatmaps` [B, J, H, W] and `weight` [B, J].
- * The loss is the mean squared error of the heatmaps whose keypoints are labelled. Evaluation averages the heatmaps of each
- * crop and of its mirror image, and is COCO's average precision with the boxes of the annotations; the epoch with the
- * highest is best. Xiao et al., "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018.
+ * Keypoints of an object in its crop. Outputs are heatmaps [B, J, H, W]; targets are `heatmaps` [B, J, H, W]
+ * and `weight` [B, J]. The loss is the mean squared error of the heatmaps of labelled keypoints. Evaluation
+ * averages the heatmaps of each crop and its mirror image, and computes COCO's average precision with the
+ * annotated boxes; the epoch with the highest is best. Xiao et al., "Simple Baselines for Human Pose
+ * Estimation and Tracking", ECCV 2018.
  */
 export function keypoints(): Task {
   return {
@@ -72,7 +73,7 @@ export function keypoints(): Task {
   };
 }
 
-/** Share of each sample's labelled keypoints that lie near the true ones: [B]. */
+/** Share of each sample's labelled keypoints that are near the true ones: [B]. */
 function correctKeypoints(found: Tensor, truth: Tensor, weight: Tensor): Tensor {
   const point = (x: Tensor) => slice(x, { axis: 2, start: 0, end: 2 });
   const distance = sqrt(sumSquares(sub(point(found), point(truth)), { axes: [2] }));
@@ -80,7 +81,7 @@ function correctKeypoints(found: Tensor, truth: Tensor, weight: Tensor): Tensor 
   return div(sum(near, { axes: [1] }), maximum(sum(weight, { axes: [1] }), 1));
 }
 
-/** COCO's figures of keypoints in parts of their crops, [samples, J, 3]. */
+/** COCO's metrics for keypoints relative to their crops, [samples, J, 3]. */
 function averagePrecision(
   found: Float32Array,
   { dataset, indices }: Scored,
@@ -108,7 +109,7 @@ function averagePrecision(
 
 const scoresOf = (rows: Float32Array) => Array.from(rows).filter((_, i) => i % 3 === 2);
 
-/** The mean score of the keypoints that are seen. */
+/** Mean score of the visible keypoints. */
 function meanSeen(scores: readonly number[]): number {
   const seen = scores.filter((score) => score > SEEN);
   return seen.length === 0 ? 0 : seen.reduce((total, score) => total + score, 0) / seen.length;

@@ -10,9 +10,10 @@ const error = (title: string, short: string, description: string): Metric => ({
 });
 
 /**
- * A vector of numbers for each image: outputs and the target `values` are float32 [B, values]. The loss is the mean
- * squared error; the epoch with the least mean absolute error is best. Values named `a.x` and `a.y` are a point of
- * the image, in parts of its width and height, which moves along when the image is cropped or mirrored, and is drawn.
+ * Regression: a vector of numbers per image. Outputs and the target `values` are float32 [B, values]. The
+ * loss is the mean squared error; the epoch with the lowest mean absolute error is best. Values named `a.x`
+ * and `a.y` are a point relative to the image's width and height. It moves along when the image is cropped or
+ * mirrored, and is drawn.
  */
 export function regression(): Task {
   return {

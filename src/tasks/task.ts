@@ -1,18 +1,18 @@
 import type { Dataset } from "../data/dataset.js";
 import type { Tensor, TensorData, Tensors } from "../ir/index.js";
 
-/** Values by name, all samples' one after the other. */
+/** Values by name, with all samples concatenated. */
 export type Rows = Readonly<Record<string, Float32Array>>;
 
-/** A figure that tells how well a network does. */
+/** A measure of how well a network performs. */
 export interface Metric {
-  /** Headline of its curves, such as `"Accuracy"`. */
+  /** Title of its curves, such as `"Accuracy"`. */
   readonly title: string;
-  /** Its TensorBoard tag, without `train/` or `val/`; its name by default. */
+  /** TensorBoard tag, without `train/` or `val/`. Defaults to its name. */
   readonly tag?: string;
-  /** What stands before its value where there is little room, such as `"acc"`. */
+  /** Abbreviation for use where space is short, such as `"acc"`. */
   readonly short: string;
-  /** Its row in the table of an evaluation, such as `"top-1"`. */
+  /** Label in the output of an evaluation, such as `"top-1"`. */
   readonly label: string;
   /** What it measures, in a few words. */
   readonly description: string;
@@ -29,15 +29,15 @@ export interface Mark {
   readonly hidden?: boolean;
 }
 
-/** What is said of an image, by a network or by its data. */
+/** A prediction for an image, or its true value. */
 export interface Prediction {
-  /** In a few words: a class, or values. */
+  /** Short text: a class, or values. */
   readonly caption: string;
-  /** Probability of what the caption says, 0 to 1, where it is known. */
+  /** Probability of the caption, 0 to 1, if known. */
   readonly confidence?: number;
-  /** What it consists of, most important first: probabilities of classes, or values. */
+  /** Details, most important first: probabilities of classes, or values. */
   readonly items: readonly { readonly label: string; readonly value: number }[];
-  /** What is drawn over the image. */
+  /** Drawn over the image. */
   readonly marks?: readonly Mark[];
 }
 
@@ -51,52 +51,52 @@ export interface SamplePlace {
 /** What samples were scored on. */
 export interface Scored {
   readonly dataset: Dataset;
-  /** Where in the data set each sample is. */
+  /** Index of each sample in the data set. */
   readonly indices: Uint32Array;
 }
 
 /**
- * What is learned of an image, and how well: the loss of a network's output, the metrics, which epoch is best, and
- * what predictions look like. The data say which task they are for; a configuration's options complete it.
+ * What to learn: the loss, the metrics, which epoch is best, and how predictions are presented. A data set
+ * names its task; the options of a configuration complete it.
  */
 export interface Task {
   readonly name: string;
-  /** What the loss is, in a few words. */
+  /** Name of the loss. */
   readonly lossTitle: string;
-  /** Metrics by name, in the order they are told. */
+  /** Metrics by name, in display order. */
   readonly metrics: Readonly<Record<string, Metric>>;
-  /** Name of the metric that says which epoch is best. */
+  /** Name of the metric that determines the best epoch. */
   readonly best: string;
-  /** Name of the metric that is followed while training: the mean of its measure over the epoch's samples. */
+  /** Name of the metric tracked during training: the mean of its measure over the epoch's samples. */
   readonly followed: string;
   /**
-   * Loss of each sample.
+   * Loss per sample.
    *
    * @param output of the network, [B, …]
-   * @param targets as the data set gives them, [B, …] by name
+   * @param targets of the data set, [B, …] by name
    * @returns [B]
    */
   readonly loss: (output: Tensor, targets: Tensors) => Tensor;
   /**
-   * The output that is evaluated and that predictions are made from, where one pass is not all, as in a test with
-   * mirrored images; a single pass by default.
+   * The output to evaluate and predict from, if it takes more than one forward pass, as with flip testing.
+   * Defaults to a single pass.
    *
    * @param apply the network
    * @param images float32 [B, 3, S, S]
-   * @param classes what its outputs stand for
+   * @param classes meaning of the outputs
    */
   readonly forward?: (
     apply: (images: Tensor) => Tensor,
     images: Tensor,
     classes: readonly string[],
   ) => Tensor;
-  /** What the metrics are made from, in the graph: tensors [B, …] by name. */
+  /** Computes in the graph what the metrics need: tensors [B, …] by name. */
   readonly measure: (output: Tensor, targets: Tensors) => Tensors;
-  /** The metrics, by name, of all samples' measures. */
+  /** The metrics, by name, from the measures of all samples. */
   readonly score: (measured: Rows, samples: Scored) => Readonly<Record<string, number>>;
-  /** What of an output predictions are made from, in the graph: [B, …] → [B, …]. */
+  /** Computes in the graph what predictions need from an output: [B, …] → [B, …]. */
   readonly answer: (output: Tensor) => Tensor;
-  /** A prediction from the answer for one image. */
+  /** Presents the prediction for one image, given its answer. */
   readonly present: (answer: Float32Array, classes: readonly string[]) => Prediction;
   /** What the data say of one image, from its targets, or from what else they know of it. */
   readonly truth: (
@@ -106,7 +106,7 @@ export interface Task {
   ) => Prediction;
 }
 
-/** The mean of each measure, over samples. */
+/** Mean of each measure over the samples. */
 export function means(measured: Rows): Readonly<Record<string, number>> {
   const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return Object.fromEntries(Object.entries(measured).map(([name, values]) => [name, mean(values)]));

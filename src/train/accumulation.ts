@@ -14,7 +14,7 @@ import {
 } from "./compiled-training.js";
 import { gradientStep, updateStep } from "./step.js";
 
-/** What the parts of a batch add up. */
+/** Accumulated over the parts of a batch. */
 interface Sums {
   readonly gradients: Readonly<Record<string, Float32Array>>;
   readonly buffers: Readonly<Record<string, Float32Array>>;
@@ -23,8 +23,8 @@ interface Sums {
 }
 
 /**
- * A step in two graphs: the first gives gradients, buffers, loss and measure of a part of the batch, which are added
- * up; the second updates the parameters.
+ * Compiles a step as two graphs. The first computes gradients, buffers, loss and measure of one part of the
+ * batch, which are accumulated; the second updates the parameters.
  */
 export async function openAccumulation(
   design: TrainingDesign,
@@ -70,7 +70,7 @@ export async function openAccumulation(
   };
 }
 
-/** `(sums, state, inputs) → sums` of one part. */
+/** Compiles `(sums, state, inputs) → sums` for one part. */
 function compileGradients(design: TrainingDesign, asked: TrainingInputs, runtime: RuntimeOptions) {
   const { batchSize, accumulate: parts = 1, prepare } = design;
   return compile(
@@ -92,7 +92,7 @@ function compileGradients(design: TrainingDesign, asked: TrainingInputs, runtime
   );
 }
 
-/** The update of parameters and slots; buffers are handed through from the sums. */
+/** Compiles the update of parameters and slots. Buffers are passed through from the sums. */
 function compileUpdate(design: TrainingDesign, runtime: RuntimeOptions) {
   const { gradients, buffers } = sumsLayout(design);
   return compileStep(
@@ -132,10 +132,10 @@ function sumsLayout({ model, state }: TrainingDesign): Layout {
   };
 }
 
-/** Views begin at multiples of so many floats, a cache line. */
+/** Views are aligned to this many floats, a cache line. */
 const ALIGNMENT = 16;
 
-/** All sums of a step side by side in one array. */
+/** All sums of a step in one contiguous array. */
 class Bucket {
   readonly sums: Sums;
   readonly #values: Float32Array;
@@ -169,7 +169,7 @@ class Bucket {
 
 const lengthOf = ({ shape }: TensorSpec) => elementCount(shape as readonly number[]);
 
-/** The rows of part `n` of a batch: views. */
+/** Views of the rows of part `n` of a batch. */
 function takePart(batch: BatchArrays, n: number, parts: number, batchSize: number): BatchArrays {
   const rows = Object.fromEntries(
     Object.entries(batch).map(([name, data]) => {
@@ -180,7 +180,7 @@ function takePart(batch: BatchArrays, n: number, parts: number, batchSize: numbe
   return rows as BatchArrays;
 }
 
-/** What the model reads of a state that holds slots as well. */
+/** The entries of a state that the model reads, without the slots. */
 function modelState<T>({ model }: TrainingDesign, state: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(model.namedParameters().map(([name]) => [name, state[name]!]));
 }

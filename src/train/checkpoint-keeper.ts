@@ -7,7 +7,7 @@ import {
   saveCheckpoint,
 } from "../runs/checkpoint.js";
 
-/** Where a run keeps its checkpoints, and what they hold. */
+/** Where a run keeps its checkpoints, and their content. */
 export interface KeeperOptions {
   /** Folder of the run. */
   readonly out: string;
@@ -17,8 +17,8 @@ export interface KeeperOptions {
 }
 
 /**
- * Writes the checkpoints of a run. An update can be finite and yet ruin the weights, which only their next
- * loss shows; so within an epoch a checkpoint is held until then.
+ * Writes the checkpoints of a run. A finite update can still ruin the weights, which only shows in their next
+ * loss. Within an epoch, a checkpoint is therefore held back until that loss is known.
  */
 export class CheckpointKeeper {
   readonly #options: KeeperOptions;
@@ -28,24 +28,24 @@ export class CheckpointKeeper {
     this.#options = options;
   }
 
-  /** Holds a checkpoint in the place of one that is held already. */
+  /** Holds a checkpoint, replacing any held before. */
   hold(checkpoint: Checkpoint): void {
     this.#held = checkpoint;
   }
 
-  /** Writes the checkpoint that is held, if there is one: the loss of its weights came out finite. */
+  /** Writes the held checkpoint, if any. Call it once the loss of its weights is known to be finite. */
   async confirm(): Promise<void> {
     if (this.#held === undefined) return;
     await this.write("last", this.#held);
     this.#held = undefined;
   }
 
-  /** Lets go of the checkpoint that is held. */
+  /** Discards the held checkpoint. */
   drop(): void {
     this.#held = undefined;
   }
 
-  /** @throws DivergedError rather than write values that are no numbers over good ones */
+  /** @throws DivergedError if a value is NaN or infinite; nothing is overwritten */
   async write(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {
     const { out, origin, shapes } = this.#options;
     const arrays = Object.values(checkpoint.state);
@@ -55,7 +55,7 @@ export class CheckpointKeeper {
   }
 }
 
-/** The error of a loss that is no finite number. */
+/** The error for a loss that is NaN or infinite. */
 export function diverged(step: number, loss: number): DivergedError {
   return new DivergedError(step, loss, {
     hint: "lower the learning rate and go on from the last checkpoint with --resume",

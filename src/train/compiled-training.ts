@@ -6,68 +6,68 @@ import { spec, type TensorSpec } from "../trace/index.js";
 import { openAccumulation } from "./accumulation.js";
 import { type GradientStepOptions, trainingStep, type UpdateStepOptions } from "./step.js";
 
-/** What is compiled to a training step. */
+/** What to compile to a training step. */
 export interface TrainingDesign extends Omit<GradientStepOptions, "share">, UpdateStepOptions {
-  /** Images in the batch of an update. */
+  /** Batch size of an update. */
   readonly batchSize: number;
-  /** Height and width of the images that the model takes. */
+  /** Height and width of the model's input images. */
   readonly imageSize: number;
   /**
-   * Equal parts that a batch is taken in, to train it in the memory of one part; batch norm then normalizes each
-   * part by itself. By default forward, backward and update are one graph; with a number, 1 included, gradients
-   * are added up by one graph and applied by another.
+   * Number of equal parts to split a batch into, which needs only the memory of one part. Batch norm then
+   * normalizes each part separately. By default, forward pass, backward pass and update are one graph; with a
+   * number, even 1, one graph accumulates gradients and another applies them.
    */
   readonly accumulate?: number;
   /** Seed of the dropout masks. */
   readonly seed: number;
   /** Parameters, buffers and slots. */
   readonly state: Readonly<Record<string, TensorSpec>>;
-  /** What each image is fed as, by name: one row each. */
+  /** Inputs per image, by name: one row each. */
   readonly rows: Readonly<Record<string, TensorSpec>>;
-  /** What is to be learned of each image, by name: one row each. */
+  /** Targets per image, by name: one row each. */
   readonly targets: Readonly<Record<string, TensorSpec>>;
-  /** Images [B, 3, S, S] from such rows. */
+  /** Turns the rows into images [B, 3, S, S]. */
   readonly prepare: (rows: Tensors) => Tensor;
 }
 
-/** Where in the schedules a step is. */
+/** Position of a step in the schedules. */
 export interface StepSettings {
   readonly learningRate: number;
-  /** Values of annealed scalars by name. */
+  /** Values of annealed scalars, by name. */
   readonly annealed: Readonly<Record<string, number>>;
   /** Steps done before this one. */
   readonly step: number;
 }
 
-/** What a step gave. */
+/** Results of a step. */
 export interface StepFigures {
-  /** Mean loss of the batch, on the weights before the update. */
+  /** Mean loss of the batch, with the weights before the update. */
   readonly loss: number;
-  /** Sum over the images of the measure that the task follows. */
+  /** Sum over the images of the metric that the task tracks. */
   readonly measured: number;
-  /** Global norm of the gradients, where they are clipped. */
+  /** Global norm of the gradients. Only present if they are clipped. */
   readonly gradientNorm?: number;
 }
 
 /** The arrays of `rows` and `targets`, by name. */
 export type BatchArrays = Readonly<Record<string, TensorData>>;
 
-/** A compiled training step; state and the optimiser's slots stay inside. */
+/** A compiled training step. It owns the model's state and the optimiser's slots. */
 export interface CompiledTraining {
-  /** Runs a step on a batch. */
+  /** Runs one step on a batch. */
   run(batch: BatchArrays, settings: StepSettings): Promise<StepFigures>;
-  /** Parameters, buffers and slots: views that the step after next writes again. */
+  /** Parameters, buffers and slots, as views. The step after next overwrites them. */
   state(): Promise<ModelState>;
-  /** Copies values into the state; names that are left out keep theirs. */
+  /** Copies values into the state. Names that are left out keep their values. */
   setState(values: ModelState): void;
   /** Frees the sessions. */
   dispose(): Promise<void>;
 }
 
-/** Specs of what an update is fed with. */
+/** Specs of an update's inputs. */
 export const SETTINGS = { learningRate: spec([]), step: spec([]) } as const;
 
-/** Settings as the graph takes them. */
+/** Settings as arrays that the graph takes. */
 export function settingArrays({ learningRate, step }: StepSettings) {
   return {
     learningRate: Float32Array.of(learningRate),
@@ -78,7 +78,7 @@ export function settingArrays({ learningRate, step }: StepSettings) {
 /**
  * Compiles a training step.
  *
- * @throws UsageError if the batch cannot be taken in so many equal parts
+ * @throws UsageError if the batch size is not divisible by the number of parts
  * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function compileTraining(
@@ -88,7 +88,7 @@ export async function compileTraining(
   const { model, batchSize, imageSize, accumulate, seed } = design;
   const parts = accumulate ?? 1;
   if (!Number.isInteger(parts) || parts < 1 || batchSize % parts !== 0) {
-    throw new UsageError(`a batch of ${batchSize} images cannot be taken in ${parts} equal parts`, {
+    throw new UsageError(`a batch of ${batchSize} images cannot be split into ${parts} equal parts`, {
       hint: "choose an accumulation that divides the batch size",
     });
   }
@@ -98,7 +98,7 @@ export async function compileTraining(
     : openAccumulation(design, asked, runtime);
 }
 
-/** Forward, backward and update in one graph. */
+/** Compiles forward pass, backward pass and update as one graph. */
 async function openWholeStep(
   design: TrainingDesign,
   asked: TrainingInputs,
@@ -131,7 +131,7 @@ async function openWholeStep(
   };
 }
 
-/** Specs of a batch of so many images. */
+/** Specs of a batch of the given size. */
 export function rowSpecs(
   { rows, targets }: Pick<TrainingDesign, "rows" | "targets">,
   images: number,
@@ -144,7 +144,7 @@ export function rowSpecs(
   );
 }
 
-/** The scalars among results. */
+/** Reads the scalars from a step's results. */
 export function figuresOf(results: Readonly<Record<string, TensorData>>): StepFigures {
   const { loss, measured, gradientNorm } = results;
   return {

@@ -2,7 +2,7 @@ import type { Module } from "../nn/index.js";
 import { expertWarnings } from "../runs/expert-use.js";
 import type { EpochMetrics } from "../runs/metrics.js";
 
-/** Watches the experts of a run under way; says once what is wrong with them. */
+/** Watches the experts during a run, and reports each problem once. */
 export class ExpertWatch {
   readonly #rest: Readonly<Record<string, number>>;
   readonly #epochs: EpochMetrics[] = [];
@@ -15,7 +15,7 @@ export class ExpertWatch {
     this.#rest = Object.fromEntries(model.annealedScalars().map(({ name, rest }) => [name, rest]));
   }
 
-  /** Takes in an epoch, and gives the warnings that it is the first to give reason for. */
+  /** Adds an epoch, and returns warnings about problems that it is the first to show. */
   next(metrics: EpochMetrics): string[] {
     this.#epochs.push(metrics);
     const found = expertWarnings(this.#epochs, this.#rest, metrics.epoch === this.epochs);

@@ -27,28 +27,31 @@ const START: Position = {
   bestEpoch: 0,
 };
 
-/** Weights that a run begins with. */
+/** How the weights of a run are initialized. */
 export interface InitOptions {
   /**
-   * A file of weights to begin with: safetensors, PyTorch, Paddle or ONNX; drawn from the seed by default. Dynamic layers
-   * of which it has a plain one begin as that one.
+   * Weights to initialize from: safetensors, PyTorch, Paddle or ONNX. Defaults to random values from the
+   * seed. A dynamic layer that is static in the file starts with its static kernel.
    */
   readonly init?: string;
-  /** Draw the layers whose size depends on the number of classes from the seed all the same. */
+  /** Initialize the layers whose size depends on the number of classes from the seed, even with `init`. */
   readonly newHead?: boolean;
-  /** By how much the experts of layers that begin as plain ones differ, in parts of the kernel; 0.1 by default. */
+  /**
+   * Noise that tells apart the experts of dynamic layers that start with a static kernel, relative to the
+   * kernel. Defaults to 0.1.
+   */
   readonly expertNoise?: number;
 }
 
-/** Where a run begins. */
+/** The checkpoint that a run starts from. */
 export interface Beginning extends Checkpoint {
-  /** Identifies the weights that it was given, if it was given any. */
+  /** Identifies the weights of `init`. Undefined without it. */
   readonly init: string | undefined;
-  /** What is to be said of them, a line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
 }
 
-/** First values from a run's seed or from a file, and slots of zeros. */
+/** Initializes the state from a run's seed or from a file, and the slots with zeros. */
 export async function firstCheckpoint(
   description: RunDescription,
   entry: ModelEntry,
@@ -69,7 +72,7 @@ export async function firstCheckpoint(
   return { state, position: START, init: given && digestOf(given.state), notes };
 }
 
-/** State from a file; what dynamic layers that begin as plain ones do not set is drawn. */
+/** Initializes the state from a file. What it does not set in dynamic layers comes from the seed. */
 async function readInitial(
   init: string,
   { model }: Network,
@@ -81,25 +84,25 @@ async function readInitial(
   const matched = matchWeights(model, weights, {
     source: init,
     without: head,
-    hint: "the weights are of another model, or of other options or classes; for other classes, --new-head begins the last layer anew",
+    hint: "the weights belong to another model, other options or other classes; for other classes, --new-head reinitializes the last layer",
   });
   const notes = [...weights.notes, ...matched.notes];
   if (weights.format === "safetensors" && !verifyChecksum(weights, init)) {
-    notes.push(`${init} has no checksum, so damage to it would go unnoticed`);
+    notes.push(`${init} has no checksum, so damage would go unnoticed`);
   }
-  if (head.length > 0) notes.push(`drawn from the seed, not taken from ${init}: ${head.join(", ")}`);
+  if (head.length > 0) notes.push(`initialized from the seed, not from ${init}: ${head.join(", ")}`);
   if (matched.plain.length === 0) return { state: matched.state, notes };
   const state: Record<string, Float32Array> = { ...drawn, ...matched.state };
   beginPlain(model, state, matched.plain, start);
   for (const name of head) delete state[name];
   const kinds = [...new Set(matched.plain.map(({ layer }) => layer.constructor.name))].join(", ");
   notes.push(
-    `${matched.plain.length} dynamic layers (${kinds}) begin as the plain ones of ${init}: the network computes what that one does`,
+    `${matched.plain.length} dynamic layers (${kinds}) start as the static ones of ${init}: the network computes what that one does`,
   );
   return { state, notes };
 }
 
-/** Names of what has another shape where there is one class more. */
+/** Names of tensors whose shape depends on the number of classes. */
 function headNames(entry: ModelEntry, { config, classes }: RunDescription): string[] {
   const [own, larger] = [classes, [...classes, ""]].map((each) =>
     stateShapes(createModel(entry, config, each)),

@@ -1,15 +1,15 @@
 import { allIndices, BatchLoader, type DatasetPair, splitIndices, takeIndices } from "../data/index.js";
 import type { TrainConfig } from "../runs/config.js";
 
-/** Where the batches of a run come from. */
+/** The batches of a run. */
 export interface Loaders {
-  /** Augmented and shuffled anew each epoch. */
+  /** Augmented, and shuffled anew each epoch. */
   readonly train: BatchLoader;
-  /** Images held out of the training set, or the test set, as they are. */
+  /** Images held out of the training set, or the test set, without augmentation. */
   readonly validation: BatchLoader;
 }
 
-/** The training and validation batches that a configuration asks for. */
+/** Opens the training and validation batches of a configuration. */
 export function openLoaders(config: TrainConfig, { train, test }: DatasetPair, imageSize: number): Loaders {
   const { batchSize, seed, cropScale, valSplit, limitTrain, limitVal } = config;
   const split = splitIndices(train.length, valSplit, seed);

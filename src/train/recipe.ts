@@ -13,21 +13,21 @@ import {
 import type { TrainConfig } from "../runs/config.js";
 
 /**
- * The update rule that a configuration asks for.
+ * Creates the optimizer of a configuration.
  *
- * @throws UsageError if it is given what it does not take
+ * @throws UsageError if an option does not apply to it
  */
 export function createOptimizer({ optimizer, momentum, nesterov, weightDecay }: TrainConfig): Optimizer {
   if (optimizer === "sgd") return sgd({ momentum, nesterov, weightDecay });
   if (momentum > 0 || nesterov) {
     throw new UsageError(`${optimizer} takes neither momentum nor Nesterov`, {
-      hint: "leave them out, or use the optimizer sgd",
+      hint: "remove them, or use the optimizer sgd",
     });
   }
   return optimizer === "adam" ? adam({ weightDecay }) : adamW({ weightDecay });
 }
 
-/** The learning rate at each place of a run, in epochs from 0. */
+/** The learning rate over a run, in epochs from 0. */
 export function learningRateSchedule(config: TrainConfig): Schedule {
   const { schedule, learningRate: value, milestones, epochs } = config;
   const schedules: Readonly<Record<TrainConfig["schedule"], Schedule>> = {
@@ -39,9 +39,10 @@ export function learningRateSchedule(config: TrainConfig): Schedule {
 }
 
 /**
- * How each annealed scalar of a model goes, by name: as its layers declare it, the temperature as configured.
+ * The schedule of each annealed scalar of a model, by name: as its layers declare it, and as configured for
+ * the temperature.
  *
- * @throws UsageError if the temperature of a model that has none is configured
+ * @throws UsageError if a temperature is configured for a model without one
  */
 export function annealingSchedules(config: TrainConfig, model: Module): Readonly<Record<string, Schedule>> {
   const { temperature: from, temperatureDecrement: decrement, temperatureEvery: every } = config;
@@ -55,6 +56,6 @@ export function annealingSchedules(config: TrainConfig, model: Module): Readonly
     return { ...schedules, [name]: temperatureSchedule({ from, decrement, every }) };
   }
   throw new UsageError(`${config.model} has no routing temperature to configure`, {
-    hint: "leave out the options of the temperature: softmax routing alone has one",
+    hint: "remove the temperature options: only softmax routing has one",
   });
 }

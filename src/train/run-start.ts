@@ -7,14 +7,14 @@ import { elementCount } from "../util/shape.js";
 import type { Loaders } from "./loaders.js";
 import type { Network } from "./training-session.js";
 
-/** What a run is about to do. */
+/** Summary of a run that is about to start. */
 export interface RunStart {
   readonly model: string;
-  /** What is learned. */
+  /** The task to learn. */
   readonly task: Task;
-  /** Parameters and buffers. */
+  /** Number of values in parameters and buffers. */
   readonly parameters: number;
-  /** Height and width of the images the model takes. */
+  /** Height and width of the model's input images. */
   readonly imageSize: number;
   /** Name of the data. */
   readonly data: string;
@@ -22,21 +22,21 @@ export interface RunStart {
   readonly trainImages: number;
   readonly validationImages: number;
   readonly device: Device;
-  /** Threads that compute. */
+  /** Threads to compute with. */
   readonly threads: number;
   readonly epochs: number;
   readonly batchSize: number;
-  /** Steps of an epoch. */
+  /** Steps per epoch. */
   readonly batches: number;
-  /** Images that an epoch leaves out, since they do not fill a batch. */
+  /** Images dropped in each epoch because they do not fill a batch. */
   readonly leftOut: number;
-  /** Where the run begins, or goes on. */
+  /** Where the run starts or continues. */
   readonly position: Position;
-  /** What was held out, skipped or resized when the data were read, and what is to be said of them. */
+  /** Notes on the data: what was held out, skipped or resized, and caveats. */
   readonly notices: readonly string[];
 }
 
-/** Says what a run is about to do, before anything is compiled. */
+/** Summarizes a run that is about to start, before anything is compiled. */
 export async function describeStart(
   config: TrainConfig,
   data: DatasetPair,

@@ -6,32 +6,32 @@ import { clipByGlobalNorm, type Optimizer, type UpdateSettings, updateState } fr
 import { type RewriteName, rewriteForward } from "../rewrite/index.js";
 import type { Task } from "../tasks/index.js";
 
-/** What gradients are made from. */
+/** Options of {@link gradientStep}. */
 export interface GradientStepOptions {
   readonly model: Module;
   readonly task: Task;
   /**
-   * Part of the whole batch that these images are; 1 by default. Loss, gradients and buffers are multiplied by it,
-   * so that their sums over all parts are those of the batch.
+   * Share of the whole batch that these images are. Defaults to 1. Loss, gradients and buffers are multiplied
+   * by it, so that their sums over all parts are those of the batch.
    */
   readonly share?: number;
-  /** Rewrites of the forward pass to leave out; none by default. */
+  /** Rewrites of the forward pass to disable. Defaults to none. */
   readonly withoutRewrites?: readonly RewriteName[];
 }
 
-/** What gradients are computed on. */
+/** Inputs of {@link gradientStep}. */
 export interface GradientStepInputs {
   /** Parameters and buffers of the model. */
   readonly state: Tensors;
-  /** Prepared images, float32 [B, 3, S, S]. */
+  /** Preprocessed images, float32 [B, 3, S, S]. */
   readonly images: Tensor;
-  /** What the task learns from, [B, …] by name. */
+  /** Targets of the task, [B, …] by name. */
   readonly targets: Tensors;
-  /** How the model is applied: in training, with masks and annealed scalars, as `TrainingInputs` gives them. */
+  /** Applies the model in training mode, with masks and annealed scalars from `TrainingInputs`. */
   readonly pass: ApplyOptions;
 }
 
-/** What a batch, or a part of one, gives. */
+/** Results of {@link gradientStep}, for a batch or a part of one. */
 export interface StepGradients {
   /** By parameter name. */
   readonly gradients: Tensors;
@@ -39,13 +39,13 @@ export interface StepGradients {
   readonly buffers: Tensors;
   /** A scalar. */
   readonly loss: Tensor;
-  /** Sum over the images of the measure that the task follows, such as hits; a scalar. */
+  /** Sum over the images of the metric that the task tracks, such as hits. A scalar. */
   readonly measured: Tensor;
-  /** Of the network, [B, …]. */
+  /** Output of the network, [B, …]. */
   readonly output: Tensor;
 }
 
-/** Forward and backward pass as one function over tensors, ready to be traced. */
+/** Forward and backward pass as a function over tensors, to be traced. */
 export function gradientStep(options: GradientStepOptions, inputs: GradientStepInputs): StepGradients {
   const { model, task, share = 1, withoutRewrites = [] } = options;
   const { state, images, targets, pass } = inputs;
@@ -69,14 +69,14 @@ export function gradientStep(options: GradientStepOptions, inputs: GradientStepI
   };
 }
 
-/** How parameters are updated. */
+/** Options of {@link updateStep}. */
 export interface UpdateStepOptions {
   readonly optimizer: Optimizer;
-  /** Largest global norm of the gradients; no limit by default. */
+  /** Clip gradients to this global norm. Defaults to no clipping. */
   readonly clipNorm?: number;
 }
 
-/** What parameters are updated from. */
+/** Inputs of {@link updateStep}. */
 export interface UpdateStepInputs extends UpdateSettings {
   /** Parameters, and the optimiser's slots as `<slot>/<state name>`. */
   readonly state: Tensors;
@@ -84,15 +84,15 @@ export interface UpdateStepInputs extends UpdateSettings {
   readonly gradients: Tensors;
 }
 
-/** What an update gives. */
+/** Results of {@link updateStep}. */
 export interface StepUpdate {
-  /** New parameters and slots; all else of the state unchanged. */
+  /** The state with new parameters and slots, otherwise unchanged. */
   readonly state: Tensors;
-  /** Global norm of the gradients before they were clipped, a scalar; present if they are clipped. */
+  /** Global norm of the gradients before clipping, a scalar. Only present if they are clipped. */
   readonly gradientNorm?: Tensor;
 }
 
-/** The update of all parameters as one function over tensors, ready to be traced. */
+/** Updates all parameters, as a function over tensors, to be traced. */
 export function updateStep(options: UpdateStepOptions, inputs: UpdateStepInputs): StepUpdate {
   const { optimizer, clipNorm } = options;
   const { state, gradients, ...settings } = inputs;
@@ -102,7 +102,7 @@ export function updateStep(options: UpdateStepOptions, inputs: UpdateStepInputs)
   return { state: next, ...("norm" in clipped && { gradientNorm: clipped.norm }) };
 }
 
-/** Forward, backward and update as one function over tensors, ready to be traced. */
+/** Forward pass, backward pass and update as one function over tensors, to be traced. */
 export function trainingStep(
   options: GradientStepOptions & UpdateStepOptions,
   inputs: GradientStepInputs & Omit<UpdateStepInputs, "gradients">,

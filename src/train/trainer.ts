@@ -25,27 +25,28 @@ import { describeStart } from "./run-start.js";
 import { type TrainCallbacks, TrainingRun, type TrainResult } from "./training-run.js";
 import { type Network, TrainingSession } from "./training-session.js";
 
-/** How a run is begun. */
+/** Options of {@link train}. */
 export interface TrainOptions extends TrainCallbacks, InitOptions {
   /** Folder of the run. */
   readonly out: string;
-  /** A model of one's own, which the configuration names; a registered one by default. */
+  /** The model, if it is not a registered one. The configuration holds its name. */
   readonly model?: ModelEntry;
-  /** The file it came from, which is kept in the run, so that commands find it again. */
+  /** The file the model was loaded from. The run records it, so that commands can find it again. */
   readonly modelFile?: ModelFile;
-  /** Continue the run in that folder, where there is one. */
+  /** Continue the run in `out`, if there is one. */
   readonly resume?: boolean;
-  /** Data that is open already; opened from the configuration by default. */
+  /** Data that is already open. Defaults to the data of the configuration. */
   readonly data?: DatasetPair;
 }
 
 /**
- * Trains a model as configured. The run is a folder: `config.json`, `metrics.jsonl`, `checkpoints/`,
- * TensorBoard events. It is locked meanwhile.
+ * Trains a model. The run is a folder with `config.json`, `metrics.jsonl`, `checkpoints/` and TensorBoard
+ * events, locked during training.
  *
- * @throws DivergedError if the loss is no number; the last checkpoint is intact
- * @throws CheckpointError if the folder holds a run already, or one that cannot go on as configured
- * @throws DyconvError if another process writes in the folder
+ * @throws DivergedError if the loss is NaN or infinite; the last checkpoint is intact
+ * @throws CheckpointError if the folder already holds a run, or one that cannot continue with this
+ * configuration
+ * @throws DyconvError if another process is writing to the folder
  */
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const { out } = options;
@@ -59,7 +60,7 @@ export async function train(config: TrainConfig, options: TrainOptions): Promise
     return await trainAlone(config, options, optimizer);
   } finally {
     lock.release();
-    // Only an empty folder goes: one in which no run was begun.
+    // Fails unless the folder is empty: a run that has started stays.
     if (isNew) await rmdir(out).catch(() => {});
   }
 }
@@ -88,12 +89,12 @@ async function trainAlone(
   const { description, state, position } = beginning;
   const id = description.history.at(-1)!.id;
 
-  // An unavailable device must not leave a folder that holds a run.
+  // Compile first: an unavailable device must not leave a folder with a run.
   const session = await TrainingSession.open(network, config, data.train);
   try {
     session.setState(state);
     await ensureFolder(join(out, "checkpoints"));
-    // First values from the seed can be made again; a file of weights may be gone when the run is resumed.
+    // Initial values from the seed can be drawn again, but a file of weights may be gone on resume.
     if (beginning.save) {
       const { model } = config;
       await saveCheckpoint(checkpointPath(out, "last"), shapesOf(network), beginning, { model, id });
@@ -111,7 +112,7 @@ async function trainAlone(
   }
 }
 
-/** Refuses data for a task that a model has no output for. */
+/** Rejects data for a task that the model has no output for. */
 function assertSuits({ name, tasks }: ModelEntry, task: Task, data: string): void {
   if (tasks.includes(task.name)) return;
   throw new UsageError(`${data} is for ${task.name}; ${name} is a network for ${tasks.join(", ")}`, {
@@ -119,15 +120,15 @@ function assertSuits({ name, tasks }: ModelEntry, task: Task, data: string): voi
   });
 }
 
-/** The run that is to be continued, if there is one. */
+/** Finds the run to continue, if any. */
 async function findBegun(
   config: TrainConfig,
   { out, resume = false }: TrainOptions,
 ): Promise<RunDescription | undefined> {
   if (!isRun(out)) return undefined;
   if (!resume) {
-    throw new CheckpointError(`${out} holds a run already`, {
-      hint: "continue it with --resume, or give another --out",
+    throw new CheckpointError(`${out} already holds a run`, {
+      hint: "continue it with --resume, or choose another --out",
     });
   }
   const begun = await describeRun(out);
@@ -135,7 +136,7 @@ async function findBegun(
   return begun;
 }
 
-/** The data, and the configuration with a source that means the same in every working directory. */
+/** Opens the data. In the returned configuration, its source no longer depends on the working directory. */
 async function openTrainingData(config: TrainConfig, imageSize: number, { data, onDownload }: TrainOptions) {
   if (data !== undefined) return { config, data };
   const { seed, imageFit } = config;
@@ -154,7 +155,7 @@ function describe(
     classes: train.classes,
     dataFingerprint: fingerprint,
     dataNote: note,
-    // Plans are chosen by the profile, and a plan may differ from another in the last bit.
+    // The profile decides between plans, whose results may differ in the last bit.
     versions: { ...installedVersions(), "machine profile": profile },
     history: [],
   };
@@ -162,7 +163,7 @@ function describe(
 
 const shapesOf = ({ model, optimizer }: Network) => stateShapes(model, optimizer);
 
-/** Where a run begins or goes on: at its last checkpoint, unless it was killed before its first. */
+/** Starts a run, or continues at its last checkpoint, unless it was killed before its first. */
 async function beginOrResume(
   begun: RunDescription | undefined,
   now: RunDescription,
@@ -181,6 +182,6 @@ async function beginOrResume(
   const { state, position, id, verified } = await loadCheckpoint(last, shapesOf(network));
   assertWrittenBy(begun.history, { id, step: position.step }, last);
   const resumed = resumeRun(out, begun, now, position);
-  const unverified = `${last} has no checksum, so damage to it would go unnoticed`;
+  const unverified = `${last} has no checksum, so damage would go unnoticed`;
   return { state, save: false, ...resumed, notes: [...(verified ? [] : [unverified]), ...resumed.notes] };
 }

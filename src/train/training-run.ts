@@ -13,37 +13,37 @@ import { annealingSchedules, learningRateSchedule } from "./recipe.js";
 import type { RunStart } from "./run-start.js";
 import type { Network, StepOutcome, TrainingSession } from "./training-session.js";
 
-/** What is called while a run goes on. */
+/** Callbacks of a run. */
 export interface TrainCallbacks {
-  /** Once, before the first step is compiled. */
+  /** Called once, before the first step is compiled. */
   readonly onStart?: (start: RunStart) => void;
-  /** Each step: epoch from 1, batches done and in all, and the loss. */
+  /** Called after each step, with the epoch from 1, the batches done, the batches per epoch, and the loss. */
   readonly onStep?: (progress: { epoch: number; batch: number; batches: number; loss: number }) => void;
-  /** Each epoch, when it has been validated and saved. */
+  /** Called after each epoch, once it is validated and saved. */
   readonly onEpoch?: (metrics: EpochMetrics) => void;
-  /** While the data are downloaded. */
+  /** Called while the data is downloaded. */
   readonly onDownload?: DownloadProgress;
   /**
-   * Each thing that may keep a resumed run from ending as an unbroken one would, and what is wrong with the experts of
-   * a layer, in one line.
+   * Called with a one-line message for each difference that may change the result of a resumed run, and for
+   * each problem with the experts of a layer.
    */
   readonly onWarning?: (message: string) => void;
-  /** Stops after the step under way, with a checkpoint. */
+  /** Stops after the current step, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
 
-/** How a run ended. */
+/** Result of a run. */
 export interface TrainResult {
   readonly finished: boolean;
-  /** Epochs done since the run was begun or resumed. */
+  /** Epochs done since the run was started or resumed. */
   readonly epochs: readonly EpochMetrics[];
   readonly position: Position;
 }
 
-/** What a run works with. */
+/** What a run needs. */
 export interface TrainingRunParts {
   readonly config: TrainConfig;
-  /** The run's identity, which its checkpoints carry. */
+  /** Identity of the run, which its checkpoints record. */
   readonly id: string;
   /** Folder of the run. */
   readonly out: string;
@@ -56,7 +56,7 @@ export interface TrainingRunParts {
 
 type EpochSpeed = Pick<EpochMetrics, "imagesPerSecond" | "outsideRunShare">;
 
-/** One run under way, from a position to its end or to where it is stopped. */
+/** A run in progress, from a position to its end or until it is stopped. */
 export class TrainingRun {
   readonly #parts: TrainingRunParts;
   readonly #keeper: CheckpointKeeper;
@@ -80,9 +80,9 @@ export class TrainingRun {
   }
 
   /**
-   * Trains until the last epoch is done or the run is stopped, and leaves a checkpoint either way.
+   * Trains until the last epoch is done or the run is stopped. Saves a checkpoint either way.
    *
-   * @throws DivergedError if a loss is no finite number; no checkpoint holds the weights that gave it
+   * @throws DivergedError if a loss is NaN or infinite; no checkpoint holds the weights that produced it
    */
   async finish(): Promise<TrainResult> {
     const { epochs } = this.#parts.config;
@@ -101,7 +101,7 @@ export class TrainingRun {
     return callbacks.signal?.aborted === true || this.#position.step >= (config.maxSteps ?? Infinity);
   }
 
-  /** Trains on the batches of the epoch that are left; gives nothing where it is stopped before their end. */
+  /** Trains on the remaining batches of the epoch. Returns undefined if stopped before their end. */
   async #trainEpoch(): Promise<EpochSpeed | undefined> {
     const { config, loaders } = this.#parts;
     const { batches } = loaders.train;
@@ -122,7 +122,7 @@ export class TrainingRun {
     };
   }
 
-  /** Runs the step of the next batch; the position stays. */
+  /** Runs the step of the next batch without advancing the position. */
   async #runBatch(): Promise<StepOutcome> {
     const { epoch, batch, step } = this.#position;
     const place = this.#place(batch);
@@ -140,7 +140,7 @@ export class TrainingRun {
     return outcome;
   }
 
-  /** Takes in a step that was run. */
+  /** Records a step and advances the position. */
   async #advance({ loss, measured }: StepOutcome): Promise<void> {
     const { config, loaders, records, callbacks } = this.#parts;
     const before = this.#position;
@@ -158,7 +158,7 @@ export class TrainingRun {
     if (step % config.checkpointEvery === 0) this.#keeper.hold(await this.#checkpoint());
   }
 
-  /** Where a batch of the epoch under way is in the schedules, in epochs. */
+  /** Position of a batch of the current epoch in the schedules, in epochs. */
   #place(batch: number): number {
     return this.#position.epoch + batch / this.#parts.loaders.train.batches;
   }
@@ -168,7 +168,9 @@ export class TrainingRun {
     return Object.fromEntries(schedules.map(([name, schedule]) => [name, schedule(place)]));
   }
 
-  /** Saves within an epoch. The step that tells the loss of the weights is not taken in. */
+  /**
+   * Saves within an epoch. Runs one more step only to check the loss of the weights, and does not record it.
+   */
   async #saveStopped(): Promise<void> {
     this.#keeper.hold(await this.#checkpoint());
     await this.#runBatch();
@@ -200,7 +202,7 @@ export class TrainingRun {
     for (const warning of this.#experts.next(metrics)) callbacks.onWarning?.(warning);
   }
 
-  /** Whether a value of the metric that says which epoch is best is better than all before it. */
+  /** Whether a value of the task's main metric is better than all before. */
   #isBetter(value: number): boolean {
     const { metrics, best } = this.#parts.network.task;
     const { best: before, bestEpoch } = this.#position;
@@ -215,7 +217,7 @@ export class TrainingRun {
       imageSize: network.imageSize,
       batchSize: config.batchSize,
       task: network.task,
-      // The weights fit the values they are trained at; these are at rest when a schedule has run its course.
+      // The weights fit the values they are trained with, which only reach rest at the end of a schedule.
       annealed: this.#position.annealed,
       ...runtimeOptions(config),
     });
@@ -242,7 +244,7 @@ export class TrainingRun {
     };
   }
 
-  /** State and position; the state is a view that the step after next writes again. */
+  /** State and position. The state is a view that the step after next overwrites. */
   async #checkpoint(): Promise<Checkpoint> {
     return { state: await this.#parts.session.state(), position: this.#position };
   }

@@ -12,22 +12,22 @@ import {
   type StepSettings,
 } from "./compiled-training.js";
 
-/** What is trained. */
+/** The network to train. */
 export interface Network {
   readonly model: Module;
   readonly optimizer: Optimizer;
   readonly task: Task;
-  /** Height and width of the images the model takes. */
+  /** Height and width of the model's input images. */
   readonly imageSize: number;
 }
 
-/** What a step gave. */
+/** Results of a step. */
 export interface StepOutcome extends StepFigures {
-  /** Time in the runtime. */
+  /** Time spent in the runtime. */
   readonly milliseconds: number;
 }
 
-/** A compiled training step, fed with batches of raw images. Weights and the optimiser's slots stay inside. */
+/** A compiled training step that takes batches of raw images. It owns weights and the optimiser's slots. */
 export class TrainingSession {
   readonly #training: CompiledTraining;
 
@@ -35,7 +35,7 @@ export class TrainingSession {
     this.#training = training;
   }
 
-  /** Compiles the step for the images of a data set. */
+  /** Compiles the step for a data set's images. */
   static async open(network: Network, config: TrainConfig, dataset: Dataset): Promise<TrainingSession> {
     const { imageSize, model, optimizer } = network;
     const { batchSize, accumulate, clipNorm, seed } = config;
@@ -69,12 +69,12 @@ export class TrainingSession {
     return { ...figures, milliseconds: performance.now() - started };
   }
 
-  /** Weights, buffers and slots: views that the step after next writes again. */
+  /** Weights, buffers and slots, as views. The step after next overwrites them. */
   state(): Promise<ModelState> {
     return this.#training.state();
   }
 
-  /** Copies values into the state; names that are left out keep theirs. */
+  /** Copies values into the state. Names that are left out keep their values. */
   setState(values: ModelState): void {
     this.#training.setState(values);
   }

@@ -1,7 +1,10 @@
 import type { PickleObject } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
 
-/** Where checkpoints keep their weights, beside epochs and optimisers; the first that holds some counts. */
+/**
+ * Usual keys of the weights in checkpoints, next to epochs and optimisers. The first that holds tensors
+ * counts.
+ */
 const KEYS = [
   "state_dict",
   "model_state_dict",
@@ -15,23 +18,23 @@ const KEYS = [
   "ema",
 ] as const;
 
-/** Checkpoints within checkpoints are looked into so deep. */
+/** Largest depth of nested checkpoints to search. */
 const DEPTH = 3;
 
 /** Named tensors of a checkpoint. */
 export interface Found<T> {
   readonly tensors: readonly (readonly [name: string, tensor: T])[];
-  /** Keys on the way to them; empty where the file is a state dictionary itself. */
+  /** Path of keys to them. Empty if the file itself is a state dictionary. */
   readonly under: readonly string[];
-  /** Other keys that hold tensors, such as an average of the weights. */
+  /** Other keys that hold tensors, such as averaged weights. */
   readonly others: readonly string[];
 }
 
 /**
- * The weights of a checkpoint: what stands under a usual key, or else the dictionary itself.
+ * Finds the weights of a checkpoint: under a usual key, or the dictionary itself.
  *
- * @param isTensor tells tensors from everything else that a checkpoint may hold
- * @throws CheckpointError where there is no tensor
+ * @param isTensor tells tensors from everything else in a checkpoint
+ * @throws CheckpointError if there are no tensors
  */
 export function findTensors<T extends PickleObject>(
   content: PickleObject,

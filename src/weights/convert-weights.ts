@@ -4,28 +4,28 @@ import { beginPlain, type FromStaticOptions, initialState, stateShapes } from ".
 import { matchWeights, WeightsMismatchError } from "./match-weights.js";
 import { readWeights, type Weights, type WeightsFormat } from "./weights-file.js";
 
-/** The model whose state a file becomes. */
+/** The model whose state to write. */
 export interface ConvertModel extends FromStaticOptions {
   readonly entry: ModelEntry;
-  /** Its options; as by default where they are not given. */
+  /** Options of the model. Default to the model's own defaults. */
   readonly options?: ModelOptions;
 }
 
-/** What was written. */
+/** Result of {@link convertWeights}. */
 export interface Converted {
   readonly format: WeightsFormat;
   /** In the order in which they were written. */
   readonly tensors: Readonly<Record<string, StoredTensor>>;
-  /** What is to be told, a line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
 }
 
-/** Classes that models are first tried with. */
+/** Number of classes that models are first tried with. */
 const CLASSES = 10;
 
 /**
- * Reads weights of any kind and writes them as safetensors. For a model they become its state, under our names; dynamic layers
- * of which the file has a plain one begin as that one.
+ * Reads weights of any format and writes them as safetensors. With a model, they become its state, with its
+ * tensor names; a dynamic layer that is static in the file starts with its static kernel.
  *
  * @param out a safetensors file, written as a whole or not at all; not the file that is read
  * @throws DyconvError where one of the files cannot be used, WeightsMismatchError where the weights are not the model's
@@ -50,11 +50,11 @@ function stateOf(path: string, weights: Weights, { entry, options = {}, ...start
     { dtype: "float32", shape, data: state[name]! },
   ]);
   const begun = matched.plain.length;
-  const notes = begun > 0 ? [`${begun} dynamic layers begin as the plain ones of ${path}`] : [];
+  const notes = begun > 0 ? [`${begun} dynamic layers start as the static ones of ${path}`] : [];
   return { tensors: Object.fromEntries(tensors), notes: [...matched.notes, ...notes] };
 }
 
-/** The model with as many classes as the file has. */
+/** Matches with as many classes as the file has. */
 function matchAnyClasses(
   source: string,
   weights: Weights,

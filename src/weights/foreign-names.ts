@@ -1,6 +1,6 @@
 /**
- * What others call the parameters of our layers and networks. Ours are PyTorch's wherever PyTorch has the layer, so that only
- * dynamic layers and a few networks need a word here.
+ * Names of our layers' and networks' parameters in other code. Ours are PyTorch's wherever PyTorch has the
+ * layer, so only dynamic layers and a few networks are listed.
  */
 import { MobileNetV2, ResNet, Warehouses } from "../models/index.js";
 import {
@@ -12,10 +12,10 @@ import {
   ODConv2d,
 } from "../nn/index.js";
 
-/** A name within a layer, as others have it: what ours begins with, and what theirs does. */
+/** Names within a layer: our prefix, and theirs. */
 type Renames = readonly (readonly [ours: string, theirs: string])[];
 
-/** The low-rank path and the branch of DCD, whatever stands before q and p. */
+/** The low-rank path and the branch of DCD, whatever precedes q and p. */
 const DCD: Renames = [
   ["downNorm.", "bn1."],
   ["latentNorm.", "bn2."],
@@ -25,7 +25,7 @@ const DCD: Renames = [
   ["branch.scale.", "fc_scale."],
 ];
 
-/** Of each kind of layer the dialects there are, besides our own. */
+/** Known dialects of each kind of layer, besides our own. */
 const LAYERS: readonly (readonly [
   kind: { [Symbol.hasInstance](value: unknown): boolean },
   dialects: readonly Renames[],
@@ -82,9 +82,9 @@ const LAYERS: readonly (readonly [
 ];
 
 /**
- * The names that a parameter may have within its layer, our own first.
+ * Possible names of a parameter within its layer, our own first.
  *
- * @param index place of a warehouse among those of its network
+ * @param index of the warehouse among those of its network
  */
 export function namesWithin(layer: object, name: string): readonly string[] {
   const dialects = LAYERS.filter(([kind]) => layer instanceof kind).flatMap(([, each]) => each);
@@ -95,25 +95,25 @@ export function namesWithin(layer: object, name: string): readonly string[] {
   return [name, ...theirs];
 }
 
-/** How a network's layers are called, from our path of a layer. */
+/** Names of a network's layers, derived from our path of a layer. */
 export interface NetworkNames {
-  /** Whose names they are. */
+  /** Where the names are from. */
   readonly title: string;
   readonly of: (path: string) => string;
 }
 
 const OURS: NetworkNames = { title: "torchvision", of: (path) => path };
 
-/** First replacement that applies. */
+/** Applies the first rule that matches. */
 function renamed(path: string, rules: readonly (readonly [RegExp, string])[]): string {
   const rule = rules.find(([pattern]) => pattern.test(path));
   return rule === undefined ? path : path.replace(rule[0], rule[1]);
 }
 
-/** Blocks of the stages of MobileNetV2. */
+/** Blocks per stage of MobileNetV2. */
 const REPEATS = [1, 2, 3, 4, 3, 3, 1];
 
-/** timm's stage and block of one of torchvision's features, from 1. */
+/** timm's stage and block for one of torchvision's features, from 1. */
 function stageOf(feature: number): string {
   let first = 1;
   const stage = REPEATS.findIndex((count) => {
@@ -124,7 +124,7 @@ function stageOf(feature: number): string {
   return `blocks.${stage}.${feature - first}`;
 }
 
-/** Layers of an inverted residual as timm has them, by torchvision's; the first block does not expand. */
+/** Layers of an inverted residual in timm, by torchvision's name. The first block has no expansion. */
 const TIMM_BLOCK: Readonly<Record<string, string>> = {
   "0.0": "conv_pw",
   "0.1": "bn1",
@@ -139,7 +139,7 @@ const TIMM_FIRST: Readonly<Record<string, string>> = {
   "1": "conv_pw",
   "2": "bn2",
 };
-/** The same in one list, activations counted, as tonylins/pytorch-mobilenet-v2 and DCD have it. */
+/** The same as one list that counts activations, as in tonylins/pytorch-mobilenet-v2 and DCD. */
 const FLAT_BLOCK: Readonly<Record<string, string>> = {
   "0.0": "0",
   "0.1": "1",
@@ -203,13 +203,13 @@ const RESNET_NAMES: readonly NetworkNames[] = [
   ),
 ];
 
-/** The ways in which the layers of a network are called, our own first. */
+/** Naming schemes for the layers of a network, our own first. */
 export function networkNames(model: Module): readonly NetworkNames[] {
   if (model instanceof MobileNetV2) return MOBILENET_NAMES;
   return model instanceof ResNet ? RESNET_NAMES : [OURS];
 }
 
-/** What KernelWarehouse calls the warehouses of a network, in their order. */
+/** Names of a network's warehouses in KernelWarehouse, in order. */
 export function warehouseNames(model: Module): ReadonlyMap<string, string> {
   const warehouses = model.namedModules().find(([, module]) => module instanceof Warehouses);
   if (warehouses === undefined) return new Map();

@@ -18,11 +18,11 @@ export interface ImportedModel {
   readonly notes: readonly string[];
 }
 
-/** How a model is imported. */
+/** Options of {@link importOnnx}. */
 export interface ImportOptions {
-  /** What the network is to be called. */
+  /** Name for the network. */
   readonly name: string;
-  /** Height and width of its images, where the file leaves them open. */
+  /** Height and width of the images, if the file does not fix them. */
   readonly imageSize?: number;
   /** How its pixels are normalised. Defaults to `"symmetric"`, −1 … 1. */
   readonly normalization?: NormalizationName;
@@ -32,11 +32,11 @@ export interface ImportOptions {
 export type NormalizationName = keyof typeof NORMALIZATIONS;
 
 /**
- * Reads a static image classifier from an ONNX model: one input [B, 3, size, size], one output [B, classes]. A softmax at its
- * end is left out, since training works on logits.
+ * Imports a static image classifier from an ONNX model with one input [B, 3, size, size] and one output [B,
+ * classes]. A final softmax is dropped, since training works on logits.
  *
  * @param source named in errors, usually the path
- * @throws CheckpointError where the file is damaged, or uses an operator that is not imported, which it names
+ * @throws CheckpointError if the file is damaged, or uses unsupported operators, which it names
  */
 export function importOnnx(
   bytes: Uint8Array,
@@ -65,7 +65,7 @@ export function importOnnx(
     throw new CheckpointError(
       `${source}: its input is [${dims.map((size) => size ?? "?").join(", ")}], expected [B, 3, size, size]`,
       {
-        hint: "It must read square colour images, channels first; --image-size gives a size that is left open.",
+        hint: "It must take square colour images, channels first; --image-size sets a size that the file does not fix.",
       },
     );
   }
@@ -89,7 +89,7 @@ export function importOnnx(
   return { network, state: reader.state, notes };
 }
 
-/** All operators that are not imported, in one error. */
+/** Reports all unsupported operators in one error. */
 function refuseUnknown(nodes: readonly OnnxNode[], source: string): void {
   const known = (node: OnnxNode) =>
     (node.domain === "" || node.domain === "ai.onnx") &&
@@ -132,7 +132,7 @@ class GraphReader {
     this.nodes.push(this.#layer(node, plain) ?? plain);
   }
 
-  /** The node as a layer with weights, which become part of the state. */
+  /** The node as a layer with weights, which are added to the state. */
   #layer(node: OnnxNode, plain: ImportedNode): ImportedNode | undefined {
     const [x, weightName = "", biasName = ""] = node.input as [string, ...string[]];
     const matmul = plain.op === "MatMul" && this.tensors.get(weightName)?.shape.length === 2;
@@ -175,7 +175,7 @@ class GraphReader {
     return new CheckpointError(`${this.source}: ${op} ${name} ${what}, which is not imported`);
   }
 
-  /** A path for a layer: as its weight is called, or its node. */
+  /** A path for a layer, from the name of its weight or of its node. */
   #path({ op, name }: ImportedNode, weight: string): string {
     const named = /^([\w.]+)\.(?:weight|gamma|scale)$/.exec(weight)?.[1];
     const base = named ?? (name.replace(/\W+/g, "_").replace(/^_+|_+$/g, "") || op.toLowerCase());
@@ -198,7 +198,7 @@ class GraphReader {
     return Object.fromEntries(entries);
   }
 
-  /** What nodes use besides each other: trained tensors, and numbers. */
+  /** The leaves of the graph: trained parameters, and constants. */
   leaves(): Pick<ImportedNetwork, "parameters" | "constants"> {
     const used = new Set(this.nodes.flatMap(({ inputs }) => inputs));
     const parameters: Record<string, readonly number[]> = {};

@@ -13,20 +13,20 @@ import { elementCount } from "../util/shape.js";
 import { type NetworkNames, namesWithin, networkNames, warehouseNames } from "./foreign-names.js";
 import type { Weights } from "./weights-file.js";
 
-/** A tensor that a model needs and a file has in another shape. */
+/** A tensor whose shape in the file differs from the model's. */
 export interface ShapeMismatch {
   readonly name: string;
   readonly expected: readonly number[];
   readonly found: readonly number[];
 }
 
-/** Weights do not fit a model. */
+/** Thrown if weights do not fit a model. */
 export class WeightsMismatchError extends CheckpointError {
   constructor(
     message: string,
     /** State names that the file lacks. */
     readonly missing: readonly string[],
-    /** Names of the file that the model does not have. */
+    /** Names in the file that the model does not have. */
     readonly unexpected: readonly string[],
     readonly misshapen: readonly ShapeMismatch[],
     hint: string,
@@ -35,7 +35,7 @@ export class WeightsMismatchError extends CheckpointError {
   }
 }
 
-/** A dynamic layer, and the weights of the plain one that it begins as. */
+/** A dynamic layer, and the static weights that it starts with. */
 export interface PlainLayer {
   readonly path: string;
   readonly layer: StartsPlain;
@@ -44,37 +44,38 @@ export interface PlainLayer {
 
 /** Where each value of a model's state comes from. */
 export interface MatchedWeights {
-  /** Values by our state names; what plain layers give is not among them. */
+  /** Values by our state names, except for those that come from static layers. */
   readonly state: ModelState;
-  /** Layers that begin as plain ones: the file has no attention for them. */
+  /** Layers that start as static ones, as the file has no attention for them. */
   readonly plain: readonly PlainLayer[];
-  /** What is to be told of the names, a line each. */
+  /** Notes on the names, one line each. */
   readonly notes: readonly string[];
 }
 
-/** How weights are matched with a model. */
+/** Options of {@link matchWeights}. */
 export interface MatchOptions {
-  /** What the weights are called in errors, usually their path. */
+  /** Name of the weights in errors, usually their path. */
   readonly source: string;
-  /** State names that the file need not have, such as those of a new head; what it has of them is left. */
+  /** State names that the file may lack, such as those of a new head. They are not read from it either. */
   readonly without?: readonly string[];
-  /** Let names that the model does not have pass; they are told. */
+  /** Accept names that the model does not have, with a note. */
   readonly allowUnexpected?: boolean;
-  /** What to do where the weights do not fit. */
+  /** What to do if the weights do not fit. */
   readonly hint?: string;
 }
 
-/** Counters of batches, which nothing here needs. */
+/** Batch counters, which are not needed here. */
 const IGNORED = /(^|\.)num_batches_tracked$/;
 
 /**
- * Finds what a file's tensors are in a model: by our names, torchvision's and timm's, or those of the released code of ODConv,
- * KernelWarehouse, DCD and a much used port of dynamic convolution; below a prefix such as `backbone.` too. Tensors may differ
- * in sizes of 1 (a 1×1 convolution is a linear layer) and kernels may be flat ([K, O·C·k·k]).
+ * Matches a file's tensors with a model. Accepts our names, torchvision's and timm's, and those of the
+ * released code of ODConv, KernelWarehouse, DCD and a popular port of dynamic convolution, also below a
+ * prefix such as `backbone.`. Shapes may differ in sizes of 1 (a 1×1 convolution is a linear layer), and
+ * kernels may be flat ([K, O·C·k·k]).
  *
- * A dynamic layer for which the file has a plain weight and nothing else is to begin as that plain layer.
+ * A dynamic layer for which the file only has a static weight starts as that static layer.
  *
- * @throws WeightsMismatchError that lists what is missing, unexpected or of another shape, and where it stands
+ * @throws WeightsMismatchError listing what is missing, unexpected or of another shape, and where
  */
 export function matchWeights(
   model: Module,
@@ -114,7 +115,7 @@ export function matchWeights(
       else misshapen.push({ name, expected: shape, found: tensor.shape });
     }
   }
-  // What dynamic layers that begin as plain ones share need not be in the file.
+  // The file may lack what dynamic layers share if they start as static ones.
   const shared = new Set(plain.length > 0 ? sharedNames(model) : []);
   const lacking = missing.filter((name) => !shared.has(name));
   const rest = names.filter((name) => !used.has(name));
@@ -134,23 +135,26 @@ function sharedNames(model: Module): readonly string[] {
   return [...warehouseNames(model).keys(), ...routers.map(([name]) => name)];
 }
 
-/** A parameter, and the names that it may have. */
+/** A parameter, and its possible names. */
 interface Named {
   readonly name: string;
   readonly shape: readonly number[];
   readonly candidates: readonly string[];
 }
 
-/** A module and the parameters that are named by it, those of its branch included where it is a dynamic layer. */
+/** A module and the parameters that it names. For a dynamic layer, these include its branch. */
 interface Owner {
   readonly path: string;
-  /** As the network's names have it. */
+  /** In the naming scheme of the network. */
   readonly foreign: string;
   readonly module: object;
   readonly parameters: readonly Named[];
 }
 
-/** The parts of a model that name parameters: dynamic layers with all within, and every other module by itself. */
+/**
+ * The parts of a model that name parameters: dynamic layers with everything inside, and each other module on
+ * its own.
+ */
 function owners(model: Module, network: NetworkNames): readonly Owner[] {
   const shapes = stateShapes(model);
   const modules = model.namedModules();
@@ -172,7 +176,7 @@ function owners(model: Module, network: NetworkNames): readonly Owner[] {
       const warehouse = warehouses.get(name);
       const within = namesWithin(module, inner).flatMap((each) => [
         join(foreign, each),
-        // A module that is none of the network's layers, such as a branch, keeps its place below one.
+        // A module that is not one of the network's layers, such as a branch, keeps its place below one.
         ...(foreign === path ? [] : [join(path, each)]),
       ]);
       return {
@@ -192,7 +196,7 @@ interface Scheme {
   readonly network: NetworkNames;
 }
 
-/** The prefix and the network's names by which most of a model's parameters are found. */
+/** The prefix and naming scheme that match most of a model's parameters. */
 function bestScheme(model: Module, names: readonly string[]): Scheme {
   const known = new Set(names);
   const prefixes = new Set([""]);
@@ -204,7 +208,7 @@ function bestScheme(model: Module, names: readonly string[]): Scheme {
   for (const network of networkNames(model)) {
     const all = owners(model, network).flatMap(({ foreign, parameters }) => [
       ...parameters.map(({ candidates }) => candidates),
-      // Of a plain layer in the place of a dynamic one.
+      // The weight of a static layer in place of a dynamic one.
       [`${foreign}.weight`],
     ]);
     for (const prefix of prefixes) {
@@ -215,7 +219,7 @@ function bestScheme(model: Module, names: readonly string[]): Scheme {
   return best;
 }
 
-/** The plain layer that the file has in the place of a dynamic one. */
+/** The static layer that the file has in place of a dynamic one. */
 function plainOf(
   { path, foreign, module, parameters }: Owner,
   tensors: Weights["tensors"],
@@ -238,7 +242,7 @@ function plainOf(
   };
 }
 
-/** Whether a tensor is one of a shape, but for sizes of 1, and for experts that lie flat. */
+/** Whether a tensor fits a shape, except for sizes of 1 and flattened experts. */
 function fits({ dtype, shape }: StoredTensor, expected: readonly number[]): boolean {
   if (dtype !== "float32" || elementCount(shape) !== elementCount(expected)) return false;
   const squeezed = (sizes: readonly number[]) => sizes.filter((size) => size !== 1).join();
@@ -269,7 +273,7 @@ function notesOf(
   return notes;
 }
 
-/** Names that are listed one by one. */
+/** Number of names to list. */
 const LISTED = 8;
 
 function shortened(names: readonly string[]): string {
@@ -278,7 +282,7 @@ function shortened(names: readonly string[]): string {
 }
 
 interface Differences extends Pick<WeightsMismatchError, "missing" | "unexpected" | "misshapen"> {
-  /** Tensors of the file. */
+  /** Number of tensors in the file. */
   readonly total: number;
 }
 
@@ -286,7 +290,7 @@ function mismatch(
   model: Module,
   { missing, unexpected, misshapen, total }: Differences,
   source: string,
-  hint = "the weights are of another model, or of other options or classes",
+  hint = "the weights belong to another model, other options or other classes",
 ): WeightsMismatchError {
   const modules = new Map(model.namedModules());
   const shapes = stateShapes(model);

@@ -1,4 +1,4 @@
-/** Pickles of named NumPy arrays, as Paddle writes its weights. */
+/** Pickles of named NumPy arrays, the format of Paddle's weights. */
 import {
   KnownGlobal,
   type PickleObject,
@@ -15,7 +15,7 @@ import { findTensors } from "./checkpoint-tensors.js";
 import { contiguousSteps, StridedReader, wholeNumbers } from "./strided.js";
 import type { DecodedWeights } from "./weights-file.js";
 
-/** Codes of safetensors for the dtypes of NumPy that can be read. */
+/** Safetensors codes of the supported NumPy dtypes. */
 const DTYPES: Readonly<Record<string, string>> = {
   f2: "F16",
   f4: "F32",
@@ -85,7 +85,7 @@ const dtype = new KnownGlobal(([name]) => {
   }
   return new NumpyType(code);
 });
-// Protocols 0 to 2 have no bytes: Python 3 writes them as text of the same code points.
+// Protocols 0 to 2 have no bytes; Python 3 writes them as text with the same code points.
 const encode = new KnownGlobal(([text, encoding]) => {
   if (encoding !== "latin1") throw new UnsupportedPickle("encodes bytes as something else than latin1");
   return Uint8Array.from(pickleText(text), (character) => character.charCodeAt(0));
@@ -121,9 +121,9 @@ const RULES: PickleRules = {
 };
 
 /**
- * Reads the arrays of a pickled dictionary, such as Paddle's `.pdparams`. Nothing in the file is run.
+ * Reads the arrays of a pickled dictionary, such as Paddle's `.pdparams`. Nothing in the file is executed.
  *
- * @throws CheckpointError where there are none, DataError where the pickle asks for anything else
+ * @throws CheckpointError if there are none, DataError if the pickle asks for anything else
  */
 export function decodeNumpyPickle(bytes: Uint8Array, source: string): DecodedWeights {
   const content = readPickle(bytes, source, RULES);
@@ -140,7 +140,7 @@ export function decodeNumpyPickle(bytes: Uint8Array, source: string): DecodedWei
   return { tensors: Object.fromEntries(decoded), under, others };
 }
 
-/** An array, or a pair of a name and one. */
+/** Whether a value is an array, or a pair of a name and an array. */
 function isArray(value: PickleObject): value is NumpyArray | [string, NumpyArray] {
   return (
     value instanceof NumpyArray ||

@@ -3,7 +3,7 @@ import { ELEMENT_READERS, type StoredTensor } from "../files/index.js";
 import { decodeModel, type OnnxTensor } from "../onnx/model.js";
 import type { DecodedWeights } from "./weights-file.js";
 
-/** Codes of safetensors for the element types of ONNX that can be read. */
+/** Safetensors codes of the supported ONNX element types. */
 const CODES: Readonly<Record<number, string>> = {
   1: "F32",
   2: "U8",
@@ -18,12 +18,12 @@ const CODES: Readonly<Record<number, string>> = {
 /**
  * Reads the initialisers of an ONNX model.
  *
- * @throws CheckpointError where the file is no ONNX model, or keeps its tensors elsewhere
+ * @throws CheckpointError if the file is not an ONNX model, or stores its tensors in other files
  */
 export function decodeOnnxWeights(bytes: Uint8Array, source: string): DecodedWeights {
   const { graph } = decodeModel(bytes, source);
   const tensors = (graph?.initializer ?? []).flatMap((tensor): [string, StoredTensor][] => {
-    // A file may hold other constants beside the weights, such as shapes and texts.
+    // Besides weights, a file may hold other constants, such as shapes and strings.
     return CODES[tensor.dataType] === undefined ? [] : [[tensor.name, readOnnxTensor(tensor, source)]];
   });
   if (tensors.length === 0) throw new CheckpointError(`${source}: the ONNX model has no initialisers`);
@@ -31,14 +31,15 @@ export function decodeOnnxWeights(bytes: Uint8Array, source: string): DecodedWei
 }
 
 /**
- * The elements of a tensor of an ONNX model.
+ * Reads the elements of an ONNX tensor.
  *
- * @throws CheckpointError where its type is not read, it does not fill its shape, or its elements are in another file
+ * @throws CheckpointError if its type is unsupported, it does not match its shape, or its elements are in
+ * another file
  */
 export function readOnnxTensor(tensor: OnnxTensor, source: string): StoredTensor {
   const what = `${source}: tensor ${tensor.name}`;
   if (tensor.dataLocation === 1 || tensor.externalData.length > 0) {
-    throw new CheckpointError(`${what} is in a file of its own, which is not read`, {
+    throw new CheckpointError(`${what} is in a separate file, which is not read`, {
       hint: "Save the model as one file: onnx.save(model, path, save_as_external_data=False).",
     });
   }
@@ -58,7 +59,7 @@ export function readOnnxTensor(tensor: OnnxTensor, source: string): StoredTensor
   return { shape, ...read(raw.buffer) };
 }
 
-/** Elements that are not given as bytes. Types of less than 4 bytes are kept as whole numbers. */
+/** Elements that are not stored as bytes. Types of less than 4 bytes are stored as integers. */
 function typedBytes({ floatData, doubleData, int32Data, int64Data }: OnnxTensor, code: string) {
   const typed = {
     F32: () => Float32Array.from(floatData),

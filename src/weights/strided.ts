@@ -1,21 +1,21 @@
 import { UnsupportedPickle } from "../data/index.js";
 import { ELEMENT_READERS, type StoredTensor } from "../files/index.js";
 
-/** A tensor as pickles describe it: a view of a run of elements. */
+/** A tensor as pickles describe it: a view of a range of elements. */
 export interface StridedTensor {
-  /** The elements' code in safetensors. */
+  /** Safetensors code of the elements. */
   readonly code: string;
   readonly bytes: Uint8Array;
-  /** The first element, and the step along each axis, in elements. */
+  /** Index of the first element, and the stride along each axis, in elements. */
   readonly begin: number;
   readonly steps: readonly number[];
   readonly shape: readonly number[];
 }
 
-/** Tensors may share memory, but together take no more than so many times the file. */
+/** Tensors may share memory, but their total size is limited to this multiple of the file size. */
 const MOST_GROWTH = 8;
 
-/** Copies the tensors of one file out of it, row by row, and keeps count of what they take. */
+/** Copies the tensors out of a file, row by row, and tracks their total size. */
 export class StridedReader {
   readonly #most: number;
   #room: number;
@@ -26,11 +26,13 @@ export class StridedReader {
     this.#room = this.#most;
   }
 
-  /** @throws UnsupportedPickle for a view that leaves its elements, or tensors that take much more than the file */
+  /**
+   * @throws UnsupportedPickle if a view exceeds its elements, or the tensors are much larger than the file
+   */
   read({ code, bytes, begin, steps, shape }: StridedTensor): StoredTensor {
     const { bytesPerElement, read } = ELEMENT_READERS.get(code)!;
     if (steps.length !== shape.length)
-      throw new UnsupportedPickle("has a tensor with a stride too many or too few");
+      throw new UnsupportedPickle("has a tensor with too many or too few strides");
     const count = shape.reduce((product, size) => product * size, 1);
     const last = shape.reduce((sum, size, axis) => sum + (size - 1) * steps[axis]!, begin);
     const held = bytes.length / bytesPerElement;
@@ -48,7 +50,7 @@ export class StridedReader {
   }
 }
 
-/** Steps of a shape whose elements lie row by row, or, as Fortran has it, column by column. */
+/** Strides of a shape in row-major or, as in Fortran, column-major order. */
 export function contiguousSteps(shape: readonly number[], fortran = false): readonly number[] {
   const sizes = fortran ? shape : shape.toReversed();
   let step = 1;
@@ -87,7 +89,7 @@ function gather(bytes: Uint8Array, { width, begin, shape, steps, count }: Gather
   return out;
 }
 
-/** Sizes, steps or offsets. */
+/** Validates sizes, strides or offsets. */
 export function wholeNumbers(values: unknown): readonly number[] {
   const whole = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
   if (Array.isArray(values) && values.every(whole)) return values;

@@ -8,10 +8,13 @@ import { TORCH_HINT, TorchTensor, torchRules } from "./torch-pickle.js";
 import type { DecodedWeights } from "./weights-file.js";
 import { zipEntries } from "./zip-entries.js";
 
-/** A pickle of 0x1950a86a20f9469cfc6c: files of PyTorch before 1.6, and of its option for that, begin with it. */
+/**
+ * A pickle of 0x1950a86a20f9469cfc6c, which files of PyTorch before 1.6, and of its legacy option, start
+ * with.
+ */
 const LEGACY_MAGIC = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
 
-/** Whether bytes begin as those of `torch.save` before PyTorch 1.6. */
+/** Whether bytes start like those of `torch.save` before PyTorch 1.6. */
 export function isLegacyTorch(bytes: Uint8Array): boolean {
   return LEGACY_MAGIC.every((byte, i) => bytes[i] === byte);
 }
@@ -19,7 +22,7 @@ export function isLegacyTorch(bytes: Uint8Array): boolean {
 /**
  * Reads the tensors of a PyTorch file (see {@link decodeTorch}).
  *
- * @throws DyconvError where the file cannot be read, and all that `decodeTorch` throws
+ * @throws DyconvError if the file cannot be read, and everything that `decodeTorch` throws
  */
 export async function readTorch(path: string): Promise<Record<string, StoredTensor>> {
   const bytes = await readFile(path).catch((cause: unknown) => {
@@ -29,19 +32,19 @@ export async function readTorch(path: string): Promise<Record<string, StoredTens
 }
 
 /**
- * Reads the tensors of a file that `torch.save` wrote, of any version since 0.1.10: a state dictionary, or a checkpoint
- * that has one under `state_dict`, `model` or another usual key. Nothing in the file is run. Elements of float64,
- * float16 and bfloat16 become float32.
+ * Reads the tensors of a file written by `torch.save`, of any version since 0.1.10: a state dictionary, or a
+ * checkpoint that has one under `state_dict`, `model` or another usual key. Nothing in the file is executed.
+ * float64, float16 and bfloat16 become float32.
  *
  * @param source named in errors, usually the path
- * @throws CheckpointError where the file is damaged or holds no tensors, DataError where its pickle asks
- * for anything but tensors
+ * @throws CheckpointError if the file is damaged or holds no tensors, DataError if its pickle asks for
+ * anything but tensors
  */
 export function decodeTorch(bytes: Uint8Array, source: string): Record<string, StoredTensor> {
   return decodeTorchFile(bytes, source).tensors;
 }
 
-/** {@link decodeTorch}, and what is to be told of the file. */
+/** {@link decodeTorch}, with notes on where the tensors were found. */
 export function decodeTorchFile(bytes: Uint8Array, source: string): DecodedWeights {
   const content = isLegacyTorch(bytes) ? readLegacy(bytes, source) : readArchive(bytes, source);
   const { tensors, under, others } = findTensors(content, source, (value) => value instanceof TorchTensor);
@@ -68,7 +71,10 @@ function readArchive(bytes: Uint8Array, source: string) {
   return readPickle(entries.get(pickle)!, source, rules);
 }
 
-/** Pickles of the magic number, a version, the machine, the object and its storages' keys; then the storages. */
+/**
+ * Pickles of the magic number, a version, the machine, the object and its storage keys, followed by the
+ * storages.
+ */
 function readLegacy(bytes: Uint8Array, source: string): PickleObject {
   const body = bytes.subarray(LEGACY_MAGIC.length);
   const { rules, storages } = torchRules(() => undefined);

@@ -1,8 +1,8 @@
-/** The pickles of PyTorch: which names they may ask for, and what becomes of them. */
+/** PyTorch's pickles: the names they may ask for, and how their objects are rebuilt. */
 import { KnownGlobal, type PickleRules, RebuiltObject, UnsupportedPickle } from "../data/index.js";
 import { wholeNumbers } from "./strided.js";
 
-/** Codes of safetensors for the storages of PyTorch that can be read. */
+/** Safetensors codes of the supported PyTorch storages. */
 const STORAGES: Readonly<Record<string, string>> = {
   FloatStorage: "F32",
   DoubleStorage: "F64",
@@ -22,7 +22,7 @@ class StorageType extends KnownGlobal {
   }
 }
 
-/** A run of elements; older files give its bytes only after their pickle. */
+/** A range of elements. Older files store its bytes after the pickle. */
 export class TorchStorage extends RebuiltObject {
   readonly kind = "storage";
   bytes: Uint8Array | undefined;
@@ -67,14 +67,14 @@ const KNOWN = new Map<string, KnownGlobal>([
   ]),
 ]);
 
-/** What is to be done about a file that is refused. */
+/** What to do about a rejected file. */
 export const TORCH_HINT = "Save the weights alone, with torch.save(model.state_dict(), path).";
 
 /**
- * Rules for one file: tensors, and nothing else.
+ * Rules for one file, which allow tensors and nothing else.
  *
- * @param find gives the bytes of a storage by its key; `undefined` where they follow later
- * @returns the rules, and the storages that were asked for, by key
+ * @param find returns the bytes of a storage by its key, or `undefined` if they follow later
+ * @returns the rules, and the requested storages, by key
  */
 export function torchRules(find: (key: string) => Uint8Array | undefined) {
   const storages = new Map<string, TorchStorage>();

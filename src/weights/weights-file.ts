@@ -5,43 +5,44 @@ import { decodeNumpyPickle } from "./numpy-pickle.js";
 import { decodeOnnxWeights } from "./onnx-file.js";
 import { decodeTorchFile, isLegacyTorch } from "./torch-file.js";
 
-/** What a file of weights can be. */
+/** Formats of weights files. */
 export type WeightsFormat = "safetensors" | "torch" | "paddle" | "onnx";
 
-/** Tensors of a file, and where in it they stood. */
+/** Tensors of a file, and their location in it. */
 export interface DecodedWeights {
-  /** In the order of the file. */
+  /** In file order. */
   readonly tensors: Record<string, StoredTensor>;
-  /** Keys of a checkpoint that they were under. */
+  /** Keys of the checkpoint that they were under. */
   readonly under: readonly string[];
-  /** Other keys of it that hold tensors. */
+  /** Other keys of the checkpoint that hold tensors. */
   readonly others: readonly string[];
 }
 
-/** Weights from a file of any kind. */
+/** Weights from a file of any format. */
 export interface Weights {
   readonly format: WeightsFormat;
-  /** By name, in the order of the file. */
+  /** By name, in file order. */
   readonly tensors: Readonly<Record<string, StoredTensor>>;
-  /** Free text entries of a safetensors file; empty for others. */
+  /** Metadata of a safetensors file. Empty for other formats. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** What is to be told of where the tensors were found, a line each. */
+  /** Notes on where the tensors were found, one line each. */
   readonly notes: readonly string[];
 }
 
-/** What wrappers put before every name. */
+/** Prefixes that wrappers add to every name. */
 const WRAPPERS = ["module.", "_orig_mod."];
 
 /**
- * Reads the tensors of a file of weights, whatever it is: safetensors, PyTorch's `.pt` and `.pth` of any version, Paddle's
- * `.pdparams`, or the initialisers of an ONNX model. Its content decides, not its name.
+ * Reads the tensors of a weights file: safetensors, PyTorch's `.pt` and `.pth` of any version, Paddle's
+ * `.pdparams`, or the initialisers of an ONNX model. The format is detected from the content, not from the
+ * name.
  *
- * Nothing in a file is run: a pickle may ask for tensors, and all else is refused by name. Elements of float64, float16 and
- * bfloat16 become float32. Of a checkpoint the weights are taken, under `state_dict`, `model` or another usual key; `module.`
- * and `_orig_mod.` before every name are left out.
+ * Nothing in a file is executed: a pickle may ask for tensors, and everything else is rejected by name.
+ * float64, float16 and bfloat16 become float32. In a checkpoint, weights are found under `state_dict`,
+ * `model` or another usual key. A prefix `module.` or `_orig_mod.` of every name is removed.
  *
- * @throws DyconvError where the file cannot be read, CheckpointError where it is damaged, of another kind or without tensors,
- * DataError where a pickle asks for anything but tensors
+ * @throws DyconvError if the file cannot be read, CheckpointError if it is damaged, has an unknown format or
+ * no tensors, DataError if a pickle asks for anything but tensors
  */
 export async function readWeights(path: string): Promise<Weights> {
   const bytes = await readFile(path).catch((cause: unknown) => {
@@ -51,7 +52,7 @@ export async function readWeights(path: string): Promise<Weights> {
 }
 
 /**
- * {@link readWeights} of bytes.
+ * {@link readWeights} from bytes.
  *
  * @param source named in errors, usually the path
  */
@@ -60,7 +61,7 @@ export function decodeWeights(bytes: Uint8Array, source: string): Weights {
   const notes: string[] = [];
   if (under.length > 0) notes.push(`${source}: weights are those under ${under.join(".")}`);
   if (others.length > 0)
-    notes.push(`${source}: ${others.join(" and ")} hold tensors too, which are not taken`);
+    notes.push(`${source}: ${others.join(" and ")} also hold tensors, which are not used`);
   const wrapped = unwrap(tensors);
   if (wrapped.prefix !== "") notes.push(`${source}: "${wrapped.prefix}" before every name was left out`);
   return { format, metadata, tensors: wrapped.tensors, notes };
@@ -75,14 +76,14 @@ function decode(
     return { format: "torch", ...decodeTorchFile(bytes, source) };
   }
   if (isLegacyTorch(bytes)) return { format: "torch", ...decodeTorchFile(bytes, source) };
-  // A header's length in eight bytes, then its opening brace.
+  // The length of a header in eight bytes, then its opening brace.
   if (bytes[8] === 0x7b && bytes[6] === 0 && bytes[7] === 0) {
     return { format: "safetensors", ...decodeSafetensors(bytes, source), under: [], others: [] };
   }
   if (first === 0x80 && second !== undefined && second >= 2 && second <= 5) {
     return { format: "paddle", ...decodeNumpyPickle(bytes, source) };
   }
-  // The version of the format is the first field that every known writer of ONNX writes.
+  // All known ONNX writers start with the field for the format version.
   if (first === 0x08 && second !== undefined && second < 0x40) {
     return { format: "onnx", ...decodeOnnxWeights(bytes, source) };
   }
@@ -91,7 +92,7 @@ function decode(
   });
 }
 
-/** What a file is that cannot be read. */
+/** Describes a file that cannot be read. */
 function unreadable(bytes: Uint8Array): string {
   if (bytes.length === 0) return "the file is empty";
   const begin = new TextDecoder("latin1").decode(bytes.subarray(0, 265));
@@ -99,8 +100,8 @@ function unreadable(bytes: Uint8Array): string {
   if (begin.startsWith("version https://git-lfs")) return "a pointer of Git LFS, not the file itself";
   if (begin.startsWith("\x1f\x8b")) return "a gzip archive; unpack it first";
   if (begin.startsWith("ustar", 257)) return "a tar archive; unpack it first";
-  if (/^\s*<(!doctype|html)/i.test(begin)) return "a web page, not the file that was asked for";
-  return "no format of weights that is known here";
+  if (/^\s*<(!doctype|html)/i.test(begin)) return "a web page, not the expected file";
+  return "not a known weights format";
 }
 
 function unwrap(tensors: Readonly<Record<string, StoredTensor>>) {

@@ -5,11 +5,11 @@ const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
 
 /**
- * The entries of a zip archive that stores its files uncompressed, as PyTorch writes it, by name. Each is
- * a view of `bytes`, so that no archive can grow when it is read.
+ * The entries, by name, of a zip archive with uncompressed files, as PyTorch writes it. Each is a view of
+ * `bytes`, so reading cannot use more memory than the archive.
  *
  * @param source named in errors
- * @throws CheckpointError where the archive is cut short, compressed, encrypted or of more than 4 GiB
+ * @throws CheckpointError if the archive is truncated, compressed, encrypted or larger than 4 GiB
  */
 export function zipEntries(bytes: Uint8Array, source: string): Map<string, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -11,9 +11,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("dyconv export", () => {
   it.each([
     [["--form", "quick"], "argument 'quick' is invalid"],
-    [["--float16", "--int8"], "weights are kept in either float16 or int8"],
+    [["--float16", "--int8"], "--float16 and --int8 exclude each other"],
     [["--transformers", "--pixels"], "transformers.js prepares the pixels itself"],
-    [["--limit", "5", "--no-measure"], "--limit is of the measurement"],
+    [["--limit", "5", "--no-measure"], "--limit has no effect with --no-measure"],
   ])("refuses %j as wrong usage and writes nothing", async (flags, message) => {
     const { code, stderr } = await run("export", folder, "--out", out, ...flags);
     expect(stderr).toContain(message);

@@ -93,7 +93,7 @@ describe("a run of one's own model", () => {
     await writeFile(path, JSON.stringify(config));
     expect(dyconv("dyconv eval other")).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining("no absolute path"),
+      stderr: expect.stringContaining("not an absolute path"),
     });
   });
 });
@@ -110,12 +110,12 @@ describe("a file that is no model", () => {
     [
       "clash.js",
       'import { defineModel, z } from "dyconv"; export default defineModel({ name: "clash", imageSize: 32, options: z.strictObject({ epochs: z.int().default(1).describe("x") }) });',
-      "clash: its option epochs has the flag --epochs, which the command has already",
+      "clash: its option epochs has the flag --epochs, which the command already has",
     ],
     [
       "same.ts",
       'import { alexnet, defineModel, z } from "dyconv"; const size: number = 128; export default defineModel({ name: "alexnet", summary: "", imageSize: size, options: z.strictObject({}), create: alexnet });',
-      "same.ts: its model has the name of one of dyconv's, alexnet",
+      "same.ts: its model has the name of a registered model, alexnet",
     ],
   ])("is refused: %s", async (name, text, message) => {
     await mkdir(join(folder, "bad"), { recursive: true });

@@ -25,7 +25,7 @@ describe("dyconv", () => {
     [["bench", "alexnet", "--device", "cuba"], "did you mean cuda?"],
     [["bench", "alexnet", "--steps", "0"], "a whole number of at least 1"],
     [["bench", "alexnet", "--without-rewrites", "pool-frist"], "hint: did you mean pool-first?"],
-    [["bench", "alexnet", "--profile", "--without-rewrites", "x"], "hint: all leaves out every one"],
+    [["bench", "alexnet", "--profile", "--without-rewrites", "x"], "hint: all disables every one"],
     [["parity", "x.json", "--without-rewrites", "all,x"], 'no rewrite "x", only pool-first, '],
     [["train", "alexnet-dx", "--out", "x"], "hint: did you mean alexnet-dy?"],
     [["train", "alexnet-dy", "--out", "x", "--schedule", "cosin"], "did you mean cosine?"],
@@ -33,13 +33,13 @@ describe("dyconv", () => {
     [["train", "alexnet-dy", "--out", "x", "--milestones", "30,x"], "it must be a number"],
     [
       ["train", "alexnet-dy", "--out", "x", "--schedule", "cosine", "--milestones", "30,60"],
-      "error: the schedule cosine has no milestones\nhint: leave out --milestones, or take --schedule multi-step",
+      "error: the schedule cosine has no milestones\nhint: remove --milestones, or use --schedule multi-step",
     ],
     [
       ["train", "alexnet-dy", "--out", "x", "--router", "block"],
       "alexnet-dy has no option --router\nhint: Its options: --experts,",
     ],
-    [["compare", "alexnet", "alexnet", "--out", "x"], "compare two that differ"],
+    [["compare", "alexnet", "alexnet", "--out", "x"], "both sides of the comparison are the same"],
     [["summary", "alexnet", "--plan", "auto"], "alexnet has no option --plan"],
     [["predict", "run"], "either image files or --from-test"],
     [["predict", "run", "a.png", "--from-test", "18"], "either image files or --from-test"],
@@ -67,7 +67,7 @@ describe("dyconv", () => {
     [["summary", "alexnet", "--image-size", "9999"], "it must be at most 4096"],
     [
       ["summary", "alexnet", "--image-size", "224"],
-      "error: alexnet does not take images of 224×224: matmul: expected",
+      "error: alexnet cannot take images of 224×224: matmul: expected",
     ],
     [["summary"], "missing required argument"],
     [[], "Usage: dyconv"],

@@ -101,7 +101,7 @@ describe("the lines of a run", () => {
       "images   4,037 to train, 1,000 to validate, of cats\\x1b[2J",
       "classes  2: cat, dog",
       "device   cpu, 1 thread",
-      "epochs   3 of 63 steps of 64 images; 5 images do not fill a batch and are left out, other ones each epoch",
+      "epochs   3 of 63 steps of 64 images; 5 images do not fill a batch and are dropped, different ones each epoch",
       "resumes  in epoch 2, after 7 of its steps; 70 steps are done",
       "note     images are resized to 130×130 pixels; 12 of 5037 are not square and are stretched",
     ]);

@@ -99,7 +99,7 @@ describe("readImageFolder", () => {
     expect(stretched.notices?.at(-1)).toBe(
       "images are resized to 2×2 pixels; 2 of 2 are not square and are stretched",
     );
-    expect(cropped.notices?.at(-1)).toContain("cropped about their middle");
+    expect(cropped.notices?.at(-1)).toContain("cropped to their centre");
     expect(cropped.fingerprint).not.toBe(stretched.fingerprint);
   });
 

@@ -71,7 +71,7 @@ describe("readPickle", () => {
   ])("refuses the global %s by its name", (name, pickle) => {
     const error = refusal(pickle);
     expect(error.message).toContain(`asks for ${name}`);
-    expect(error.hint).toContain("Nothing of it was run");
+    expect(error.hint).toContain("Nothing in it was executed");
   });
 
   it("names an unknown opcode and its place", () => {

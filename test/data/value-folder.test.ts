@@ -66,7 +66,7 @@ describe("a folder of images with values", () => {
     await writeFile(list, `\uFEFF${await readFile(list, "utf8")}`);
     const { train, test, notices } = await openData(folder, { imageSize: 4 });
     expect([train.length, test.length]).toEqual([18, 2]);
-    expect(notices).toContain("2 of 20 images are held out to test, evenly spaced");
+    expect(notices).toContain("2 of 20 images are held out as the test set, evenly spaced");
   });
 
   it.each([

@@ -25,7 +25,7 @@ describe("FolderLock", () => {
   it("is held by one, until it is given back", async () => {
     const folder = await temporaryFolder();
     const lock = FolderLock.acquire(folder);
-    const named = `${folder} is being written by process ${process.pid} on ${hostname()}, since 2`;
+    const named = `${folder} is in use by process ${process.pid} on ${hostname()}, since 2`;
     expect(() => FolderLock.acquire(folder)).toThrow(named);
     lock.release();
     FolderLock.acquire(folder).release();
@@ -53,7 +53,7 @@ describe("FolderLock", () => {
 
   it("is taken where its writer was killed in the instant of writing it", async () => {
     const folder = await lockedBy("");
-    expect(() => FolderLock.acquire(folder)).toThrow(/being taken by another process/);
+    expect(() => FolderLock.acquire(folder)).toThrow(/being locked by another process/);
     await utimes(join(folder, ".lock"), 1, 1);
     FolderLock.acquire(folder).release();
   });

@@ -10,7 +10,7 @@ it.each(["null", "3", "{}", '{"kind":"step","step":10,"epoch":1,"trainLoss":"hig
   async (line) => {
     const run = await temporaryFolder();
     await writeFile(metricsPath(run), `${STEP}${line}\n`);
-    await expect(readMetrics(run)).rejects.toThrow(/metrics\.jsonl, line 2: no record of metrics/);
+    await expect(readMetrics(run)).rejects.toThrow(/metrics\.jsonl, line 2: not a record of metrics/);
   },
 );
 

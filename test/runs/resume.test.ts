@@ -66,7 +66,7 @@ describe("a resumed run", () => {
   ])("begins the epoch under way anew where its batches change: %j %j", (values, others) => {
     const { position, notes } = resumeRun("run", BEGUN, description(values, others), FIRST_EPOCH);
     expect(position).toEqual({ ...FIRST_EPOCH, batch: 0, lossSum: 0, measured: 0 });
-    expect(notes.at(-1)).toBe("epoch 1 begins anew, since its batches hold other images");
+    expect(notes.at(-1)).toBe("epoch 1 starts over, since its batches hold other images");
     const kept = resumeRun("run", BEGUN, description({ learningRate: 0.2 }), FIRST_EPOCH);
     expect(kept.position).toEqual(FIRST_EPOCH);
   });
@@ -77,7 +77,7 @@ describe("a resumed run", () => {
     [{}, { dataFingerprint: "others" }, "images images → others"],
   ])("keeps no best that was measured on other images: %j %j", (values, others, change) => {
     const resume = () => resumeRun("run", BEGUN, description(values, others), POSITION);
-    expect(resume).toThrow(`run cannot go on with ${change}`);
+    expect(resume).toThrow(`run cannot continue with ${change}`);
     expect(resume).toThrow(
       expect.objectContaining({ hint: expect.stringContaining("--init run/checkpoints") }),
     );
@@ -107,7 +107,9 @@ describe("a resumed run", () => {
     [{ optimizer: "adam" }, "optimizer sgd → adam"],
     [{ momentum: 0.9 }, "momentum 0 → 0.9"],
   ] as const)("is no other run: %j", (values, change) => {
-    expect(() => assertSameRun("run", config(), config(values))).toThrow(`run cannot go on with ${change}`);
+    expect(() => assertSameRun("run", config(), config(values))).toThrow(
+      `run cannot continue with ${change}`,
+    );
     expect(() =>
       assertSameRun("run", config(), config({ modelOptions: { plan: "aggregate" } })),
     ).not.toThrow();

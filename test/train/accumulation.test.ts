@@ -130,7 +130,7 @@ describe("a batch in parts", () => {
 
   it.each([3, 16, 0.5])("refuses %s parts of 8 images", async (accumulate) => {
     await expect(compileTraining(design(plain(), sgd(), { accumulate }), {})).rejects.toThrow(
-      `a batch of 8 images cannot be taken in ${accumulate} equal parts`,
+      `a batch of 8 images cannot be split into ${accumulate} equal parts`,
     );
   });
 });

@@ -102,7 +102,7 @@ describe("a run", () => {
 
   it("is not written over", async () => {
     await train(config({ maxSteps: 1 }), { out: folder, data });
-    await expect(train(config(), { out: folder, data })).rejects.toThrow(/holds a run already/);
+    await expect(train(config(), { out: folder, data })).rejects.toThrow(/already holds a run/);
   });
 
   describe("whose update is finite but ruins the weights", () => {
@@ -171,7 +171,7 @@ describe("a run", () => {
     await expect(begin(false)).rejects.toMatchObject({ hint: expect.stringContaining("--new-head") });
     await begin(true);
     expect(warnings).toEqual([
-      `drawn from the seed, not taken from ${weights}: classifier.6.weight, classifier.6.bias`,
+      `initialized from the seed, not from ${weights}: classifier.6.weight, classifier.6.bias`,
     ]);
     const [given, begun] = await Promise.all([init, run].map((out) => openRun(out)));
     expect(begun!.state["classifier.4.weight"]).toEqual(given!.state["classifier.4.weight"]);
@@ -183,7 +183,7 @@ describe("a run", () => {
     await writeFile(orphan, "");
     const first = train(config({ maxSteps: 1 }), { out: folder, data });
     const second = train(config({ maxSteps: 1 }), { out: folder, data, resume: true });
-    await expect(second).rejects.toThrow(/is being written by process/);
+    await expect(second).rejects.toThrow(/is in use by process/);
     await first;
     expect((await readdir(folder)).filter((name) => name.startsWith("."))).toEqual([]);
   });
@@ -220,14 +220,14 @@ describe("a run", () => {
       expect(warnings).toEqual([
         `versions changed since the run began, and results may differ: dyconv 0.0.1 → ${versions.dyconv}`,
         `from step 1 on: images ${data.fingerprint} → others`,
-        "epoch 1 begins anew, since its batches hold other images",
+        "epoch 1 starts over, since its batches hold other images",
       ]);
     });
 
     it("refuses another model, and the checkpoint of other options", async () => {
       await expect(resume({ model: "alexnet" })).rejects.toThrow(/go on with model alexnet-dy → alexnet/);
       const more = resume({ modelOptions: { experts: 3 } });
-      await expect(more).rejects.toThrow(/cannot go on with experts 2 → 3/);
+      await expect(more).rejects.toThrow(/cannot continue with experts 2 → 3/);
     });
 
     it("trains all of the epoch whose batches it changes", async () => {

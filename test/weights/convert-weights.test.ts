@@ -45,7 +45,7 @@ describe("convertWeights", () => {
     expect(tensors["classifier.1.weight"]!.data).toEqual(state["classifier.1.weight"]);
     expect(notes).toEqual([
       `${path}: "module." before every name was left out`,
-      `51 dynamic layers begin as the plain ones of ${path}`,
+      `51 dynamic layers start as the static ones of ${path}`,
     ]);
   });
 });
@@ -66,8 +66,8 @@ describe("dyconv convert", () => {
       await run("convert", STATE, "--out", "w.onnx"),
       await run("convert", STATE, "--out", "w.safetensors", "--experts", "3"),
     ];
-    expect(wrong.stderr).toContain("--out names a safetensors file, not w.onnx");
-    expect(alone.stderr).toContain("options of a model need the model");
+    expect(wrong.stderr).toContain("--out must be a safetensors file, not w.onnx");
+    expect(alone.stderr).toContain("model options need a model");
     expect([wrong.code, alone.code]).toEqual([2, 2]);
   });
 });

@@ -61,7 +61,7 @@ describe("decodeTorch", () => {
     ["a call of os.system", `cos\nsystem\n(${text("true")}tR.`, /asks for os\.system; only tensors/],
     ["a view past its storage", state(tensor(3, [2, 2], [2, 1])), /outside its storage of 6/],
     ["a tensor that repeats its storage", state(tensor(0, [100], [0])), /outside its storage of 6/],
-    ["strides that do not fit the shape", state(tensor(0, [2, 2], [1])), /stride too many or too few/],
+    ["strides that do not fit the shape", state(tensor(0, [2, 2], [1])), /too many or too few strides/],
     ["a storage that is not there", state(tensor(0, [1], [1], "FloatStorage", "9")), /asks for storage 9/],
     ["an unknown storage", state(tensor(0, [1], [1], "QInt8Storage")), /asks for torch\.QInt8Storage/],
     ["no tensors", "\x80\x02}.", /no tensors found/],

@@ -29,7 +29,7 @@ describe("readWeights", () => {
     expect(tensors).toEqual(STATE);
     expect(notes.map((note) => note.replace(/^.*\.pth: /, ""))).toEqual([
       "weights are those under state_dict",
-      "state_dict_ema hold tensors too, which are not taken",
+      "state_dict_ema also hold tensors, which are not used",
       '"module." before every name was left out',
     ]);
   });
@@ -70,7 +70,9 @@ describe("readWeights", () => {
   it.each(["evil.pth", "evil-old.pth", "evil.pdparams"])("runs nothing of %s", async (file) => {
     const reading = readWeights(join(FILES, file));
     await expect(reading).rejects.toThrow(/asks for posix\.system; only (tensors|NumPy arrays) may be/);
-    await expect(reading).rejects.toMatchObject({ hint: expect.stringMatching(/^Nothing of it was run/) });
+    await expect(reading).rejects.toMatchObject({
+      hint: expect.stringMatching(/^Nothing in it was executed/),
+    });
     expect(existsSync("evil-was-run")).toBe(false);
   });
 
@@ -81,7 +83,7 @@ describe("readWeights", () => {
     expect(of("version https://git-lfs.github.com/spec/v1\n")).toThrow(/pointer of Git LFS/);
     expect(of("<!DOCTYPE html><html>")).toThrow(/a web page/);
     expect(of("\x1f\x8b\x08")).toThrow(/gzip archive/);
-    expect(of("weights")).toThrow(/no format of weights/);
+    expect(of("weights")).toThrow(/not a known weights format/);
     expect(of("PK\x03\x04")).toThrow(/zip archive/);
   });
 

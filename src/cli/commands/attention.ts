@@ -20,11 +20,11 @@ interface AttentionFlags extends SampleFlags {
   readonly json?: true;
 }
 
-/** Test images that are taken where nothing is said. */
+/** Test images read by default. */
 const TEST_IMAGES = 64;
-/** The same where accuracies are to be told apart. */
+/** Test images read by default with `--ablate`, which has to resolve small differences in accuracy. */
 const ABLATION_IMAGES = 2000;
-/** Images up to which each one's attention is printed. */
+/** Up to this many images, the attention of each is printed. */
 const LISTED_IMAGES = 18;
 
 const NOTES = `
@@ -35,31 +35,29 @@ Examples:
   $ dyconv attention runs/dy --from-test 1000 --out runs/dy/attention
   $ dyconv attention runs/dy --ablate --out runs/dy/attention
 
-The entropy of an image's attention is given in parts of its maximum: at 1 all experts are mixed evenly, at 0
-one alone is used. The spread is the standard deviation of an expert's share over the images: at 0 all
-images get the same kernel. Of up to ${LISTED_IMAGES} images, the attention of each is printed too.
+The entropy of the attention is relative to its maximum: 1 means that all experts are mixed evenly, 0 that a single
+expert is used. The spread is the standard deviation of an expert's share over the images: 0 means that all images get
+the same kernel. For up to ${LISTED_IMAGES} images, the attention of each is printed as well.
 
---ablate tells whether the attention matters: accuracy with the attention of each layer, and of all, replaced by
-uniform weights, the mean of the data, another image's, and the strongest expert alone.
+--ablate tests whether the attention matters. It measures accuracy with the attention of each layer, and of all layers,
+replaced by uniform weights, by the mean over the data, by that of another image, and by the strongest expert alone.
 
-What --out writes into the folder of a run, or into attention within it, the run's report shows.`;
+The run's report includes what --out writes to the run's folder or its subfolder attention.`;
 
 /** `dyconv attention RUN IMAGE…` */
 export function defineAttention(program: Command, terminal: Terminal): void {
   program
     .command("attention")
-    .summary("show how a run's dynamic convolutions mix their experts")
-    .description(
-      "Show how each dynamic convolution of a run mixes its experts, over images and for each one.",
-    )
+    .summary("show how the dynamic convolutions of a run mix their experts")
+    .description("Show how each dynamic convolution of a run mixes its experts, on average and per image.")
     .argument("<run>", "folder of the run")
     .argument("[images...]", `image files (default: ${TEST_IMAGES} test images of the run's data)`)
-    .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
+    .option("--from-test <n>", "use n test images of the run's data, evenly spaced", positiveInteger)
     .addOption(temperatureOption())
     .addOption(threadsOption())
-    .option("--plot <file>", "also draw it, as .svg or .png")
-    .option("--out <folder>", "also write figures, kernels, images by expert and JSON into a folder")
-    .option("--ablate", `measure what the attention is worth (default: on ${ABLATION_IMAGES} test images)`)
+    .option("--plot <file>", "also plot the attention, as .svg or .png")
+    .option("--out <folder>", "also write figures, kernels, images by expert and JSON to this folder")
+    .option("--ablate", `measure accuracy without the attention (default: on ${ABLATION_IMAGES} test images)`)
     .addOption(checkpointOption())
     .option(...JSON_OPTION)
     .addHelpText("after", NOTES)
@@ -75,8 +73,8 @@ async function showAttention(
   terminal: Terminal,
 ): Promise<void> {
   if (ablate && plot !== undefined) {
-    throw new UsageError("--plot draws attention, not its ablation", {
-      hint: "run the command once with --ablate, and once without",
+    throw new UsageError("--plot cannot be used with --ablate", {
+      hint: "run the command twice: once with --plot, once with --ablate",
     });
   }
   if (plot !== undefined) {
@@ -135,13 +133,13 @@ async function printReadings(
 ): Promise<void> {
   await printLayers(layers, terminal);
   for (const { name, p, between } of byClass) {
-    const finding = p < 0.05 ? "classes differ" : "no difference of classes told from chance";
+    const finding = p < 0.05 ? "classes differ" : "no significant difference between classes";
     terminal.out(
       `${name}: ${finding} (p ${p.toFixed(3)}, ${(100 * between).toFixed(0)} % of the variance)\n`,
     );
   }
   if (names.length <= LISTED_IMAGES) return printImages(layers, names, terminal);
-  terminal.err(`over ${names.length} images; each one's attention: --json\n`);
+  terminal.err(`over ${names.length} images; --json prints the attention of each\n`);
 }
 
 const formatShares = (shares: readonly number[]) => shares.map((share) => share.toFixed(3)).join(" ");
@@ -160,7 +158,7 @@ async function printLayers(layers: readonly LayerReading[], terminal: Terminal):
   terminal.out(`${formatTable(head, rows, { ...layoutOf(terminal), align })}\n`);
 }
 
-/** The attention of each image: a line a layer, the image named on its first. */
+/** Prints the attention of each image, one row per layer; only its first row names the image. */
 async function printImages(
   layers: readonly LayerReading[],
   names: readonly string[],

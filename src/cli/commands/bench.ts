@@ -27,12 +27,14 @@ interface BenchFlags extends RuntimeFlags, ModelFlags {
 export function defineBench(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("bench")
-    .summary("measure images a second, training and evaluating")
-    .description("Measure images a second, training and evaluating, on random images held in memory.")
+    .summary("measure training and evaluation throughput")
+    .description(
+      "Measure training and evaluation throughput in images per second, on random images held in memory.",
+    )
     .argument("<model>", MODEL_ARGUMENT)
-    .option("--batch-size <n>", "images a step", batchSize, 64)
-    .option("--steps <n>", "steps that are timed, after 3 to warm up", positiveInteger, 10)
-    .option("--accumulate <k>", "compute each training batch in so many parts", positiveInteger)
+    .option("--batch-size <n>", "batch size", batchSize, 64)
+    .option("--steps <n>", "timed steps, after 3 warm-up steps", positiveInteger, 10)
+    .option("--accumulate <k>", "split each training batch into k parts", positiveInteger)
     .option("--profile", "list the operators of a training step by time instead")
     .addOption(withoutRewritesOption())
     .addOption(deviceOption())
@@ -45,7 +47,7 @@ export function defineBench(program: Command, terminal: Terminal, models: Models
   addModelOptions(command, models);
 }
 
-/** The model, and how it is to be measured. */
+/** Creates the model and collects the options of its measurement. */
 async function findSubject({ entry }: NamedModel, flags: BenchFlags) {
   const { modelOptions, others: own } = separateModelOptions(flags);
   const { json: _, withoutRewrites: leftOut, ...others } = own;
@@ -62,7 +64,7 @@ async function findSubject({ entry }: NamedModel, flags: BenchFlags) {
 }
 
 function leftOutWords({ withoutRewrites = [] }: BenchFlags): string {
-  return withoutRewrites.length === 0 ? "" : `, rewrites left out: ${withoutRewrites.join(", ")}`;
+  return withoutRewrites.length === 0 ? "" : `, without rewrites: ${withoutRewrites.join(", ")}`;
 }
 
 async function printBenchmark(subject: NamedModel, flags: BenchFlags, terminal: Terminal): Promise<void> {
@@ -81,7 +83,7 @@ peak memory  ${formatBytes(result.peakMemoryBytes)}
 `);
 }
 
-/** Seconds for each of the few measurements that make the machine's peak. */
+/** Seconds for each of the measurements that determine the machine's peak. */
 const PEAK_SECONDS = 0.5;
 
 async function printProfile(subject: NamedModel, flags: BenchFlags, terminal: Terminal): Promise<void> {
@@ -104,8 +106,8 @@ async function printProfile(subject: NamedModel, flags: BenchFlags, terminal: Te
   terminal.out(`${name}, batch ${batchSize}, ${device}${leftOutWords(flags)}: a training step
 ${formatOperators(profile.operators, terminal)}
 ${formatOperatorTypes(profile.types, terminal)}
-step         ${stepMilliseconds.toFixed(1)} ms, ${operatorMilliseconds.toFixed(1)} ms of it in operators
-mult-adds    ${formatOperations(multiplyAdds)} a step, ${gigaflopsPerSecond.toFixed(1)} GFLOP/s
+step         ${stepMilliseconds.toFixed(1)} ms, ${operatorMilliseconds.toFixed(1)} ms of which in operators
+mult-adds    ${formatOperations(multiplyAdds)} per step, ${gigaflopsPerSecond.toFixed(1)} GFLOP/s
 peak         ${machine.gigaflopsPerSecond.toFixed(1)} GFLOP/s, ${machine.gigabytesCopiedPerSecond.toFixed(1)} GB/s; ${formatPercent(shareOfPeak)} of the GFLOP/s reached
 `);
 }

@@ -20,27 +20,26 @@ const NOTES = `
 Example:
   $ dyconv collapse runs/dy --out static.onnx
 
-Each convolution with mixed kernels gets the kernel that its mean attention mixes, and its routing is left out. That is
-exact for layers that mix kernels alone: DynamicConv2d, CondConv2d, KernelWarehouse. Others are refused by name. The
-accuracy is measured on all test images before and after.`;
+Each dynamic convolution is replaced by a static one, with the kernel that its mean attention mixes. This is exact for
+layers that only mix kernels: DynamicConv2d, CondConv2d and KernelWarehouse. Other dynamic layers are refused by name.
+Accuracy is measured on all test images before and after.`;
 
 /** `dyconv collapse RUN` */
 export function defineCollapse(program: Command, terminal: Terminal): void {
   program
     .command("collapse")
-    .summary("write a run as a static network with the mean kernels")
-    .description(
-      "Write a run as a static ONNX model with the mean kernels, where its attention does not matter.",
-    )
+    .summary("collapse a run into a static network with mean kernels")
+    .description("Write a run whose attention does not matter as a static ONNX model with mean kernels.")
     .argument("<run>", "folder of the run")
-    .requiredOption("--out <file>", "the model, as .onnx", onnxPath)
+    .requiredOption("--out <file>", ".onnx file to write", onnxPath)
+    .option("--images <n>", "training images to average the attention over (default: 2000)", positiveInteger)
     .option(
-      "--images <n>",
-      "training images over which attention is averaged (default: 2000)",
-      positiveInteger,
+      "--max-loss <points>",
+      "largest accepted loss of accuracy, in percentage points",
+      lossInPoints,
+      0.1,
     )
-    .option("--max-loss <points>", "most points of accuracy that may be lost", lossInPoints, 0.1)
-    .option("--force", "write it whatever is lost")
+    .option("--force", "write the model whatever the loss of accuracy")
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())
@@ -51,7 +50,7 @@ export function defineCollapse(program: Command, terminal: Terminal): void {
 
 function onnxPath(value: string): string {
   if (/\.onnx$/i.test(value)) return value;
-  throw new InvalidArgumentError("give it a name that ends in .onnx");
+  throw new InvalidArgumentError("the file name must end in .onnx");
 }
 
 function lossInPoints(value: string): number {
@@ -60,7 +59,7 @@ function lossInPoints(value: string): number {
   throw new InvalidArgumentError("it must be between 0 and 100");
 }
 
-/** Batches whose latency is compared. */
+/** Batch sizes at which latency is compared. */
 const BATCHES = [1, 64] as const;
 
 async function collapse(
@@ -83,7 +82,7 @@ async function collapse(
   if (lost > maxLoss && !force) {
     throw new CheckpointError(
       `the static network loses ${lost.toFixed(2)} points of accuracy, more than ${maxLoss}: ${out} is not written`,
-      { hint: "the attention matters; allow more with --max-loss, or write it all the same with --force" },
+      { hint: "the attention matters; raise --max-loss, or write the model anyway with --force" },
     );
   }
   const { writeFileAtomically } = await import("../../files/index.js");
@@ -106,6 +105,6 @@ async function print(found: Collapse, latencies: readonly Latency[], terminal: T
   ];
   terminal.out(`${formatTable(["", "dynamic", "static", ""], rows, { colour, width })}\n`);
   terminal.err(
-    `${convolutions} convolutions, attention averaged over ${averaged} training images; accuracy on ${images} test images, change ${formatPointsInterval(change.interval)} with 95 % confidence (p ${formatP(change.p)} of McNemar's test)\n`,
+    `${convolutions} convolutions, attention averaged over ${averaged} training images; accuracy on ${images} test images, 95 % confidence interval of the change ${formatPointsInterval(change.interval)} (McNemar's test: p ${formatP(change.p)})\n`,
   );
 }

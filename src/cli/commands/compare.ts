@@ -21,22 +21,24 @@ Examples:
   $ parallel -j 2 < runs.txt
   $ dyconv compare alexnet-dy alexnet --out runs/seeds --seeds 3 --resume
 
-Options of models go to those that have them. A model that is compared with a run is trained with the
-run's recipe and data. Two runs are compared as they are. Both are compared on all test images: with McNemar's test on
-those that only one has right, and with --seeds by the mean over seeds.`;
+Model options apply to the models that have them. A model compared with a run is trained with the run's recipe and
+data. Two runs are compared as they are. The comparison is made on all test images: with McNemar's test on the images
+that only one of the two classifies correctly, and with --seeds by the mean over seeds.`;
 
 /** `dyconv compare MODEL MODEL`, or two runs. */
 export function defineCompare(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("compare")
-    .summary("train two models alike, or take two runs, and compare them")
-    .description("Compare two models, trained alike, or two runs: the published table, and report.html.")
+    .summary("train and compare two models, or compare two runs")
+    .description(
+      "Compare two models, trained with the same recipe, or two runs. Prints a table and writes report.html.",
+    )
     .argument("<first>", "a model, or the folder of a run")
     .argument("<second>", "a model, or the folder of a run")
-    .requiredOption("--out <folder>", "folder of the report, and of the runs that are trained", folderPath)
-    .option("--seeds <n>", "train each model with so many seeds, from --seed on", positiveInteger)
-    .option("--print-runs", "train nothing; print a command for each run, to be run anywhere")
-    .option("--resume", "continue a comparison that was stopped")
+    .requiredOption("--out <folder>", "folder for the report and the trained runs", folderPath)
+    .option("--seeds <n>", "train each model with n seeds, starting at --seed", positiveInteger)
+    .option("--print-runs", "train nothing; print the command of each run, to run on any machine")
+    .option("--resume", "continue an interrupted comparison")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((first: string, second: string, flags: CompareFlags) =>
@@ -84,7 +86,7 @@ async function compare(
   terminal.err(`report: ${join(out, "report.html")}\n`);
 }
 
-/** Both sides by their models, or by the folders of their runs where these are of one model. */
+/** Both sides, named after their models, or after the folders of their runs if the models are the same. */
 async function namedSides([first, second]: readonly Side[]): Promise<[RunSide, RunSide]> {
   const sideOf = ({ name, runs }: Side): RunSide => ({ name, folders: runs.map(({ folder }) => folder) });
   const [one, other] = [sideOf(first!), sideOf(second!)];
@@ -108,10 +110,13 @@ async function seedsFrom(given: number | undefined, count: number): Promise<read
   return Array.from({ length: count }, (_, i) => first + i);
 }
 
-/** Options that say which images are trained and validated on. */
+/** Options that choose the training and validation images. */
 const DATA_OPTIONS = ["data", "valSplit", "limitTrain", "limitVal"] as const;
 
-/** Refuses options of training that would do nothing, or make a model incomparable with the run beside it. */
+/**
+ * Rejects training options without effect, and data options that would make a model incomparable with the
+ * given run.
+ */
 async function checkFlags(sides: readonly Side[], flags: TrainingFlags, command: Command): Promise<void> {
   const runs = sides.flatMap((side) => side.runs);
   const nameOf = (key: string) =>
@@ -119,9 +124,9 @@ async function checkFlags(sides: readonly Side[], flags: TrainingFlags, command:
   const given = Object.entries(flags).filter(([, value]) => value !== undefined);
   if (runs.every(({ training }) => training === undefined) && given.length > 0) {
     throw new UsageError(
-      `two runs are compared as they are, so ${given.map(([key]) => nameOf(key)).join(", ")} would do nothing`,
+      `two runs are compared as they are, so ${given.map(([key]) => nameOf(key)).join(", ")} would have no effect`,
       {
-        hint: "leave such options out, or give a model to train",
+        hint: "remove these options, or give a model to train",
       },
     );
   }
@@ -133,11 +138,11 @@ async function checkFlags(sides: readonly Side[], flags: TrainingFlags, command:
   if (other === undefined) return;
   throw new UsageError(
     `${run.folder} was trained with ${nameOf(other)} ${config[other] ?? "left out"}, not ${flags[other]}`,
-    { hint: "a model is trained on the data of the run it is compared with: leave the option out" },
+    { hint: "a model is trained on the data of the run it is compared with; remove the option" },
   );
 }
 
-/** Trains the sides that are models; gives `false` where that was stopped. */
+/** Trains the sides that are models. Returns `false` if training was stopped. */
 async function trainSides(
   sides: readonly Side[],
   flags: TrainingFlags,
@@ -145,7 +150,8 @@ async function trainSides(
 ): Promise<boolean> {
   const valuesOf = await valuesByModel(sides, flags);
   const all = sides.flatMap(({ runs }) => runs);
-  // A model is trained like the run beside it: a given one, or that of a comparison that was cut before its second.
+  // A model is trained like the run it is compared with: a given run, or the first of an interrupted
+  // comparison.
   const like = all.find(({ training }) => training === undefined || training.resume)?.folder;
   const rounds = Math.max(...sides.map(({ runs }) => runs.length));
   for (let n = 0; n < rounds; n++) {
@@ -165,7 +171,7 @@ async function trainSides(
   return true;
 }
 
-/** A run without its pictures; its values are named after the metric, such as `validationAccuracy`. */
+/** A run without its pictures. Values are named after the metric, such as `validationAccuracy`. */
 function jsonOf({ predictions: _, attention: __, train, validation, ...run }: ReportRun, { title }: Metric) {
   const name = title.replaceAll(/(?:^| )(.)/g, (_match, letter: string) => letter.toUpperCase());
   return { ...run, [`train${name}`]: train, [`validation${name}`]: validation };

@@ -19,18 +19,24 @@ Examples:
   $ dyconv convert resnet18.pth --out resnet18.safetensors
   $ dyconv convert resnet18.pth --out od.safetensors --model resnet18 --dynamic odconv --experts 4
 
-The format is told by the content: safetensors, PyTorch's .pt and .pth, Paddle's .pdparams, ONNX initialisers.`;
+The format is detected from the content: safetensors, PyTorch's .pt and .pth, Paddle's .pdparams, ONNX initialisers.`;
 
 /** `dyconv convert WEIGHTS` */
 export function defineConvert(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("convert")
-    .summary("write weights of any kind as safetensors")
-    .description("Read a file of weights, run nothing of it, list its tensors and write them as safetensors.")
+    .summary("convert weights of any format to safetensors")
+    .description(
+      "Read a file of weights without running any of its code, list its tensors and write them as safetensors.",
+    )
     .argument("<weights>", "file to read")
     .requiredOption("--out <file>", "safetensors file to write", safetensorsPath)
-    .option("--model <name>", "write the state of this model, under its names")
-    .option("--expert-noise <part>", "of static weights in a dynamic model: how far experts differ", number)
+    .option("--model <name>", "write the state of this model, with its tensor names")
+    .option(
+      "--expert-noise <part>",
+      "noise that tells experts apart, for static weights in a dynamic model (default: 0.1)",
+      number,
+    )
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((path: string, flags: ConvertFlags) => convert(path, flags, models, terminal));
@@ -39,7 +45,9 @@ export function defineConvert(program: Command, terminal: Terminal, models: Mode
 
 function safetensorsPath(value: string): string {
   if (value.endsWith(".safetensors")) return value;
-  throw new UsageError(`--out names a safetensors file, not ${value}`, { hint: "End it with .safetensors." });
+  throw new UsageError(`--out must be a safetensors file, not ${value}`, {
+    hint: "Use a name that ends in .safetensors.",
+  });
 }
 
 async function convert(path: string, flags: ConvertFlags, models: Models, terminal: Terminal): Promise<void> {
@@ -47,7 +55,7 @@ async function convert(path: string, flags: ConvertFlags, models: Models, termin
   const { out, model: word, expertNoise, json } = others;
   const entry = word === undefined ? undefined : findModel(models, word).entry;
   if (entry === undefined && Object.keys(modelOptions).length > 0) {
-    throw new UsageError("options of a model need the model", { hint: "Name it with --model." });
+    throw new UsageError("model options need a model", { hint: "Name it with --model." });
   }
   const options = entry?.completeOptions(modelOptions, ([key]) => flagOf(["modelOptions", key!], entry));
   const { convertWeights } = await import("../../weights/convert-weights.js");

@@ -38,36 +38,38 @@ Examples:
   $ dyconv export runs/dy --out model.onnx --pixels --int8
   $ dyconv export runs/dy --out model --transformers
 
-The file takes any number of images at once, as pixel_values [batch, 3, size, size], and gives logits. Batch norms are
-folded in. Class names, preprocessing and provenance are in its metadata.`;
+The model takes pixel_values [batch, 3, size, size] of any batch size and returns logits. Batch norms are folded into
+the convolutions. Its metadata holds class names, preprocessing and provenance.`;
 
 /** `dyconv export RUN` */
 export function defineExport(program: Command, terminal: Terminal): void {
   program
     .command("export")
-    .summary("write a run as ONNX for other programs")
-    .description("Write a run's network and weights as an ONNX model, and measure it on the test images.")
+    .summary("export a run to ONNX")
+    .description("Export a run's network and weights as an ONNX model, and measure it on the test images.")
     .argument("<run>", "folder of the run")
-    .requiredOption("--out <path>", "the model, as .onnx, or a folder with --transformers")
-    .option("--transformers", "write a folder that @huggingface/transformers runs")
+    .requiredOption("--out <path>", ".onnx file to write, or folder with --transformers")
+    .option("--transformers", "write a model folder for @huggingface/transformers")
     .addOption(
-      choiceOption("--form <name>", "how mixed kernels are written", [
+      choiceOption("--form <name>", "how dynamic convolutions are written", [
         "auto",
         "constant",
         "assembled",
       ]).default("auto"),
     )
-    .option("--batch <n>", "images at once for which auto takes the quicker form (default: 1)", batchSize)
-    .option("--fixed-batch <n>", "images at once that the file takes, and no other number", batchSize)
-    .addOption(
-      new Option("--opset <n>", "version of the standard operators, 17 to 26 (default: 21)").argParser(opset),
+    .option("--batch <n>", "batch size for which auto picks the faster form (default: 1)", batchSize)
+    .option("--fixed-batch <n>", "fix the batch size of the model (default: any)", batchSize)
+    .addOption(new Option("--opset <n>", "ONNX opset version, 17 to 26 (default: 21)").argParser(opset))
+    .option("--attention", "also output the attention of each layer")
+    .option("--pixels", "take pixels [batch, height, width, 3] instead: uint8 images of any size")
+    .option("--float16", "store weights in 2 bytes each")
+    .option("--int8", "store weights in 1 byte each, with a scale per output channel")
+    .option("--no-measure", "do not measure the accuracy on the test images")
+    .option(
+      "--limit <n>",
+      "number of test images to measure on, evenly spaced (default: all)",
+      positiveInteger,
     )
-    .option("--attention", "give the attention of each layer as well")
-    .option("--pixels", "take uint8 images of any size, [batch, height, width, 3], as pixels")
-    .option("--float16", "keep weights in 2 bytes")
-    .option("--int8", "keep weights in 1 byte, with a scale for each output channel")
-    .option("--no-measure", "leave the accuracy on the test images unmeasured")
-    .option("--limit <n>", "test images to measure on, evenly spaced (default: all)", positiveInteger)
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())
@@ -93,19 +95,19 @@ function checkFlags({
   measure,
 }: ExportFlags): void {
   if (float16 && int8)
-    throw new UsageError("weights are kept in either float16 or int8", { hint: "give one of them" });
+    throw new UsageError("--float16 and --int8 exclude each other", { hint: "give one of them" });
   if (transformers && (pixels || fixedBatch !== undefined)) {
-    throw new UsageError("transformers.js prepares the pixels itself, any number of images at once", {
-      hint: "leave out --pixels and --fixed-batch",
+    throw new UsageError("transformers.js preprocesses images itself, with any batch size", {
+      hint: "remove --pixels and --fixed-batch",
     });
   }
   if (!transformers && !/\.onnx$/i.test(out)) {
-    throw new UsageError(`--out ${out} is no .onnx file`, {
-      hint: "give it a name that ends in .onnx, or --transformers for a folder",
+    throw new UsageError(`--out ${out} is not an .onnx file`, {
+      hint: "use a name that ends in .onnx, or add --transformers to write a folder",
     });
   }
   if (limit !== undefined && !measure) {
-    throw new UsageError("--limit is of the measurement", { hint: "leave out --no-measure" });
+    throw new UsageError("--limit has no effect with --no-measure", { hint: "remove one of them" });
   }
 }
 
@@ -158,7 +160,7 @@ async function print(
   const { colour, width } = terminal;
   const { bytes, form, multiplyAdds, times } = exported;
   terminal.out(
-    `${formatBytes(bytes.length)}, ${form} form, ${formatOperations(multiplyAdds)} multiply-adds an image\n`,
+    `${formatBytes(bytes.length)}, ${form} form, ${formatOperations(multiplyAdds)} multiply-adds per image\n`,
   );
   if (times.length > 0) {
     const rows = times.map(({ form, batch, milliseconds }) => [form, String(batch), milliseconds.toFixed(2)]);

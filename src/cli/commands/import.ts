@@ -24,9 +24,9 @@ The folder gets model.mjs, a module that defines the network, and model.safetens
 export function defineImport(program: Command, terminal: Terminal): void {
   program
     .command("import")
-    .summary("make a trainable model of an ONNX classifier")
+    .summary("import an ONNX classifier as a trainable model")
     .description(
-      "Read a static image classifier from an ONNX file. Its convolutions can then be made dynamic.",
+      "Import a static image classifier from an ONNX file. Its convolutions can then be made dynamic.",
     )
     .argument("<onnx>", "file to read")
     .requiredOption("--out <folder>", "folder to write the model to", folderPath)

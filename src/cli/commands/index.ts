@@ -19,7 +19,7 @@ import { defineSummary } from "./summary.js";
 import { defineTrain } from "./train.js";
 import { defineTune } from "./tune.js";
 
-/** Adds a command to the program. What is slow to load, it imports in its action. */
+/** Adds a command to the program. Modules that are slow to load are imported in its action. */
 export type DefineCommand = (program: Command, terminal: Terminal, models: Models) => void;
 
 /** Every command, in the order in which help lists them. */

@@ -10,17 +10,19 @@ interface PapersFlags {
 }
 
 const NOTES = `
-Parameters are the trainable ones, of DyMN with running statistics. Multiply-adds are those of one image, or of ten
-seconds of sound, at inference: convolutions, linear maps, attention, mixing of kernels and ODConv's scaling; not pooling,
-normalisation, activations.`;
+Parameters are the trainable ones; for DyMN, running statistics are included. Multiply-adds are for inference on one
+image, or ten seconds of sound. They count convolutions, linear layers, attention, kernel mixing and ODConv's scaling,
+but not pooling, normalisation and activations.`;
 
 /** `dyconv papers` */
 export function definePapers(program: Command, terminal: Terminal): void {
   program
     .command("papers")
-    .summary("count the networks of the papers, beside the published figures")
-    .description("Build the networks of the papers, and count their parameters and multiply-adds.")
-    .option("--markdown", "print a table for a page")
+    .summary("compare parameter counts of the papers' networks with published figures")
+    .description(
+      "Build the papers' networks, count their parameters and multiply-adds, and compare with published figures.",
+    )
+    .option("--markdown", "print a Markdown table")
     .option(...JSON_OPTION)
     .addHelpText("after", NOTES)
     .action((flags: PapersFlags) => countPapers(flags, terminal));

@@ -25,10 +25,12 @@ export function defineParity(program: Command, terminal: Terminal): void {
   program
     .command("parity")
     .summary("check results and gradients against reference vectors")
-    .description("Check results and gradients against reference vectors; exit code 1 if one is off.")
-    .argument("<index>", "index.json that lists the safetensors files beside it")
-    .option("--only <text>", "check only cases whose file's or layer's name contains it")
-    .addOption(choiceOption("--plan <name>", "plan of dynamic convolutions", PLANS).default("auto"))
+    .description(
+      "Check results and gradients against reference vectors. Exits with 1 if a case is out of tolerance.",
+    )
+    .argument("<index>", "index.json, which lists the safetensors files next to it")
+    .option("--only <text>", "only check cases whose file or layer name contains this text")
+    .addOption(choiceOption("--plan <name>", "how dynamic convolutions are computed", PLANS).default("auto"))
     .addOption(withoutRewritesOption())
     .addOption(deviceOption())
     .addOption(threadsOption())

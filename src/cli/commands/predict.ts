@@ -23,22 +23,24 @@ Examples:
   $ dyconv predict runs/dy my-images/test/*/*.png --grid out.png
   $ dyconv predict runs/dy --from-test 18 --grid out.png
 
-The true class is known of test images, and of files in a folder that has the name of a class.`;
+The true class is known for test images, and for files in a folder named after a class.`;
 
 /** `dyconv predict RUN IMAGE…` */
 export function definePredict(program: Command, terminal: Terminal): void {
   program
     .command("predict")
     .summary("classify images with a run's weights")
-    .description("Classify image files, or test images of a run's data, with the run's weights.")
+    .description("Classify image files, or test images of the run's data, with a run's weights.")
     .argument("<run>", "folder of the run")
     .argument("[images...]", "image files")
-    .option("--from-test <n>", "take so many test images of the run's data, evenly spaced", positiveInteger)
-    .option("--top <n>", "classes an image", positiveInteger, 5)
+    .option("--from-test <n>", "use n test images of the run's data, evenly spaced", positiveInteger)
+    .option("--top <n>", "number of most probable classes to print", positiveInteger, 5)
     .addOption(
-      new Option("--grid <png>", "also draw the images with predicted and true class").argParser(pngPath),
+      new Option("--grid <png>", "also draw a grid of the images with predicted and true classes").argParser(
+        pngPath,
+      ),
     )
-    .option("--columns <n>", "images in a row of the grid (default: 18)", positiveInteger)
+    .option("--columns <n>", "images per row of the grid (default: 18)", positiveInteger)
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())
@@ -56,7 +58,9 @@ async function predictImages(
   terminal: Terminal,
 ): Promise<void> {
   if (columns !== undefined && grid === undefined) {
-    throw new UsageError("--columns is of the grid", { hint: "give --grid too, or leave --columns out" });
+    throw new UsageError("--columns has no effect without --grid", {
+      hint: "add --grid, or remove --columns",
+    });
   }
   if (grid !== undefined) {
     const { refuseReplacingSource } = await import("../../files/index.js");
@@ -80,7 +84,7 @@ async function predictImages(
     await writeFileAtomically(grid, picture);
   }
   const said = found.map(({ items }, i) => ({ image: samples.names[i]!, truth: samples.truths[i], items }));
-  // Of classes the most probable ones, of anything else all there is.
+  // Only classes are ranked; other tasks show all their values.
   const classes = run.task === "classification";
   const shown = said.map(({ items, ...image }) => ({
     ...image,

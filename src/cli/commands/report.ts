@@ -8,17 +8,17 @@ Examples:
   $ dyconv report runs/dy
   $ dyconv report runs/dy runs/static runs/wide --out results
 
-It is one HTML file without scripts. What dyconv attention has written into the folder of a run, or into attention
-within it, is part of it.`;
+The report is one HTML file without scripts. It includes what dyconv attention has written to a run's folder or its
+subfolder attention.`;
 
 /** `dyconv report RUN…` */
 export function defineReport(program: Command, terminal: Terminal): void {
   program
     .command("report")
     .summary("write the report of one or more runs")
-    .description("Write report.html: results, curves, predictions, attention and configuration of runs.")
+    .description("Write report.html with results, curves, predictions, attention and configurations of runs.")
     .argument("<runs...>", "folders of runs")
-    .option("--out <folder>", "folder of the report (default: that of the first run)", folderPath)
+    .option("--out <folder>", "folder for report.html (default: the first run's folder)", folderPath)
     .addHelpText("after", NOTES)
     .action(async (runs: readonly string[], { out = runs[0]! }: { readonly out?: string }) => {
       const { compareRuns } = await import("../../compare/compare.js");

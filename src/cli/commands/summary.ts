@@ -24,7 +24,7 @@ type Title = "layer" | "type" | "input" | "output" | "parameters" | "mult-adds" 
 interface Column {
   readonly title: Title;
   readonly align?: Alignment;
-  /** Columns of the terminal from which on it is shown. */
+  /** Least terminal width, in columns, at which it is shown. */
   readonly from?: number;
 }
 
@@ -43,16 +43,11 @@ export function defineSummary(program: Command, terminal: Terminal, models: Mode
   const command = program
     .command("summary")
     .summary("print the layers, parameters and multiply-adds of a model")
-    .description(
-      "Print the layers of a model with their shapes, parameters and multiply-adds, for one image.",
-    )
+    .description("Print the layers of a model with their shapes, parameters and multiply-adds per image.")
     .argument("<model>", MODEL_ARGUMENT)
     .option("--image-size <n>", "height and width of the image (default: the model's own)", imageSize)
-    .option(
-      "--plans",
-      "show which plan computes each dynamic layer and its gradients, and what each is predicted to take",
-    )
-    .option("--batch-size <n>", "images that plans are chosen for", batchSize, 64)
+    .option("--plans", "show how each dynamic layer and its gradients are computed, with predicted times")
+    .option("--batch-size <n>", "batch size to choose plans for", batchSize, 64)
     .addOption(deviceOption())
     .option(...JSON_OPTION)
     .action((word: string, flags: SummaryFlags) => printSummary(findModel(models, word), flags, terminal));
@@ -109,14 +104,14 @@ async function printSummary({ entry }: NamedModel, flags: SummaryFlags, terminal
 options      ${optionWords(completed)}
 recipe       ${recipeWords(entry)}
 parameters   ${formatCount(summary.parameters)} (${formatCount(summary.trainableParameters)} trainable)
-mult-adds    ${formatCount(summary.multiplyAdds)} an image (${MULTIPLY_ADDS})
+mult-adds    ${formatCount(summary.multiplyAdds)} per image (${MULTIPLY_ADDS})
 size         ${formatBytes(summary.bytes)}
 ${summary.warehouses.map(warehouseLine).join("")}`);
   for (const warning of summary.warnings) terminal.err(`warning: ${warning}\n`);
   if (plans === undefined) return;
   const { formatPlans } = await import("../tables/plan-table.js");
   terminal.out(`
-plans for batch ${batchSize} on ${device}; ms: what is predicted for them, and for one plan alone
+plans for batch size ${batchSize} on ${device}; ms: predicted for the chosen plans, and with each plan throughout
 ${formatPlans(plans, terminal)}
 `);
 }
@@ -131,12 +126,12 @@ function optionWords(options: ModelOptions): string {
   return words.length === 0 ? "none" : words.join(", ");
 }
 
-/** What a model reads, with images of another height and width where they are asked for. */
+/** The input shape of a model, with the given height and width if there is one. */
 function inputShapeOf({ inputShape: [channels, height, width] }: ModelEntry, size?: number): InputShape {
   return [channels, size ?? height, size ?? width];
 }
 
-/** The layers for images of a size, which is refused where the model is not made for it. */
+/** The layers for an input shape, with an error that names the expected size if the model cannot take it. */
 async function summarizeAt(model: Module, { name, inputShape: own }: ModelEntry, inputShape: InputShape) {
   const { summarize } = await import("../../inspect/summary.js");
   try {
@@ -144,7 +139,7 @@ async function summarizeAt(model: Module, { name, inputShape: own }: ModelEntry,
   } catch (cause) {
     if (!(cause instanceof ShapeError) || inputShape.join() === own.join()) throw cause;
     const [given, expected] = [inputShape, own].map(([, height, width]) => `${height}×${width}`);
-    throw new UsageError(`${name} does not take images of ${given}: ${cause.message}`, {
+    throw new UsageError(`${name} cannot take images of ${given}: ${cause.message}`, {
       hint: `It is made for images of ${expected}.`,
       cause,
     });

@@ -15,28 +15,30 @@ Examples:
   $ dyconv train runs/dy --new-head --data my-images --out runs/fine-tuned
   $ dyconv train alexnet-dy --out runs/four --experts 4 --optimizer adamw --lr 1e-3 --schedule cosine --warm-up 5
 
-The defaults are the published recipe of AlexNet-DY, or the model's own (summary shows it). Ctrl-C saves a checkpoint and stops, as SIGTERM and SIGHUP do; the exit
-code is then 130, 143 or 129.`;
+The defaults are the published recipe of AlexNet-DY, or the model's own (summary shows it). Ctrl-C, SIGTERM and SIGHUP
+save a checkpoint and stop; the exit code is then 130, 143 or 129.`;
 
 /** `dyconv train MODEL` */
 export function defineTrain(program: Command, terminal: Terminal, models: Models): void {
   const command = program
     .command("train")
     .summary("train a model")
-    .description("Train a model. The run is a folder: config.json, metrics.jsonl, checkpoints, curves.")
+    .description(
+      "Train a model. The run is a folder with config.json, metrics.jsonl, checkpoints and curves.",
+    )
     .argument("<model>", MODEL_ARGUMENT)
-    .requiredOption("--out <folder>", "folder of the run", folderPath)
-    .option("--resume", "continue the run in the folder")
+    .requiredOption("--out <folder>", "folder for the run", folderPath)
+    .option("--resume", "continue the run in this folder")
     .option(
       "--init <weights>",
-      "file of first weights: safetensors, .pth, .pdparams or ONNX; static or dynamic",
+      "initialize from a file: safetensors, .pth, .pdparams or ONNX; static or dynamic",
     )
     .option(
       "--expert-noise <part>",
-      "with --init of static weights: how far experts differ (default: 0.1)",
+      "with --init from static weights: noise that tells experts apart (default: 0.1)",
       number,
     )
-    .option("--new-head", "with --init: begin the layer that names the classes anew")
+    .option("--new-head", "with --init: reinitialize the classifier, for other classes")
     .option(...JSON_OPTION)
     .addHelpText("after", EXAMPLES)
     .action((word: string, flags: TrainFlags) => trainModel(findModel(models, word), flags, terminal));

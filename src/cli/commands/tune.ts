@@ -13,21 +13,21 @@ interface TuneFlags {
 }
 
 const NOTES = `
-A dynamic convolution can be computed in several ways; which is quickest is predicted from what the machine takes for
-each kind of work. dyconv ships such a profile for AVX-512 and one for AVX2. This command measures the machine, fits a
-profile to it, and keeps it in the cache folder if it predicts better. From then on every command uses it. Results may
-differ in the last digits; a run notes the profile it was trained with. Close other programs first.`;
+A dynamic convolution can be computed in several ways. dyconv predicts the fastest from a profile of the machine: what
+each kind of work costs. It ships one profile for AVX-512 and one for AVX2. This command measures the machine, fits a
+profile to it, and saves it in the cache folder if it predicts better. All commands use it from then on. Results may
+differ in the last digits; each run records the profile it was trained with. Close other programs first.`;
 
 /** `dyconv tune` */
 export function defineTune(program: Command, terminal: Terminal): void {
   program
     .command("tune")
-    .summary("measure this machine, to choose how mixtures are computed")
-    .description("Measure this machine for a minute, and keep a profile of it by which plans are chosen.")
-    .option("--seconds <n>", "how long to measure, about", positiveInteger, 60)
+    .summary("measure this machine to choose the fastest plans")
+    .description("Measure this machine, and save a profile from which the fastest plans are chosen.")
+    .option("--seconds <n>", "approximate duration of the measurement", positiveInteger, 60)
     .addOption(threadsOption())
-    .option("--dry-run", "measure, but keep nothing")
-    .option("--reset", "forget the profile of this machine, and use the shipped one again")
+    .option("--dry-run", "measure, but do not save the profile")
+    .option("--reset", "delete this machine's profile and use a shipped one again")
     .option(...JSON_OPTION)
     .addHelpText("after", NOTES)
     .action((flags: TuneFlags) => tune(flags, terminal));
@@ -38,9 +38,9 @@ async function tune({ seconds, threads, reset, dryRun, json }: TuneFlags, termin
     "../../runtime/tuned-profile.js"
   );
   if (reset) {
-    if (dryRun) throw new UsageError("--reset keeps nothing to try", { hint: "leave out --dry-run" });
+    if (dryRun) throw new UsageError("--reset cannot be used with --dry-run", { hint: "remove --dry-run" });
     await forgetTunedProfile();
-    return terminal.out(`no profile in ${tunedProfilePath()}; the shipped one is used\n`);
+    return terminal.out(`no profile in ${tunedProfilePath()}; using a shipped one\n`);
   }
   const { tuneMachine } = await import("../../inspect/tune.js");
   const tuning = await tuneMachine({
@@ -54,18 +54,16 @@ async function tune({ seconds, threads, reset, dryRun, json }: TuneFlags, termin
   const { profile } = tuning;
   const path = profile === undefined || dryRun ? undefined : await keepTunedProfile(profile);
   if (json) return writeJson(terminal, { ...tuning, path });
-  terminal.out(`${tuning.points} convolutions measured by each plan
+  terminal.out(`${tuning.points} convolutions measured with each plan
 profile in use      ${describe(tuning.before)}
 profile measured    ${describe(tuning.after)}
 `);
-  if (profile === undefined) terminal.out("the profile in use chooses as well, and stays\n");
+  if (profile === undefined) terminal.out("kept the profile in use, which chooses as well\n");
   else
-    terminal.out(
-      path === undefined ? `${profile.name} is not kept\n` : `${profile.name} is kept in ${path}\n`,
-    );
+    terminal.out(path === undefined ? `${profile.name} not saved\n` : `saved ${profile.name} in ${path}\n`);
 }
 
 function describe({ withinFivePercent, lost }: ChoiceQuality): string {
   const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-  return `chooses within 5 % of the quickest plan in ${percent(withinFivePercent)}, loses ${percent(lost)} on average`;
+  return `within 5 % of the fastest plan in ${percent(withinFivePercent)} of cases, ${percent(lost)} slower on average`;
 }

@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
 
-/** What other programs of the field call an option, by what it is called here. */
+/** Names of an option in other programs, by its name here. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   lr: ["learning-rate", "base-lr", "lr-base"],
   "batch-size": ["bs", "b"],
@@ -30,7 +30,7 @@ const initials = (flag: string) =>
     .join("");
 
 /**
- * The flag that was most likely meant: another spelling, another program's name, initials, the start of a name,
+ * The flag that was most likely meant: another spelling, another program's name for it, initials, a prefix,
  * or a few letters off.
  *
  * @param known flags of the command, with their dashes
@@ -50,7 +50,10 @@ export function meantFlag(flag: string, known: readonly string[]): string | unde
   );
 }
 
-/** Commander's message of an unknown option, with the flag that was meant. */
+/**
+ * Replaces Commander's message for an unknown option by one that suggests the flag that was most likely
+ * meant.
+ */
 export function withMeantFlag(message: string, known: readonly string[]): string {
   const flag = /^error: unknown option '(--?[^'=]+)/.exec(message)?.[1];
   const meant = flag === undefined ? undefined : meantFlag(flag, known);

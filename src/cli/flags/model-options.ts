@@ -4,13 +4,13 @@ import type { ModelEntry, ModelOption, ModelOptions } from "../../models/index.j
 import type { Models } from "./models.js";
 import { choiceParser, number } from "./options.js";
 
-/** Begins the names of models' options among all values of a command line. */
+/** Prefix of model options among all values of a command line. */
 const PREFIX = "model.";
 
-/** Options of models, as the command line gives them. */
+/** Model options, as given on the command line. */
 export type ModelFlags = Readonly<Record<`${typeof PREFIX}${string}`, unknown>>;
 
-/** Adds the options of all models to a command that has all others, those that models share once. */
+/** Adds the options of all models to a command, shared ones once. Add the command's own options first. */
 export function addModelOptions(command: Command, models: Models): Command {
   const taken = new Set(command.options.map(({ long }) => long));
   const added = new Map<string, Shared>();
@@ -26,7 +26,7 @@ export function addModelOptions(command: Command, models: Models): Command {
 
 interface Shared {
   readonly option: ModelOption;
-  /** Its default in each of the models that have it, by their names. */
+  /** Its default in each model that has it, by model name. */
   readonly defaults: Map<string, unknown>;
 }
 
@@ -38,9 +38,9 @@ function addOption(
 ): void {
   const refuse = (whose: string) =>
     new UsageError(
-      `${name}: its option ${option.key} has the flag --${option.flag}, which ${whose} has already`,
+      `${name}: its option ${option.key} has the flag --${option.flag}, which ${whose} already has`,
       {
-        hint: 'Give it another: .meta({ flag: "my-name" }).',
+        hint: 'Give it another flag: .meta({ flag: "my-name" }).',
       },
     );
   if (taken.has(`--${option.flag}`)) throw refuse("the command");
@@ -63,7 +63,7 @@ function commandOption({ option: given, defaults }: Shared): Option {
   return type === "number" ? option.argParser(number) : option;
 }
 
-/** One default, or the commonest after those of the models that have another. */
+/** The default, or the most common one after those of the models that differ. */
 function sayDefaults(defaults: ReadonlyMap<string, unknown>): string {
   const owners = new Map<unknown, string[]>();
   for (const [name, value] of defaults) owners.set(value, [...(owners.get(value) ?? []), name]);
@@ -78,7 +78,7 @@ function flagSyntax(flag: string, type: ModelOption["type"], value: unknown): st
   return `--${flag} <${type === "number" ? "n" : "name"}>`;
 }
 
-/** Parts flags in options of models and all others. */
+/** Separates model options from all other flags. */
 export function separateModelOptions<F extends ModelFlags>(flags: F) {
   const entries = Object.entries(flags).filter(([, value]) => value !== undefined);
   const ofModels = entries.filter(([key]) => key.startsWith(PREFIX));
@@ -91,13 +91,13 @@ export function separateModelOptions<F extends ModelFlags>(flags: F) {
   };
 }
 
-/** Those flags of models' options that a model has. */
+/** The model options on the command line that this model has. */
 export function flagsFor({ options }: ModelEntry, flags: ModelFlags): ModelFlags {
   const own = options.map(({ key }) => `${PREFIX}${key}` as const);
   return Object.fromEntries(own.flatMap((name) => (name in flags ? [[name, flags[name]]] : [])));
 }
 
-/** Those of some options that a model has. */
+/** The options that this model has. */
 export function optionsOf({ options }: ModelEntry, values: ModelOptions): ModelOptions {
   return Object.fromEntries(options.flatMap(({ key }) => (key in values ? [[key, values[key]]] : [])));
 }

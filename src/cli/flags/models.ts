@@ -4,7 +4,7 @@ import { isModelPath, loadModelFile, type ModelFile } from "../../runs/model-fil
 import { findModelFolder, openModelFolder } from "../../runs/model-folder.js";
 import { suggestion } from "./options.js";
 
-/** A model that a command was given by name or by path. */
+/** A model given by name or by path. */
 export interface NamedModel {
   readonly entry: ModelEntry;
   /** The file it came from, if it did. */
@@ -13,7 +13,7 @@ export interface NamedModel {
   readonly weights?: string;
 }
 
-/** The models that a command line may name, by the word that names them. */
+/** The models that a command line may name, by name or path. */
 export type Models = ReadonlyMap<string, NamedModel>;
 
 /** Commands that take models, and so may be given files and folders of them. */
@@ -22,7 +22,7 @@ const TAKE_MODELS = ["train", "compare", "summary", "bench", "convert"];
 /** What the argument of such a command is, for its help. */
 export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(" or ")}, a module of your own (./my-model.js), or the folder of a model`;
 
-/** The models that are part of dyconv. */
+/** The models registered in dyconv. */
 export const registeredModels: Models = new Map(
   Object.entries(MODELS).map(([name, entry]) => [name, { entry }]),
 );
@@ -51,9 +51,9 @@ export async function modelsOf(args: readonly string[]): Promise<Models> {
 }
 
 /**
- * The model that a word names.
+ * Finds a model by name or path.
  *
- * @throws UsageError with the nearest name
+ * @throws UsageError if there is none, with the nearest name
  */
 export function findModel(models: Models, word: string): NamedModel {
   const found = models.get(word);

@@ -5,16 +5,16 @@ import type { RewriteName } from "../../rewrite/index.js";
 import { DEVICES, LARGEST_BATCH } from "../../runs/choices.js";
 import type { Device } from "../../runtime/index.js";
 
-/** The option of every command that gives results to other programs. */
+/** The `--json` option of every command that prints results. */
 export const JSON_OPTION = ["--json", "print one JSON document"] as const;
 
-/** Options that say where a command computes. */
+/** Options that choose where a command computes. */
 export interface RuntimeFlags {
   readonly device: Device;
   readonly threads?: number;
 }
 
-/** A sentence that names the nearest of the choices, or all of them where none is near. */
+/** Suggests the nearest choice, or lists all of them if none is near. */
 export function suggestion(value: string, choices: readonly string[]): string {
   return didYouMean(value, choices) ?? `choose from ${choices.join(", ")}`;
 }
@@ -25,12 +25,12 @@ function didYouMean(value: string, choices: readonly string[]): string | undefin
   return near ? `did you mean ${nearest}?` : undefined;
 }
 
-/** An option whose value is one of a few words. */
+/** An option that takes one of a few words. */
 export function choiceOption(flags: string, description: string, choices: readonly string[]): Option {
   return new Option(flags, `${description} (${choices.join(", ")})`).argParser(choiceParser(choices));
 }
 
-/** Takes one of a few words; others are refused with the nearest. */
+/** Creates a parser that accepts one of a few words and suggests the nearest for others. */
 export function choiceParser(choices: readonly string[]): (value: string) => string {
   return (value) => {
     if (choices.includes(value)) return value;
@@ -38,88 +38,88 @@ export function choiceParser(choices: readonly string[]): (value: string) => str
   };
 }
 
-/** A whole number of at least 1. */
+/** Parses a whole number of at least 1. */
 export function positiveInteger(value: string): number {
   if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
   throw new InvalidArgumentError("it must be a whole number of at least 1");
 }
 
-/** The largest images that make sense: their pixels alone would fill 200 MB. */
+/** Larger images make no sense: the pixels of one alone would take 200 MB. */
 const LARGEST_IMAGE = 4096;
 
-/** Height and width of images. */
+/** Parses the height and width of images. */
 export function imageSize(value: string): number {
   const size = positiveInteger(value);
   if (size <= LARGEST_IMAGE) return size;
   throw new InvalidArgumentError(`it must be at most ${LARGEST_IMAGE}`);
 }
 
-/** Images a step. */
+/** Parses a batch size. */
 export function batchSize(value: string): number {
   const size = positiveInteger(value);
   if (size <= LARGEST_BATCH) return size;
   throw new InvalidArgumentError(`it must be at most ${LARGEST_BATCH}`);
 }
 
-/** A number; which numbers can be, the configuration says. */
+/** Parses a number. Its range is checked with the configuration. */
 export function number(value: string): number {
   const parsed = Number(value);
   if (value.trim() !== "" && Number.isFinite(parsed)) return parsed;
   throw new InvalidArgumentError("it must be a number");
 }
 
-/** A number above 0. */
+/** Parses a number above 0. */
 function positiveNumber(value: string): number {
   const parsed = number(value);
   if (parsed > 0) return parsed;
   throw new InvalidArgumentError("it must be a number above 0");
 }
 
-/** The name of a picture that is written as PNG. */
+/** Parses the name of a PNG file to write. */
 export function pngPath(value: string): string {
   if (/\.png$/i.test(value)) return value;
-  throw new InvalidArgumentError("it is drawn as PNG: give it a name that ends in .png");
+  throw new InvalidArgumentError("the file name must end in .png");
 }
 
-/** A folder to write into. */
+/** Parses the path of a folder to write to. */
 export function folderPath(value: string): string {
   if (value.trim() !== "") return value;
-  throw new InvalidArgumentError("it must name a folder; . is the one you are in");
+  throw new InvalidArgumentError("it must name a folder; . is the current one");
 }
 
-/** Numbers with commas between them. */
+/** Parses comma-separated numbers. */
 export function numbers(value: string): number[] {
   return value.split(",").map(number);
 }
 
 /** `--device`. */
 export function deviceOption(): Option {
-  return choiceOption("--device <name>", "where to compute", DEVICES).default("cpu");
+  return choiceOption("--device <name>", "device to compute on", DEVICES).default("cpu");
 }
 
 /** `--threads`. */
 export function threadsOption(): Option {
   return new Option(
     "--threads <n>",
-    "threads to compute with, at most one for each core (default: all cores)",
+    "number of threads, at most one per core (default: all cores)",
   ).argParser(positiveInteger);
 }
 
-/** What `--without-rewrites` takes in place of every name. */
+/** The value of `--without-rewrites` that stands for all rewrites. */
 const ALL_REWRITES = "all";
 
-/** `--without-rewrites`: names with commas between them, and the option again for more. */
+/** `--without-rewrites`: comma-separated names. The option may be repeated. */
 export function withoutRewritesOption(): Option {
   return new Option(
     "--without-rewrites <names>",
-    `rewrites of the graph to leave out, with commas between, or ${ALL_REWRITES}`,
+    `graph rewrites to disable, comma-separated, or ${ALL_REWRITES}`,
   ).argParser((value: string, before: readonly string[] = []) => [...before, ...value.split(",")]);
 }
 
 /**
- * The rewrites that `--without-rewrites` names; none where it is not given.
+ * The rewrites that `--without-rewrites` names. Defaults to none.
  *
- * @throws UsageError with the names there are
+ * @throws UsageError if a name is unknown, with the known ones
  */
 export async function findRewrites(names: readonly string[] = []): Promise<readonly RewriteName[]> {
   const { REWRITE_NAMES } = await import("../../rewrite/index.js");
@@ -127,13 +127,13 @@ export async function findRewrites(names: readonly string[] = []): Promise<reado
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`there is no rewrite "${unknown}", only ${REWRITE_NAMES.join(", ")}`, {
-      hint: didYouMean(unknown, known) ?? `${ALL_REWRITES} leaves out every one`,
+      hint: didYouMean(unknown, known) ?? `${ALL_REWRITES} disables every one`,
     });
   }
   return names.includes(ALL_REWRITES) ? REWRITE_NAMES : REWRITE_NAMES.filter((name) => names.includes(name));
 }
 
-/** `--temperature` of commands that use weights. */
+/** `--temperature`, for commands that use a checkpoint. */
 export function temperatureOption(): Option {
   return new Option("--temperature <t>", "routing temperature (default: the checkpoint's)").argParser(
     positiveNumber,

@@ -4,7 +4,7 @@ import type { Samples } from "../../infer/samples.js";
 import type { OpenRun } from "../../runs/open-run.js";
 import type { Terminal } from "../terminal/terminal.js";
 
-/** Flags of commands that show images to a run. */
+/** Flags of commands that apply a run to images. */
 export interface SampleFlags {
   readonly fromTest?: number;
   readonly checkpoint?: string;
@@ -12,12 +12,15 @@ export interface SampleFlags {
 
 /** `--checkpoint`. */
 export function checkpointOption(): Option {
-  return new Option("--checkpoint <which>", "weights: best (default), last, final or the path of a file");
+  return new Option(
+    "--checkpoint <which>",
+    "weights to use: best, last, final or the path of a file (default: best)",
+  );
 }
 
 /**
- * The values of annealed scalars that a run is used at: its checkpoint's, the temperature as given. Says which, and
- * where the weights have no checksum.
+ * Chooses the annealed scalars to use a run with: those of its checkpoint, except for a given temperature.
+ * Prints them, and warns if the weights have no checksum.
  */
 export async function chooseAnnealed(
   run: OpenRun,
@@ -25,7 +28,7 @@ export async function chooseAnnealed(
   terminal: Terminal,
 ): Promise<Readonly<Record<string, number>>> {
   if (!run.verified) {
-    terminal.err("warning: the weights have no checksum, so damage to them would go unnoticed\n");
+    terminal.err("warning: the weights have no checksum, so damage would go unnoticed\n");
   }
   const { annealedFor } = await import("../../infer/annealed.js");
   const given: Readonly<Record<string, number>> = temperature === undefined ? {} : { temperature };
@@ -38,8 +41,8 @@ export async function chooseAnnealed(
 }
 
 /**
- * A run, and the images that a command was given: files, or so many test images of the run's data. Files that
- * cannot be read are said and left out.
+ * Opens a run and the given images: files, or `fromTest` test images of the run's data. Files that cannot be
+ * read are reported and skipped.
  */
 export async function openSamples(
   folder: string,
@@ -62,7 +65,7 @@ export async function openSamples(
     terminal.err(`error: ${error.message}\n`);
   });
   if (unreadable === paths.length) {
-    throw new DataError("none of the images can be read", { hint: "Give PNG, JPEG or WebP files." });
+    throw new DataError("none of the images could be read", { hint: "Give PNG, JPEG or WebP files." });
   }
   return { run, samples, unreadable };
 }

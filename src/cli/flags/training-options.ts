@@ -6,7 +6,10 @@ import { addModelOptions, type ModelFlags } from "./model-options.js";
 import type { Models } from "./models.js";
 import { choiceOption, deviceOption, number, numbers, positiveInteger, threadsOption } from "./options.js";
 
-/** Options of a run's configuration, as the command line gives them. None has a default: the configuration does. */
+/**
+ * A run's configuration, as given on the command line. Flags have no defaults of their own; the configuration
+ * has.
+ */
 export type TrainingFlags = Omit<TrainConfigInput, "model" | "modelOptions"> & ModelFlags;
 
 /** Adds the options of a run's configuration to a command, in groups. */
@@ -18,8 +21,8 @@ export function addTrainingOptions(command: Command, models: Models): Command {
 function addRunOptions(command: Command): void {
   command
     .optionsGroup("Run:")
-    .option("--seed <n>", "the one seed of the run (default: 42)", number)
-    .option("--max-steps <n>", "stop after so many steps", positiveInteger)
+    .option("--seed <n>", "random seed of the run (default: 42)", number)
+    .option("--max-steps <n>", "stop after n steps", positiveInteger)
     .option("--checkpoint-every <n>", "steps between checkpoints (default: 50)", positiveInteger)
     .addOption(deviceOption().default(undefined))
     .addOption(threadsOption());
@@ -32,31 +35,39 @@ function addDataOptions(command: Command): void {
     .addOption(
       choiceOption(
         "--image-fit <name>",
-        "of a folder's images that are not square; stretch by default",
+        "how images of a folder that are not square are fitted; default: stretch",
         IMAGE_FITS,
       ),
     )
-    .option("--val-split <share>", "hold out training images to validate on, not the test set", number)
-    .option("--limit-train <n>", "train on at most so many images", positiveInteger)
-    .option("--limit-val <n>", "validate on at most so many images", positiveInteger);
+    .option(
+      "--val-split <share>",
+      "share of the training images to validate on, instead of the test set",
+      number,
+    )
+    .option("--limit-train <n>", "train on at most n images", positiveInteger)
+    .option("--limit-val <n>", "validate on at most n images", positiveInteger);
 }
 
 function addRecipeOptions(command: Command): void {
   command
     .optionsGroup("Recipe:")
-    .option("--epochs <n>", "epochs (default: 100)", positiveInteger)
-    .option("--batch-size <n>", "images a step (default: 512)", positiveInteger)
-    .option("--accumulate <k>", "compute each batch in so many parts, to save memory", positiveInteger)
-    .addOption(choiceOption("--optimizer <name>", "update rule, sgd by default", OPTIMIZERS))
+    .option("--epochs <n>", "number of epochs (default: 100)", positiveInteger)
+    .option("--batch-size <n>", "batch size (default: 512)", positiveInteger)
+    .option("--accumulate <k>", "split each batch into k parts, to save memory", positiveInteger)
+    .addOption(choiceOption("--optimizer <name>", "optimizer; default: sgd", OPTIMIZERS))
     .addOption(renamed("learningRate", "--lr <rate>", "learning rate (default: 0.1)").argParser(number))
-    .addOption(choiceOption("--schedule <name>", "of the learning rate, multi-step by default", SCHEDULES))
-    .option("--milestones <epochs>", "where multi-step takes a tenth (default: 30,60,90)", numbers)
-    .option("--warm-up <epochs>", "rise to the learning rate from 0 (default: 0)", number)
+    .addOption(choiceOption("--schedule <name>", "learning rate schedule; default: multi-step", SCHEDULES))
+    .option(
+      "--milestones <epochs>",
+      "epochs at which multi-step divides the rate by 10 (default: 30,60,90)",
+      numbers,
+    )
+    .option("--warm-up <epochs>", "epochs of linear warm-up from 0 (default: 0)", number)
     .option("--momentum <mu>", "momentum of sgd (default: 0)", number)
-    .option("--nesterov", "look ahead along the momentum of sgd")
+    .option("--nesterov", "use Nesterov momentum with sgd")
     .option("--weight-decay <lambda>", "weight decay (default: 1e-5)", number)
-    .option("--clip-norm <norm>", "largest global norm of the gradients (default: no limit)", number)
-    .option("--crop-scale <part>", "least part of an image that a crop shows (default: 0.08)", number)
+    .option("--clip-norm <norm>", "clip gradients to this global norm (default: no clipping)", number)
+    .option("--crop-scale <part>", "smallest part of an image that a crop may show (default: 0.08)", number)
     .option("--label-smoothing <epsilon>", "label smoothing (default: 0.1)", number);
 }
 
@@ -64,13 +75,17 @@ function addTemperatureOptions(command: Command): void {
   command
     .optionsGroup("Temperature:")
     .option("--temperature <t>", "starting temperature (default: 30)", number)
-    .option("--temperature-decrement <t>", "what an epoch takes off it, down to 1 (default: 3)", number)
+    .option("--temperature-decrement <t>", "decrease per interval, down to 1 (default: 3)", number)
     .addOption(
-      choiceOption("--temperature-every <name>", "when it falls, epoch by default", TEMPERATURE_INTERVALS),
+      choiceOption(
+        "--temperature-every <name>",
+        "interval at which it decreases; default: epoch",
+        TEMPERATURE_INTERVALS,
+      ),
     );
 }
 
-/** The flag of a value of the configuration, by its path in it. */
+/** The flag of a configuration value, given by its path. */
 export function flagOf([name, key, ...rest]: readonly PropertyKey[], entry: ModelEntry): string {
   if (name === "modelOptions") {
     const options = [entry, ...Object.values(MODELS)].flatMap((each) => each.options);
@@ -81,7 +96,7 @@ export function flagOf([name, key, ...rest]: readonly PropertyKey[], entry: Mode
   return flag ?? [name, key, ...rest].filter((part) => part !== undefined).join(".");
 }
 
-/** Whether a model, made with some options, has a routing temperature. */
+/** Whether a model with these options has a routing temperature. */
 export function hasTemperature(entry: ModelEntry, options: ModelOptions): boolean {
   return entry
     .create(options)
@@ -89,7 +104,7 @@ export function hasTemperature(entry: ModelEntry, options: ModelOptions): boolea
     .some(({ name }) => name === "temperature");
 }
 
-/** Values of a configuration but for the temperature's, for a model that has none. */
+/** Configuration values without those of the temperature, for a model that has none. */
 export function withoutTemperature<T extends Partial<Pick<TrainConfigInput, TemperatureKey>>>(
   values: T,
 ): Omit<T, TemperatureKey> {
@@ -99,7 +114,7 @@ export function withoutTemperature<T extends Partial<Pick<TrainConfigInput, Temp
 
 type TemperatureKey = "temperature" | "temperatureDecrement" | "temperatureEvery";
 
-/** An option with another name in the configuration than on the command line. */
+/** An option whose name in the configuration differs from its flag. */
 function renamed(name: string, flags: string, description: string): Option {
   const option = new Option(flags, description);
   option.attributeName = () => name;

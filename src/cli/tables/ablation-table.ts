@@ -9,7 +9,7 @@ import {
 } from "../../report/index.js";
 import type { Terminal } from "../terminal/terminal.js";
 
-/** Prints the accuracy with attention replaced, and what follows. */
+/** Prints the accuracy with replaced attention, and the verdict. */
 export function printAblation(ablation: Ablation, terminal: Terminal): void {
   const head = ["layer", "attention replaced by", "accuracy", "change", "95 % interval", "p"];
   const align = ["left", "left", "right", "right", "right", "right"] as const;
@@ -21,7 +21,7 @@ export function printAblation(ablation: Ablation, terminal: Terminal): void {
   terminal.out(`${formatTable(head, rows, { width, colour, align })}\n`);
   terminal.out(`\n${ABLATION_VERDICTS[ablation.verdict]}\n`);
   terminal.err(
-    `over ${ablation.images} images; change in points of accuracy, its interval by bootstrap, p of McNemar's test\n`,
+    `over ${ablation.images} images; change in points of accuracy, interval by bootstrap, p by McNemar's test\n`,
   );
 }
 

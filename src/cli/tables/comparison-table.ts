@@ -11,7 +11,7 @@ import {
 } from "../../report/index.js";
 import type { Terminal } from "../terminal/terminal.js";
 
-/** Prints the table of runs and, where there are two sides, how they differ on the test images. */
+/** Prints the table of runs and, if there are two sides, how they differ on the test images. */
 export function printComparison({ metric, runs, sides }: RunComparison, terminal: Terminal): void {
   const rows = runs.map((run) => [
     run.name === run.model ? run.name : `${run.name} (${run.model})`,
@@ -52,5 +52,5 @@ function printSides(
   const { colour, width } = terminal;
   const head = ["seed", ...names, "difference", "95 % interval", "only one right", "p"];
   terminal.out(`\n${formatTable(head, rows, { colour, width })}\n\n${sentence}\n`);
-  terminal.err(`over ${images} test images, by the best epoch of each run\n`);
+  terminal.err(`over ${images} test images, with the best epoch of each run\n`);
 }

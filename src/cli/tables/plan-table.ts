@@ -3,10 +3,13 @@ import { MIXING_PLANS } from "../../ops/index.js";
 import { formatTable, MISSING } from "../../report/index.js";
 import type { Terminal } from "../terminal/terminal.js";
 
-/** Columns of a terminal that has room for what each plan would take. */
+/** Least terminal width, in columns, with room for the prediction of each plan. */
 const WIDE = 92;
 
-/** Which plan each direction of a dynamic layer gets, and the milliseconds that the cost model predicts. */
+/**
+ * Formats the plan of each dynamic layer, forward and backward, with the milliseconds predicted by the cost
+ * model.
+ */
 export function formatPlans(layers: readonly LayerPlan[], { width, colour }: Terminal): string {
   const columns = width < WIDE ? [] : MIXING_PLANS;
   const rows = layers.flatMap(({ name, training, plans, predictedMilliseconds: predicted }) => {

@@ -4,7 +4,7 @@ import type { Terminal } from "../terminal/terminal.js";
 
 const SHOWN_OPERATORS = 25;
 const SHOWN_TYPES = 12;
-/** Columns of the terminal from which on there is room for the shapes. */
+/** Least terminal width, in columns, with room for shapes. */
 const WIDE = 100;
 
 interface Column<T> {
@@ -22,7 +22,7 @@ const WORK: readonly Column<Work>[] = [
   { title: "GB/s", cell: ({ gigabytesPerSecond }) => gigabytesPerSecond.toFixed(1) },
 ];
 
-/** The slowest operators, as many as one can take in. */
+/** Formats the slowest operators. */
 export function formatOperators(rows: readonly OperatorProfile[], terminal: Terminal): string {
   const columns: readonly Column<OperatorProfile>[] = [
     { title: "operator", align: "left", cell: ({ name }) => name },
@@ -35,7 +35,7 @@ export function formatOperators(rows: readonly OperatorProfile[], terminal: Term
   return formatSlowest("operators", columns, rows, SHOWN_OPERATORS, terminal);
 }
 
-/** The types of operators that take longest. */
+/** Formats the operator types that take the most time. */
 export function formatOperatorTypes(rows: readonly OperatorTypeProfile[], terminal: Terminal): string {
   const columns: readonly Column<OperatorTypeProfile>[] = [
     { title: "type", align: "left", cell: ({ type }) => type },

@@ -1,6 +1,6 @@
-/** Controls, and marks that change the direction or the lines of what follows. */
+/** Control characters, and marks that change the direction or break the line of what follows. */
 const CONTROL = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
-/** Bold and colours, as tables and help are printed. */
+/** Escape codes of bold and colours, as tables and help use them. */
 const STYLE = String.raw`\u001b\[(?:[012]|22|3[0-9]|9[0-7])m`;
 
 function escapeControl(character: string): string {
@@ -10,14 +10,14 @@ function escapeControl(character: string): string {
     : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** A name, such as that of a class or a file, on one line and without controls. */
+/** Escapes a name, such as that of a class or a file: no line breaks, no control characters. */
 export function escapeName(name: string): string {
   return name.replace(CONTROL, escapeControl);
 }
 
 /**
- * Text as a terminal may be given it: what comes from files and names can neither move the cursor nor set the
- * title. Lines and tabs stay.
+ * Escapes text for a terminal, so that nothing from files and names can move the cursor or set the title.
+ * Newlines and tabs stay.
  *
  * @param styled whether bold and colours stay too
  */

@@ -1,6 +1,9 @@
 const GAP = "  ";
 
-/** Parts beside each other, on more lines where they are too wide; no part is broken. */
+/**
+ * Joins parts with gaps, and starts a new line before a part that would exceed the width. Parts are not
+ * broken.
+ */
 export function joinParts(parts: readonly string[], width: number): string {
   const lines: string[] = [];
   for (const part of parts) {
@@ -14,7 +17,10 @@ export function joinParts(parts: readonly string[], width: number): string {
   return lines.join("\n");
 }
 
-/** Text in lines of at most `width` columns where words allow it, those after the first under `indent`. */
+/**
+ * Wraps text at words to lines of at most `width` columns where possible. Lines after the first start with
+ * `indent`.
+ */
 export function wrapWords(text: string, width: number, indent: string): string {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
@@ -28,7 +34,7 @@ export function wrapWords(text: string, width: number, indent: string): string {
   return lines.join("\n");
 }
 
-/** A time to read, such as `45s`, `3m20s` or `2h05m`. */
+/** Formats a duration, such as `45s`, `3m20s` or `2h05m`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds);
   const twoDigits = (value: number) => String(value).padStart(2, "0");

@@ -1,22 +1,24 @@
 import { formatDuration } from "./lines.js";
 
-/** How far something has come. */
+/** Progress of a task. */
 export interface Progress {
-  /** What it is, such as `epoch 1/3`. */
+  /** Title, such as `epoch 1/3`. */
   readonly title: string;
   readonly done: number;
   readonly total: number;
-  /** Unit of both, such as `MB`; none for steps. */
+  /** Unit of `done` and `total`, such as `MB`. Absent for steps. */
   readonly unit?: string;
-  /** More to say where there is room, such as the loss. */
+  /** Shown if there is room, such as the loss. */
   readonly detail?: string;
-  /** Unknown before the first step. */
+  /** Absent before the first step. */
   readonly secondsLeft?: number;
 }
 
 const BAR = { least: 8, most: 40 } as const;
 
-/** One line that fits into `width` columns: with a bar, else without, else without details. */
+/**
+ * Formats progress as one line of at most `width` columns. Drops the bar, then details, if there is no room.
+ */
 export function progressLine(progress: Progress, width: number): string {
   const { title, done, total, unit, detail, secondsLeft } = progress;
   const count = `${done}/${total}${unit === undefined ? "" : ` ${unit}`}`;

@@ -2,13 +2,13 @@ import type { TrainCallbacks } from "../../train/training-run.js";
 import { type Progress, progressLine } from "./progress-line.js";
 import type { Terminal } from "./terminal.js";
 
-/** Shows where a run stands. */
+/** Shows the progress of a run. */
 export interface ProgressDisplay {
-  /** Shows how far a download is. */
+  /** Shows the progress of a download. */
   readonly download: NonNullable<TrainCallbacks["onDownload"]>;
-  /** Shows how far an epoch is. */
+  /** Shows the progress of an epoch. */
   readonly step: NonNullable<TrainCallbacks["onStep"]>;
-  /** Takes the bar away, so that a line can be written. */
+  /** Removes the bar, so that a line can be written. */
   readonly clear: () => void;
 }
 
@@ -16,16 +16,16 @@ export interface ProgressDisplay {
 export interface ProgressOptions {
   /** Epochs of the run. */
   readonly epochs: number;
-  /** Milliseconds from any start. */
+  /** Clock in milliseconds. Defaults to `performance.now`. */
   readonly now?: () => number;
 }
 
-/** Milliseconds between two drawings of a bar. */
+/** Milliseconds between two updates of the bar. */
 const DRAWN_EVERY = 100;
-/** Milliseconds between two lines where there is no screen, as in the log of a job. */
+/** Milliseconds between two lines without a screen, as in the log of a job. */
 const LOGGED_EVERY = 30_000;
 
-/** A bar that is drawn anew on a screen; a line now and then elsewhere. */
+/** Shows progress as a bar on a screen, or as a line every now and then elsewhere. */
 export function progressDisplay(
   terminal: Terminal,
   { epochs, now = () => performance.now() }: ProgressOptions,
@@ -58,7 +58,7 @@ export function progressDisplay(
   };
 }
 
-/** When something was first heard of, and how far it was then. */
+/** Time and progress at the first update. */
 interface Clock {
   readonly start: number;
   readonly from: number;
@@ -81,7 +81,7 @@ function drawing(terminal: Terminal, now: () => number): Show {
   };
 }
 
-/** The end of an epoch has a line of its own. */
+/** Logs lines at intervals, but not at the end of an epoch, which has its own line. */
 function logging(terminal: Terminal, now: () => number): Show {
   let logged = now();
   return (progress) => {

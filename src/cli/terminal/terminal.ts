@@ -1,18 +1,18 @@
 import { escapeText } from "./escape.js";
 
-/** Where a command writes, and how. */
+/** Where and how a command writes. */
 export interface Terminal {
-  /** Columns that tables have to fit in. */
+  /** Columns available to tables. */
   readonly width: number;
   /** Whether standard output shows colours. */
   readonly colour: boolean;
-  /** Whether standard error is shown on a screen, where a line can be drawn anew. */
+  /** Whether standard error is a screen, on which a line can be redrawn. */
   readonly live: boolean;
   /** Writes results to standard output. */
   out(text: string): void;
   /** Writes everything else to standard error. */
   err(text: string): void;
-  /** Draws the last line of a live standard error anew; an empty one takes it away. */
+  /** Redraws the last line of a live standard error. An empty string removes it. */
   draw(line: string): void;
 }
 
@@ -22,7 +22,7 @@ const DEFAULT_WIDTH = 80;
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
   return {
-    // A window may be resized while a command runs.
+    // The window may be resized while a command runs.
     get width() {
       return stdout.columns || stderr.columns || Number(env.COLUMNS) || DEFAULT_WIDTH;
     },
@@ -34,7 +34,7 @@ export function processTerminal(): Terminal {
   };
 }
 
-/** A terminal that is only given printable text, whatever the names of files and classes hold. */
+/** Wraps a terminal so that it only gets printable text, whatever names of files and classes contain. */
 export function printable(terminal: Terminal): Terminal {
   return {
     get width() {
@@ -48,7 +48,7 @@ export function printable(terminal: Terminal): Terminal {
   };
 }
 
-/** Writes a value as the one JSON document on standard output. */
+/** Writes a value to standard output as a JSON document. */
 export function writeJson(terminal: Terminal, value: unknown): void {
   terminal.out(`${JSON.stringify(value, null, 2)}\n`);
 }

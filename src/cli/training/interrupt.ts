@@ -1,16 +1,18 @@
 import { constants } from "node:os";
 import { CommandFailed } from "../failed.js";
 
-/** Signals that stop a training with a checkpoint: Ctrl-C, a request to end, a terminal that closes. */
+/** Signals that stop training with a checkpoint: Ctrl-C, a request to terminate, a closed terminal. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Waits for a signal while something can be stopped in an orderly way. A second one ends the process at once. */
+/**
+ * Listens for a signal while something can be stopped gracefully. A second signal ends the process at once.
+ */
 export class Interrupt {
   readonly #controller = new AbortController();
   readonly #listener: (name: NodeJS.Signals) => void;
   #received: NodeJS.Signals | undefined;
 
-  /** @param onSignal is called at the first signal */
+  /** @param onSignal called at the first signal */
   constructor(onSignal: (name: NodeJS.Signals) => void) {
     this.#listener = (name) => {
       this.#received = name;
@@ -26,12 +28,12 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
-  /** Lets signals end the process again. */
+  /** Stops listening, so that signals end the process again. */
   stopListening(): void {
     for (const name of SIGNALS) process.off(name, this.#listener);
   }
 
-  /** @throws CommandFailed with 128 and the signal's number as exit code, if there was one */
+  /** @throws CommandFailed if a signal was received, with exit code 128 + its number */
   throwIfReceived(): void {
     if (this.#received !== undefined) throw new CommandFailed(128 + constants.signals[this.#received]);
   }

@@ -4,11 +4,11 @@ import type { TrainingFlags } from "../flags/training-options.js";
 import { type Side, valuesByModel } from "./sides.js";
 
 /**
- * A command line for each run of a comparison that is to be trained, seed by seed. Each is complete and resumes what it
- * finds, so that it can be run anywhere and again; paths are absolute.
+ * The command line of each run that a comparison has to train, seed by seed. Each is complete, uses absolute
+ * paths and resumes an existing run, so it can be run anywhere, any number of times.
  *
  * @param flags of the comparison
- * @param command whose options they are
+ * @param command whose options the flags are
  */
 export async function runLines(
   sides: readonly Side[],
@@ -48,7 +48,7 @@ function wordsOf(option: Option, values: TrainingFlags): string[] {
   return [option.long!, Array.isArray(value) ? value.join(",") : String(value)];
 }
 
-/** As a shell takes it for one word. */
+/** Quotes a word for the shell. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -5,23 +5,23 @@ import { flagsFor, optionsOf, separateModelOptions } from "../flags/model-option
 import { findModel, type Models, type NamedModel } from "../flags/models.js";
 import { hasTemperature, type TrainingFlags, withoutTemperature } from "../flags/training-options.js";
 
-/** Where runs of a comparison are. */
+/** Where the runs of a comparison are. */
 export interface SidePlace {
   readonly out: string;
   readonly resume?: boolean;
 }
 
-/** A run of one side. */
+/** One run of a side. */
 export interface SideRun {
-  /** Its folder. */
+  /** Folder of the run. */
   readonly folder: string;
-  /** Where there are several seeds. */
+  /** Absent unless there are several seeds. */
   readonly seed?: number;
-  /** What is to be trained there, unless the run was given. */
+  /** What to train there. Absent if the run was given. */
   readonly training?: { readonly model: NamedModel; readonly word: string; readonly resume: boolean };
 }
 
-/** One of what is compared: a run, or a model with a run for each seed. */
+/** One side of a comparison: a given run, or a model with one run per seed. */
 export interface Side {
   readonly name: string;
   readonly runs: readonly SideRun[];
@@ -32,10 +32,10 @@ interface SeededPlace extends SidePlace {
 }
 
 /**
- * Finds what is compared, and refuses before anything is trained what would be refused after.
+ * Finds the sides of a comparison, and checks them before anything is trained.
  *
- * @throws UsageError if both are the same, or several seeds of a run are asked for
- * @throws CheckpointError if a run has been begun that is not to be resumed
+ * @throws UsageError if both are the same, or if several seeds are asked for and one side is a run
+ * @throws CheckpointError if a run exists already and is not to be resumed
  */
 export async function findSides(
   words: readonly string[],
@@ -46,7 +46,9 @@ export async function findSides(
   for (const word of words) sides.push(await findSide(word, place, models));
   const folders = sides.flatMap(({ runs }) => runs.map(({ folder }) => resolve(folder)));
   if (new Set(folders).size < folders.length) {
-    throw new UsageError("compare two that differ", { hint: "give two models, two runs, or one of each" });
+    throw new UsageError("both sides of the comparison are the same", {
+      hint: "give two different models, two runs, or one of each",
+    });
   }
   return sides;
 }
@@ -60,8 +62,8 @@ async function findSide(
   if (isRun(word)) {
     if (seeds === undefined)
       return { name: (await describeRun(word)).config.model, runs: [{ folder: word }] };
-    throw new UsageError(`${word} is a run, which has one seed`, {
-      hint: "give two models with --seeds, or leave it out",
+    throw new UsageError(`--seeds needs models, but ${word} is a run, which has one seed`, {
+      hint: "give two models, or remove --seeds",
     });
   }
   const model = findModel(models, word);
@@ -70,8 +72,8 @@ async function findSide(
     const folder = join(out, seed === undefined ? name : `${name}-seed-${seed}`);
     const begun = isRun(folder);
     if (begun && !resume) {
-      throw new CheckpointError(`${folder} holds a run already`, {
-        hint: "continue the comparison with --resume, or give another --out",
+      throw new CheckpointError(`${folder} already holds a run`, {
+        hint: "continue the comparison with --resume, or choose another --out",
       });
     }
     return { folder, ...(seed !== undefined && { seed }), training: { model, word, resume: begun } };
@@ -79,18 +81,18 @@ async function findSide(
   return { name, runs };
 }
 
-/** The flags that each model that is trained takes of those of the command line. */
+/** For each trained model, the flags of the command line that apply to it. */
 export async function valuesByModel(
   sides: readonly Side[],
   flags: TrainingFlags,
 ): Promise<(entry: ModelEntry) => TrainingFlags> {
   const { modelOptions, others } = separateModelOptions(flags);
   const trained = sides.flatMap(({ runs }) => runs[0]?.training?.model.entry ?? []);
-  // An option that no model has is an error, which the first one gives.
+  // If no model has an option, pass it on: the first model reports it.
   const unknown = Object.keys(modelOptions).some(
     (key) => !trained.some(({ options }) => options.some((option) => option.key === key)),
   );
-  // The temperature goes to the models that have one.
+  // Only models with a temperature get its flags.
   const takers = trained.filter((entry) => hasTemperature(entry, optionsOf(entry, modelOptions)));
   return (entry) => {
     if (unknown) return flags;

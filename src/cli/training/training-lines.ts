@@ -1,4 +1,4 @@
-/** What `train` says of a run: before it, after each epoch, and at its end. */
+/** What `train` prints about a run: at the start, after each epoch, and at the end. */
 
 import type { EpochMetrics } from "../../runs/metrics.js";
 import type { Task } from "../../tasks/index.js";
@@ -8,7 +8,7 @@ import { escapeName } from "../terminal/escape.js";
 import { joinParts, wrapWords } from "../terminal/lines.js";
 
 const LABEL = 9;
-/** Classes that are named; of more, the number is given. */
+/** Up to this many classes are named; otherwise only their number is given. */
 const NAMED_CLASSES = 12;
 
 const count = (value: number) => value.toLocaleString("en");
@@ -41,10 +41,10 @@ function classNames(classes: readonly string[]): string {
 
 function leftOutWords(leftOut: number): string {
   if (leftOut === 0) return "";
-  return `; ${leftOut} ${leftOut === 1 ? "image does" : "images do"} not fill a batch and are left out, other ones each epoch`;
+  return `; ${leftOut} ${leftOut === 1 ? "image does" : "images do"} not fill a batch and ${leftOut === 1 ? "is" : "are"} dropped, different ones each epoch`;
 }
 
-/** What an epoch came to. */
+/** The results of an epoch. */
 export function epochLine(
   m: EpochMetrics,
   { task, epochs }: Pick<RunStart, "task" | "epochs">,
@@ -72,7 +72,7 @@ export function closingLine(
   out: string,
   width: number,
 ): string {
-  if (!finished) return `stopped after step ${position.step}; go on with --resume`;
+  if (!finished) return `stopped after step ${position.step}; continue with --resume`;
   const what = metrics[best]!.title.toLowerCase();
   const done = `done: best validation ${what} ${position.best.toFixed(4)} in epoch ${position.bestEpoch},`;
   return wrapWords(`${done} run in ${escapeName(out)}`, width, "  ");

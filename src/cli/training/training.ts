@@ -10,25 +10,28 @@ import type { Terminal } from "../terminal/terminal.js";
 import { Interrupt } from "./interrupt.js";
 import { closingLine, epochLine, startLines } from "./training-lines.js";
 
-/** Where a run goes, and how it begins. */
+/** Where a run is written, and how it starts. */
 export interface TrainingPlace {
   readonly out: string;
   readonly resume?: boolean;
   readonly init?: string;
   readonly newHead?: boolean;
   readonly expertNoise?: number;
-  /** Folder of a run whose configuration this one has where it is told nothing else. */
+  /** Folder of a run whose configuration provides the defaults. */
   readonly like?: string;
 }
 
-/** How a training ended. */
+/** The outcome of a training. */
 interface TrainingOutcome {
   readonly result: TrainResult;
-  /** Ends the command where a signal stopped the training: throws CommandFailed with the signal's exit code. */
+  /** @throws CommandFailed with the signal's exit code, if a signal stopped the training */
   readonly endIfInterrupted: () => void;
 }
 
-/** Trains a model, showing progress on standard error, and draws its curves. Ctrl-C saves and stops. */
+/**
+ * Trains a model, shows progress on standard error, and plots its curves. Ctrl-C saves a checkpoint and
+ * stops.
+ */
 export async function runTraining(
   model: NamedModel,
   flags: TrainingFlags,
@@ -45,10 +48,12 @@ export async function runTraining(
     progress.clear();
     terminal.err(`${line}\n`);
   };
-  // Lines of a log are for programs too: they are not broken.
+  // Programs read logs too, so lines are not wrapped there.
   const width = () => (terminal.live ? terminal.width : Number.POSITIVE_INFINITY);
   let start: RunStart | undefined;
-  const interrupt = new Interrupt(() => print("stopping with a checkpoint; Ctrl-C again stops without"));
+  const interrupt = new Interrupt(() =>
+    print("stopping with a checkpoint; press Ctrl-C again to stop without one"),
+  );
   try {
     const result = await train(config, {
       ...beginning,
@@ -65,7 +70,8 @@ export async function runTraining(
       onEpoch: (metrics) => print(epochLine(metrics, start!, width())),
       onWarning: (message) => print(`warning: ${message}`),
     });
-    // Also where another process was killed before it could.
+    // Written even if no epoch ended here: a previous process may have been killed before it could write
+    // them.
     if (result.position.epoch > 0) {
       const { writeCurves } = await import("../../compare/curves.js");
       await writeCurves([out], out);
@@ -78,7 +84,7 @@ export async function runTraining(
   }
 }
 
-/** The configuration of a run. What a resumed run is not told anew, it takes from its own. */
+/** The configuration of a run. A resumed run keeps its own configuration, except for what is given anew. */
 async function configure(
   { entry }: NamedModel,
   flags: TrainingFlags,
@@ -86,23 +92,26 @@ async function configure(
 ): Promise<TrainConfig> {
   const { parseTrainConfig } = await import("../../runs/config.js");
   const { describeRun, isRun } = await import("../../runs/description.js");
-  // A run that was killed before it was described is begun again.
+  // A run that was killed before its description was written starts over.
   const source = resume && isRun(out) ? out : like;
   const { modelOptions, others } = separateModelOptions(flags);
   const options = { model: entry, nameOf: (path: readonly PropertyKey[]) => flagOf(path, entry) };
   const model = entry.name;
   if (source === undefined) return parseTrainConfig({ ...others, modelOptions, model }, options);
-  // Where to stop is a word to one process, not a property of the run.
+  // Where to stop is a property of the process, not of the run.
   const { modelOptions: known, maxSteps: _, ...config } = (await describeRun(source)).config;
   const completed = { ...optionsOf(entry, known), ...modelOptions };
   const values = hasTemperature(entry, completed) ? config : withoutTemperature(config);
   return parseTrainConfig({ ...values, ...others, modelOptions: completed, model }, options);
 }
 
-/** Milestones are always part of a configuration; only those that are given can be given in vain. */
+/**
+ * Rejects milestones given for another schedule. The configuration always has some, so only the flags can
+ * tell.
+ */
 function checkMilestones({ milestones }: TrainingFlags, { schedule }: TrainConfig): void {
   if (milestones === undefined || schedule === "multi-step") return;
   throw new UsageError(`the schedule ${schedule} has no milestones`, {
-    hint: "leave out --milestones, or take --schedule multi-step",
+    hint: "remove --milestones, or use --schedule multi-step",
   });
 }

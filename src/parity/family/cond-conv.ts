@@ -34,7 +34,7 @@ export const condConv = runnerOf(layerOptions, (given, { plan }) => {
   };
 });
 
-/** Activations by the names that cases use, in lower case and without hyphens. */
+/** Activations by their names in cases, in lower case and without hyphens. */
 const ACTIVATIONS: Readonly<Record<string, () => Module>> = {
   silu: () => new SiLU(),
   swish: () => new SiLU(),

@@ -43,7 +43,7 @@ const reluOptions = z.object({
   mode: optionOf.mode.optional(),
 });
 
-/** Cases of `dyRelu`: coefficients from a context that is given. */
+/** Cases of `dyRelu`: coefficients from a given context. */
 export const dyRelu = runnerOf(reluOptions, ({ channels, context: size }) => {
   const layer = new ContextDyReLU(channels, size);
   return {

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { DataError } from "../../errors/index.js";
 import type { RuntimeOptions } from "../../runtime/index.js";
 
-/** Sizes above it are damage, not a test. */
+/** Larger sizes indicate a damaged file. */
 const LARGEST = 65_536;
 
-/** Schemas that the options of several layers are made of. */
+/** Schemas of common layer options. */
 export const optionOf = {
   size: z.int().positive().max(LARGEST),
   padding: z.int().nonnegative().max(LARGEST),
@@ -25,7 +25,7 @@ const shapes = z.record(
   ),
 );
 
-/** What a case of a layer of the family says. */
+/** Content of a case for a layer of the family. */
 export const familyCaseSchema = z.object({
   file: z.string().min(1),
   layer: z.string().min(1),
@@ -39,31 +39,31 @@ export const familyCaseSchema = z.object({
   tensors: shapes,
 });
 
-/** One case of an index of the family's reference vectors. */
+/** A case in an index of the family's reference vectors. */
 export type FamilyCase = z.infer<typeof familyCaseSchema>;
 
 /** Elements by name. */
 export type CaseValues = Readonly<Record<string, Float32Array | BigInt64Array>>;
 
-/** What a case is run with. */
+/** Inputs of a case. */
 export interface CaseRun {
   readonly testCase: FamilyCase;
   /** All tensors of its file. */
   readonly values: CaseValues;
-  /** Where its file lies, and others that its options name. */
+  /** Folder of the case's file, and of other files that its options name. */
   readonly folder: string;
   /** Plan of every dynamic convolution. */
   readonly plan: "auto" | "aggregate" | "mix-outputs" | "mix-inputs" | "unfold";
   readonly runtime: RuntimeOptions;
 }
 
-/** Gives what the case lists as outputs, by name. */
+/** Runs a case, and returns its outputs by name. */
 export type CaseRunner = (run: CaseRun) => Promise<CaseValues>;
 
 /**
- * A case's options, checked.
+ * Validates the options of a case.
  *
- * @throws DataError saying which option is wrong
+ * @throws DataError naming the invalid option
  */
 export function parseOptions<S extends z.ZodType>({ file, options }: FamilyCase, schema: S): z.infer<S> {
   const parsed = schema.safeParse(options);

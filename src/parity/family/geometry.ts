@@ -2,14 +2,14 @@ import { z } from "zod";
 import { optionOf } from "./family-case.js";
 
 const { size, padding } = optionOf;
-/** A number, or a list of that one. */
+/** A number, or a list with that one number. */
 const single = (of: z.ZodType<number>) =>
   z.union([of, z.tuple([of])]).transform((value) => (typeof value === "number" ? value : value[0]));
 const pair = <T extends z.ZodType>(of: T) => z.union([of, z.tuple([of, of])]);
 const triple = <T extends z.ZodType>(of: T) => z.union([of, z.tuple([of, of, of])]);
 const channels = { inChannels: size, outChannels: size };
 
-/** Where windows lie, and sizes, as options of a case give them. */
+/** Schemas of strides, padding, dilation, groups and sizes. */
 export const geometryOf = {
   sequence: {
     ...channels,

@@ -10,7 +10,7 @@ import { kernelWarehouse } from "./kernel-warehouse.js";
 import { heatmapDecode, heatmapLoss, heatmapTarget, keypointsOks } from "./keypoints.js";
 import { odConv } from "./od-conv.js";
 
-/** How the cases of each layer are run, by the name that an index gives the layer. */
+/** Runner for the cases of each layer, by its name in an index. */
 const RUNNERS: Readonly<Record<string, CaseRunner>> = {
   condConv,
   condConvBlock,
@@ -36,9 +36,9 @@ const RUNNERS: Readonly<Record<string, CaseRunner>> = {
 export const FAMILY_LAYERS: readonly string[] = Object.keys(RUNNERS).sort();
 
 /**
- * How a case is run.
+ * The runner for a case.
  *
- * @throws DataError if its layer is not known
+ * @throws DataError if its layer is unknown
  */
 export function familyRunner({ file, layer }: FamilyCase): CaseRunner {
   const runner = Object.hasOwn(RUNNERS, layer) ? RUNNERS[layer] : undefined;

@@ -24,7 +24,7 @@ const options = z.object({
   layers: z.array(z.object({ name: z.string().min(1), ...geometryOf.image, bias: z.boolean() })).min(1),
 });
 
-/** Cases of `kernelWarehouse`: layers that share a warehouse, each with an input of its own. */
+/** Cases of `kernelWarehouse`: layers that share a warehouse, each with its own input. */
 export const kernelWarehouse = runnerOf(options, (given, { plan }) => {
   const { layers, norm, normMomentum, normEpsilon, tau, ...others } = given;
   const branchNorm = {

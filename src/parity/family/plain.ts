@@ -1,4 +1,6 @@
-/** What a layer must equal at its neutral point: a plain convolution with a kernel of the case. */
+/**
+ * The result that a layer must equal at its neutral point: a static convolution with a kernel of the case.
+ */
 import type { Tensor } from "../../ir/index.js";
 import {
   add,
@@ -15,19 +17,19 @@ import type { CaseRun } from "./family-case.js";
 
 type Plain = (tensors: Readonly<Record<string, Tensor>>) => Record<string, Tensor>;
 
-/** `y` of the plain convolution of `x` with `plain.weight`, and `plain.bias` where there is one. */
+/** `y` of the static convolution of `x` with `plain.weight` and, if present, `plain.bias`. */
 export function plainConv2d(options: ConvolutionOptions): Plain {
   return (tensors) => ({
     y: conv2d(tensors.x!, tensors["plain.weight"]!, tensors["plain.bias"], options),
   });
 }
 
-/** The plan of layers that make kernels for each sample: what is asked for, if they have it. */
+/** The requested plan, for layers with per-sample kernels that support it. */
 export function perSamplePlan(plan: CaseRun["plan"]): PerSamplePlan | "auto" {
   return plan === "aggregate" || plan === "unfold" ? plan : "auto";
 }
 
-/** The same over sequences. */
+/** The same for sequences. */
 export function plainConv1d({ stride, padding, dilation, groups }: SequenceGeometry): Plain {
   const options = {
     stride: [1, stride],
@@ -42,7 +44,7 @@ export function plainConv1d({ stride, padding, dilation, groups }: SequenceGeome
   };
 }
 
-/** Where windows lie in a sequence. */
+/** Geometry of windows in a sequence. */
 interface SequenceGeometry {
   readonly stride: number;
   readonly padding: number;
@@ -50,14 +52,14 @@ interface SequenceGeometry {
   readonly groups: number;
 }
 
-/** The same over volumes. */
+/** The same for volumes. */
 export function plainConv3d(options: Convolution3dOptions): Plain {
   return (tensors) => ({
     y: conv3d(tensors.x!, tensors["plain.weight"]!, tensors["plain.bias"], options),
   });
 }
 
-/** The same transposed. */
+/** The same, transposed. */
 export function plainConvTranspose2d(options: TransposedConvolutionOptions): Plain {
   return (tensors) => {
     const y = convTranspose2d(tensors.x!, tensors["plain.weight"]!, options);

@@ -16,29 +16,33 @@ import {
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
-/** A layer, or several, as a case wants them called. */
+/** One or more layers, and how a case calls them. */
 export interface Subject {
-  /** Modules and parameters by the names of the case's state: a layer, or a record of layers. */
+  /** Modules and parameters by their names in the case's state: a layer, or a record of layers. */
   readonly members: object;
-  /** Gives results by name, such as `y`, from the case's inputs. Attention is taken from what layers record. */
+  /**
+   * Computes results by name, such as `y`, from the case's inputs. Attention is taken from the layers'
+   * records.
+   */
   readonly forward: (inputs: Tensors, context: ForwardContext) => Tensors;
-  /** Values of annealed scalars; those that are left out are at rest. */
+  /** Values of annealed scalars. Default to their final values. */
   readonly annealed?: Readonly<Record<string, number>>;
-  /** What a plain convolution gives, by the name of the result that it must equal at the neutral point. */
+  /** Results of a static convolution, by the name of the result that must equal them at the neutral point. */
   readonly plain?: (tensors: Tensors) => Tensors;
 }
 
-/** What is read of a case's options before the subject is made. */
+/** Settings that are read from a case's options before the layer is created. */
 export interface SubjectSettings {
   readonly testCase: FamilyCase;
   readonly plan: CaseRun["plan"];
 }
 
 /**
- * Runs the cases of one layer: results, attention, buffers after the step, and gradients of Σ y·dy.
+ * Creates a runner for the cases of one layer: results, attention, buffers after the step, and gradients of Σ
+ * y·dy.
  *
  * @param schema of the case's options
- * @param subject makes the layer from them
+ * @param subject creates the layer from them
  */
 export function runnerOf<S extends z.ZodType<{ readonly mode?: "train" | "eval" | undefined }>>(
   schema: S,
@@ -51,7 +55,7 @@ export function runnerOf<S extends z.ZodType<{ readonly mode?: "train" | "eval" 
   };
 }
 
-/** The subject as a model, whose state names are those of its members. */
+/** The subject as a model with the state names of its members. */
 class Root extends Module {
   readonly #subject: Subject;
   readonly #inputs: Tensors;
@@ -120,8 +124,8 @@ async function runSubject(
 }
 
 /**
- * Attention under the names that cases use: `attention` for a layer's only kind, `attention.KIND` for one of several;
- * with the layer's path before the kind where layers are several.
+ * Attention by the names used in cases: `attention` for a layer's only kind, `attention.KIND` for one of
+ * several, with the layer's path before the kind if there are several layers.
  */
 function attentionByName(attention: Applied["attention"]): Record<string, Tensor> {
   const named: [string, Tensor][] = [];
@@ -138,7 +142,7 @@ function buffersOf({ state }: Applied): Record<string, Tensor> {
   return Object.fromEntries(Object.entries(state).map(([name, value]) => [`buffer.${name}`, value]));
 }
 
-/** Σ y·dy over all results that have a dy, and what it is to be differentiated by. */
+/** Σ y·dy over all results with a dy, and the tensors to differentiate it by. */
 function objectiveOf({ outputs }: FamilyCase, tensors: Tensors, results: Tensors) {
   const terms = Object.entries(results).flatMap(([name, y]) => {
     const dy = name === "y" || name.startsWith("y.") ? tensors[`d${name}`] : undefined;
@@ -152,7 +156,7 @@ function objectiveOf({ outputs }: FamilyCase, tensors: Tensors, results: Tensors
   return { objective, by: Object.fromEntries(by) };
 }
 
-/** The layer's parameters and buffers must be those that the case lists. */
+/** Checks that the layer's parameters and buffers are those that the case lists. */
 function expectState(testCase: FamilyCase, root: Root): void {
   const { file, state, tensors } = testCase;
   const ours = stateShapes(root);

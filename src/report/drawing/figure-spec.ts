@@ -1,5 +1,5 @@
 /**
- * A Vega-Lite specification, an object of JSON. Vega-Lite's own type is for checking literals inside this room: it does
- * not hold where a user has `exactOptionalPropertyTypes` on and libraries checked.
+ * A Vega-Lite specification as a JSON object. Vega-Lite's own type is only used inside this room, to check
+ * literals: it fails to compile for users with `exactOptionalPropertyTypes` who check libraries.
  */
 export type FigureSpec = Readonly<Record<string, unknown>>;

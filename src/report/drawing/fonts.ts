@@ -3,8 +3,8 @@ import { loadSharp } from "../../util/sharp.js";
 let answer: Promise<boolean> | undefined;
 
 /**
- * Whether text can be drawn into PNGs. A machine without fonts, as small containers are, draws every
- * letter as the same box; installing any font, such as DejaVu, helps.
+ * Whether text can be drawn into PNGs. A machine without fonts, such as a small container, draws every letter
+ * as the same box. Installing any font, such as DejaVu, helps.
  */
 export function canDrawText(): Promise<boolean> {
   answer ??= Promise.all([drawText("i"), drawText("W")]).then(([narrow, wide]) => !narrow.equals(wide));

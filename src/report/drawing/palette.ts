@@ -1,4 +1,4 @@
-/** A colour on white paper and its like on a dark page. */
+/** A colour on white paper, and its counterpart on a dark page. */
 export interface ColourPair {
   readonly light: string;
   readonly dark: string;
@@ -9,8 +9,8 @@ export const PAPER: ColourPair = { light: "#fdfdfb", dark: "#191918" };
 export const INK: ColourPair = { light: "#1a1a1a", dark: "#e6e4df" };
 
 /**
- * Colours of runs, in order. As small text, each has the contrast with its paper that WCAG 2.2 AA asks for
- * (4.5 : 1), and any two are told apart with any colour vision; test/report/palette.test.ts measures both.
+ * Colours of runs, in order. For small text, each has the contrast with its paper that WCAG 2.2 AA requires
+ * (4.5 : 1), and any two can be told apart with any colour vision; test/report/palette.test.ts measures both.
  */
 export const RUN_COLOURS: readonly ColourPair[] = [
   { light: "#0072b2", dark: "#5ab4f0" },
@@ -23,18 +23,20 @@ export const RUN_COLOURS: readonly ColourPair[] = [
   { light: "#620c01", dark: "#fc898a" },
 ];
 
-/** The colour of what went wrong; something besides colour has to say so too. */
+/** The colour of errors. Something other than colour has to mark them too. */
 export const WRONG_COLOUR: ColourPair = { light: "#c2410c", dark: "#ff8a5c" };
 
-/** Every colour that drawings use besides ink. */
+/** Every colour used in drawings, besides ink. */
 export const COLOURS: readonly ColourPair[] = [...RUN_COLOURS, WRONG_COLOUR];
 
-/** The colour of a run by its place, on light paper; `DARK_RULES` turn it. They repeat after the last. */
+/**
+ * The colour of a run by its index, on light paper; `DARK_RULES` convert it. Colours repeat after the last.
+ */
 export function runColour(index: number): string {
   return RUN_COLOURS[index % RUN_COLOURS.length]!.light;
 }
 
-/** Style rules that turn drawings on light paper into such on dark. */
+/** CSS rules that convert drawings on light paper to dark ones. */
 export const DARK_RULES = COLOURS.map(
   ({ light, dark }) =>
     `svg [stroke="${light}"] { stroke: ${dark}; } svg [fill="${light}"] { fill: ${dark}; }`,

@@ -7,11 +7,11 @@ import { renderSvg, standaloneSvg } from "./svg.js";
 
 /** Options of {@link renderPng}. */
 export interface PngOptions {
-  /** Pixels of the picture for one of the drawing; default: 2. */
+  /** Pixels of the PNG per pixel of the drawing. Defaults to 2. */
   readonly scale?: number;
 }
 
-/** Turns SVG text into a PNG on white. */
+/** Renders SVG text to a PNG on white. */
 export async function renderPng(svg: string, options: PngOptions = {}): Promise<Uint8Array> {
   const { scale = 2 } = options;
   const sharp = await loadSharp();
@@ -23,10 +23,11 @@ export async function renderPng(svg: string, options: PngOptions = {}): Promise<
 }
 
 /**
- * Draws a specification into each of the files, which end in `.svg` or `.png`. Missing folders are made.
+ * Renders a specification to each of the files, which must end in `.svg` or `.png`. Missing folders are
+ * created.
  *
- * @throws UsageError for another ending, before anything is drawn.
- * @throws DyconvError with a hint when a file cannot be written.
+ * @throws UsageError for other extensions, before anything is drawn
+ * @throws DyconvError with a hint, if a file cannot be written
  */
 export async function writeFigure(paths: readonly string[], spec: FigureSpec): Promise<void> {
   const unknown = paths.find((path) => !/\.(svg|png)$/i.test(path));

@@ -1,6 +1,6 @@
 import type { Config } from "vega-lite";
 
-/** Text and rules take the colour of the page around them, and black where there is none. */
+/** Text and rules take the colour of the page around them. Black in files. */
 const INK = "currentColor";
 
 /** The look of every figure: type and rules of a printed page. */
@@ -47,7 +47,7 @@ export const FIGURE_STYLE: Config = {
   },
 };
 
-/** Where a title stands in a figure that is laid out by hand: at its left edge, whatever its axes measure. */
+/** Title position of figures laid out by hand: at the left edge, independent of the axes. */
 export function titleAtEdge(left: number) {
   return { frame: "group", dx: 12 - left } as const;
 }

@@ -5,11 +5,11 @@ import type { FigureSpec } from "./figure-spec.js";
 import { DARK_RULES, INK, PAPER } from "./palette.js";
 
 /**
- * Draws a Vega-Lite specification as SVG text, without a browser. The drawing is transparent and in the
- * colour of the text around it, for use within a page; {@link standaloneSvg} makes a file of it.
+ * Renders a Vega-Lite specification to SVG text, without a browser. The drawing is transparent and takes the
+ * text colour of its page. {@link standaloneSvg} turns it into a file.
  */
 export async function renderSvg(spec: FigureSpec): Promise<string> {
-  // Loaded here because they take longer than the rest of a command that draws nothing.
+  // Loaded on demand, as they take longer than the rest of a command that draws nothing.
   const [vega, vegaLite] = await Promise.all([import("vega"), import("vega-lite")]);
   const view = new vega.View(vega.parse(vegaLite.compile(spec as unknown as TopLevelSpec).spec), {
     renderer: "none",
@@ -21,7 +21,7 @@ export async function renderSvg(spec: FigureSpec): Promise<string> {
   }
 }
 
-/** A drawing as a file: with paper of its own, both of it and of the ink as light or dark as the reader's system. */
+/** Turns a drawing into a file with its own paper. Paper and ink follow the reader's light or dark theme. */
 export function standaloneSvg(svg: string): string {
   const style = `<style>
 svg { color: ${INK.light}; background: ${PAPER.light}; }
@@ -33,7 +33,7 @@ ${DARK_RULES}
   return svg.replace(/<svg[^>]*>/, (tag) => `${tag}${style}`);
 }
 
-/** Gives the drawing a role, and a name and a description for those who do not see it. */
+/** Adds a role, a name and a description, for screen readers. */
 function named(svg: string, { title, description }: FigureSpec): string {
   const headline = typeof title === "object" && title !== null && "text" in title ? title.text : title;
   const texts = [headline, description].map((text) => (typeof text === "string" ? escapeText(text) : ""));
@@ -43,7 +43,7 @@ function named(svg: string, { title, description }: FigureSpec): string {
     .replace(/<svg[^>]*>/, (tag) => `${tag}<title>${name}</title><desc>${described}</desc>`);
 }
 
-/** The renderer escapes markup, but lets through what no XML may hold. */
+/** The renderer escapes markup, but not characters that XML forbids. */
 function withoutControls(svg: string): string {
   return svg.split("\n").map(printable).join("\n");
 }

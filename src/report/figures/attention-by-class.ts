@@ -5,22 +5,22 @@ import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
 import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
-/** The attention of a layer, class by class. */
+/** Attention of a layer, by class. */
 export interface ClassAttention {
-  /** What the attention is called: the module, and its kind where it has several. */
+  /** Name of the attention: the module, and its kind if it has several. */
   readonly name: string;
   /** Mean over all images, [experts]. */
   readonly mean: readonly number[];
   readonly classes: readonly {
     readonly label: string;
-    /** Images of the class. */
+    /** Number of images of the class. */
     readonly images: number;
-    /** Mean over them, [experts]. */
+    /** Mean over these images, [experts]. */
     readonly mean: readonly number[];
   }[];
   /** Share of the attention's variance that lies between classes, 0 to 1. */
   readonly between: number;
-  /** How likely a share as large is where classes do not differ. */
+  /** Probability of a share at least as large if classes do not differ. */
   readonly p: number;
 }
 
@@ -32,9 +32,9 @@ const HEAD = 30;
 const BETWEEN = 18;
 const MARGINS = { top: 84, bottom: 12, right: 20 };
 const LEFT = { wide: 150, narrow: 98 };
-/** Least width of a cell that has room for its number, in pixels. */
+/** Smallest width of a cell with room for its number, in pixels. */
 const ROOM_FOR_NUMBER = 34;
-/** Classes of a layer that are drawn: those that differ most. */
+/** Number of classes to draw per layer: those that differ most. */
 const MOST_CLASSES = 20;
 const LABEL_LETTERS = { wide: 21, narrow: 13 };
 
@@ -43,17 +43,18 @@ interface Cell {
   readonly x2: number;
   readonly y: number;
   readonly y2: number;
-  /** Weight above the mean of all classes. */
+  /** Difference from the mean weight over all classes. */
   readonly difference: number;
-  /** Size of the difference in parts of the layer's largest. */
+  /** Size of the difference relative to the largest in the layer. */
   readonly strength: number;
 }
 
 /**
- * The figure of attention by class: a block for each layer, a row for each class, a cell for each expert in order. The
- * colour says whether the class gives the expert more weight than all images do, or less, and its strength how much.
+ * Figure of the attention by class: a block per layer, a row per class, a cell per expert in order. The
+ * colour shows whether the class weights the expert more or less than all images do, and its strength by how
+ * much.
  *
- * @returns a Vega-Lite specification, for files and pages alike.
+ * @returns a Vega-Lite specification, for files and pages
  */
 export function attentionByClassSpec(
   layers: readonly ClassAttention[],

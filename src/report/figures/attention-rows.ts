@@ -1,21 +1,21 @@
 import type { LayerAttention } from "./attention.js";
 
-/** Where a layer's bars stand, in pixels from the top left. */
+/** Layout of a layer's bars, in pixels from the top left. */
 export interface RowLayout {
   readonly layer: LayerAttention;
-  /** Distance of two bars. */
+  /** Distance between two bars. */
   readonly slot: number;
-  /** Where 0 is. */
+  /** Position of 0. */
   readonly base: number;
   /** Height of 1. */
   readonly unit: number;
-  /** Half way up the bars. */
+  /** Middle of the bars' height. */
   readonly middle: number;
-  /** Where the row ends. */
+  /** Bottom of the row. */
   readonly bottom: number;
-  /** Experts that have next to no part in any mixture. */
+  /** Experts with next to no share in any mixture. */
   readonly unused: readonly number[];
-  /** The line of even sharing, of a softmax. */
+  /** The line of even shares, for a softmax. */
   readonly even: readonly { readonly x: number; readonly x2: number; readonly y: number }[];
 }
 
@@ -24,16 +24,16 @@ const BARS = 40;
 const TEXT = 14;
 const BETWEEN = 10;
 const ROW = BARS + 2 * TEXT + BETWEEN;
-/** A bar is at most so wide, in pixels, and takes so much of its slot. */
+/** Largest width of a bar in pixels, and the share of its slot that it fills. */
 const WIDEST = 40;
 const FILLED = 0.72;
-/** Least slots, in pixels, for the value above a bar and for the expert's number below. */
+/** Smallest slots, in pixels, with room for the value above a bar and for the expert's number below. */
 const ROOM_FOR_VALUE = 30;
 const ROOM_FOR_NUMBER = 15;
-/** An expert with less than this part of an even share is unused. */
+/** An expert with less than this fraction of an even share counts as unused. */
 const UNUSED_PART = 0.1;
 
-/** Lays out the row of a layer. */
+/** Computes the layout of a layer's row. */
 export function layoutOf(layer: LayerAttention, index: number, width: number): RowLayout {
   const { mean, activation = "softmax" } = layer;
   const slot = width / mean.length;
@@ -55,18 +55,18 @@ export function layoutOf(layer: LayerAttention, index: number, width: number): R
   };
 }
 
-/** A bar for each expert. */
+/** One bar per expert. */
 export function barsOf({ layer, slot, base, unit, unused }: RowLayout) {
   const half = Math.min(WIDEST, slot * FILLED) / 2;
   return layer.mean.map((value, k) => {
     const centre = (k + 0.5) * slot;
-    // An expert of no use is seen as a line at the bottom.
+    // An unused expert remains visible as a line at the bottom.
     const height = Math.abs(value * unit) < 1 ? 1 : value * unit;
     return { x: centre - half, x2: centre + half, y: base, y2: base - height, unused: unused.includes(k) };
   });
 }
 
-/** The value above each bar and the number of its expert below, as far as there is room. */
+/** The value above each bar and the expert's number below it, if there is room. */
 export function textsOf({ layer, slot, base, unit, middle }: RowLayout) {
   const bottom = middle + BARS / 2 + TEXT / 2 + 1;
   return layer.mean.flatMap((value, k) => {

@@ -6,36 +6,36 @@ import { printable, shorten } from "../text/printable.js";
 import { barsOf, layoutOf, type RowLayout, textsOf } from "./attention-rows.js";
 import { type PlacedText, pixels, textLayer } from "./hand-laid.js";
 
-/** How one dynamic layer spreads its attention over its experts. */
+/** How one dynamic layer distributes its attention over its experts. */
 export interface LayerAttention {
-  /** What the attention is called: the module, such as `features.8`, and its kind where it has several. */
+  /** Name of the attention: the module, such as `features.8`, and its kind if it has several. */
   readonly name: string;
-  /** What made it: weights that add up to 1, a gate for each expert, or neither; default: `"softmax"`. */
+  /** How it was computed: weights that sum to 1, a gate per expert, or neither. Defaults to `"softmax"`. */
   readonly activation?: "softmax" | "sigmoid" | "other";
   /** Mean attention of each expert over the images, [experts]. */
   readonly mean: readonly number[];
-  /** Mean entropy of an image's attention, in parts of its maximum: 1 is uniform, 0 one-hot. */
+  /** Mean entropy of the attention per image, relative to its maximum: 1 is uniform, 0 one-hot. */
   readonly entropy: number;
 }
 
 /** Options of {@link attentionSpec}. */
 export interface AttentionFigureOptions {
-  /** Whether it is for a telephone; default: false. */
+  /** Whether it is for a phone. Defaults to false. */
   readonly narrow?: boolean;
 }
 
-/** Letters of a layer's name, and the width of one in pixels. */
+/** Largest length of a layer's name in letters, and the width of a letter in pixels. */
 const NAME_LETTERS = 24;
 const LETTER_WIDTH = 6.3;
-/** Around the rows, in pixels; the numbers stand at the right. */
+/** Margins around the rows, in pixels. The numbers are on the right. */
 const MARGINS = { top: 92, bottom: 12, gap: 24, right: 84 };
 
 /**
- * The figure of attention: a row for each layer, a bar for each expert, in order. The line across the bars of
- * a softmax is even sharing; gates of a sigmoid are drawn from 0 to 1, since they do not add up to anything.
- * The entropy is at the right: near 1, the routing never left uniform; at 0, it is stuck at one expert.
+ * Figure of the attention: a row per layer, a bar per expert, in order. For a softmax, a line across the bars
+ * marks even shares; gates of a sigmoid, which have no fixed sum, are drawn from 0 to 1. The entropy is on
+ * the right: near 1, the routing never left uniform; at 0, it is stuck at one expert.
  *
- * @returns a Vega-Lite specification, for files and pages alike.
+ * @returns a Vega-Lite specification, for files and pages
  */
 export function attentionSpec(
   layers: readonly LayerAttention[],

@@ -5,12 +5,12 @@ import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
 import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
-/** What a model took the images of each class for. */
+/** A confusion matrix: predictions for the images of each class. */
 export interface Confusion {
-  /** Names the model in the title. */
+  /** Name of the model, for the title. */
   readonly name: string;
   readonly classes: readonly string[];
-  /** Images by true class, then by predicted one; of several runs their sum. */
+  /** Number of images by true class, then by predicted class, summed over runs. */
   readonly counts: readonly (readonly number[])[];
 }
 
@@ -20,16 +20,16 @@ const SIZES = {
   narrow: { cell: 19, left: 84, top: 130, letters: 11, font: 9 },
 };
 const MARGINS = { bottom: 12, right: 60 };
-/** Classes that are drawn: those with most mistakes. */
+/** Number of classes to draw: those with the most mistakes. */
 const MOST_CLASSES = 20;
-/** Least share that is written into its cell, in percent. */
+/** Smallest share to write into its cell, in percent. */
 const WRITTEN = 0.5;
 
 /**
- * The figure of a confusion matrix: a row for each true class, a column for what its images were taken for, the share of
- * the row in percent. Blue is right, brown is wrong.
+ * Figure of a confusion matrix: a row per true class, a column per predicted class, with shares of the row in
+ * percent. Blue is right, brown is wrong.
  *
- * @returns a Vega-Lite specification, for files and pages alike.
+ * @returns a Vega-Lite specification, for files and pages
  */
 export function confusionSpec(
   { name, classes, counts }: Confusion,
@@ -100,7 +100,7 @@ export function confusionSpec(
   } satisfies TopLevelSpec;
 }
 
-/** The classes to draw, in their order. */
+/** The classes to draw, in their original order. */
 function mostMistaken(counts: Confusion["counts"]): number[] {
   const mistakes = counts.map(
     (row, c) =>
@@ -115,7 +115,7 @@ function mostMistaken(counts: Confusion["counts"]): number[] {
     .sort((a, b) => a - b);
 }
 
-/** The share of a class's images that were taken for it. */
+/** Share of a class's images that were predicted correctly. */
 function rightShare(row: readonly number[], c: number): string {
   const images = row.reduce((sum, count) => sum + count, 0);
   return images === 0 ? "no images" : `${((100 * row[c]!) / images).toFixed(0)} % right`;

@@ -1,15 +1,15 @@
-/** What a figure of curves is drawn in, from back to front. */
+/** The layers of a figure of curves, from back to front. */
 import type { TopLevelSpec } from "vega-lite";
 import { type CurveLine, type CurvePoint, type EndLabel, endOf, isFinitePoint } from "./curve-lines.js";
 
 type Layer = Extract<TopLevelSpec, { layer: unknown }>["layer"][number];
 
-/** Up to so many points, a line shows each. */
+/** Up to this many points, each is marked on its line. */
 const FEW_POINTS = 30;
-/** A line that stops before this part of the figure needs a leader to its label. */
+/** A line that ends before this fraction of the figure needs a leader to its label. */
 const ENDS_EARLY = 0.95;
 
-/** The faint traces of what was measured within epochs. */
+/** Faint traces of values within epochs. */
 export function traceLayer(lines: readonly CurveLine[], opacity: number): Layer {
   return {
     data: { values: lines.flatMap((line) => rowsOf(line, line.trace)) },
@@ -17,7 +17,7 @@ export function traceLayer(lines: readonly CurveLine[], opacity: number): Layer 
   };
 }
 
-/** The lines, dashed for training. A value that is not finite breaks its line. */
+/** The lines, dashed for training. A value that is not finite interrupts its line. */
 export function lineLayer(lines: readonly CurveLine[]): Layer {
   return {
     data: { values: lines.flatMap((line) => rowsOf(line, line.points)) },
@@ -29,8 +29,8 @@ export function lineLayer(lines: readonly CurveLine[]): Layer {
 }
 
 /**
- * The points of short lines, and the end of every other. A line of one point is seen by nothing else, and
- * where colours repeat the shape tells runs apart.
+ * The points of short lines, and the end point of others. They make lines of a single point visible, and
+ * their shapes tell runs apart when colours repeat.
  */
 export function pointLayer(lines: readonly CurveLine[], shape?: object): Layer {
   const shown = (line: CurveLine) =>
@@ -42,7 +42,7 @@ export function pointLayer(lines: readonly CurveLine[], shape?: object): Layer {
   };
 }
 
-/** Dotted leaders from lines that stop early to their labels at the right edge. */
+/** Dotted leaders from lines that end early to their labels at the right edge. */
 export function leaderLayer(labels: readonly EndLabel[], epochs: number): Layer {
   const early = labels.filter(({ line }) => endOf(line).epoch < ENDS_EARLY * epochs);
   return {
@@ -55,7 +55,7 @@ export function leaderLayer(labels: readonly EndLabel[], epochs: number): Layer 
   };
 }
 
-/** The names of the lines, beside the right edge. */
+/** Names of the lines, next to the right edge. */
 export function labelLayer(labels: readonly EndLabel[], epochs: number): Layer {
   const rows = labels.flatMap(({ line, position }) => rowsOf(line, [{ epoch: epochs, value: position }]));
   return {
@@ -65,12 +65,12 @@ export function labelLayer(labels: readonly EndLabel[], epochs: number): Layer {
   };
 }
 
-/** What a line is called in the figure. */
+/** Label of a line in the figure. */
 export function labelText({ run, set }: CurveLine): string {
   return `${run} ${set}`;
 }
 
-/** Rows of data, their fields named as the encodings of the figure do; what is not finite has no value. */
+/** Rows of data, with the field names of the figure's encodings. A value that is not finite is left out. */
 function rowsOf({ run, set }: CurveLine, points: readonly Pick<CurvePoint, "epoch" | "value">[]) {
   return points.map(({ epoch, value }) => ({
     run,

@@ -1,28 +1,28 @@
-/** Turns the points of runs into what a figure of curves draws. */
+/** Converts the points of runs to the lines of a figure. */
 
-/** Which images a value was measured on. */
+/** The images that a value was measured on. */
 export type ImageSet = "train" | "validation";
 
 /** One measured value. */
 export interface CurvePoint {
-  /** Time in epochs; a step within an epoch is a fraction: `step / stepsPerEpoch`. */
+  /** Time in epochs. A step within an epoch is a fraction: `step / stepsPerEpoch`. */
   readonly epoch: number;
-  /** A value that is not finite is a gap in the line, and the figure says so in words. */
+  /** A value that is not finite is a gap in the line, which the figure also states in words. */
   readonly value: number;
   readonly set: ImageSet;
 }
 
 /** The curves of one run. */
 export interface RunCurves {
-  /** Names the run in the figure; no two runs of one figure share it. */
+  /** Name of the run, unique in the figure. */
   readonly name: string;
-  /** What was logged for each epoch; these are the lines. */
+  /** Values per epoch, drawn as lines. */
   readonly points: readonly CurvePoint[];
-  /** What was measured within epochs: a faint trace behind the lines, and a line itself where a set has no points. */
+  /** Values within epochs, drawn as a faint trace behind the lines, or as the line if a set has no points. */
   readonly trace?: readonly CurvePoint[];
 }
 
-/** One line of a figure: a run on a set, its points by rising epoch. */
+/** One line of a figure: a run on a set, with points in order of epochs. */
 export interface CurveLine {
   readonly run: string;
   readonly set: ImageSet;
@@ -31,24 +31,24 @@ export interface CurveLine {
   readonly trace: readonly CurvePoint[];
 }
 
-/** A text beside the end of a line. */
+/** A label next to the end of a line. */
 export interface EndLabel {
   readonly line: CurveLine;
-  /** Where the text stands, on the axis of values. */
+  /** Position of the label, on the value axis. */
   readonly position: number;
 }
 
-/** Where labels may stand. */
+/** The space for labels. */
 export interface LabelSpace {
-  /** Least and greatest position. */
+  /** Smallest and largest position. */
   readonly range: readonly [number, number];
-  /** Least distance of two labels. */
+  /** Smallest distance between two labels. */
   readonly gap: number;
 }
 
 const SETS: readonly ImageSet[] = ["train", "validation"];
 
-/** The lines of a figure; none of a set without a finite value. */
+/** The lines of a figure. Sets without a finite value have none. */
 export function linesOf(runs: readonly RunCurves[]): CurveLine[] {
   return runs
     .flatMap(({ name, points, trace = [] }) =>
@@ -64,7 +64,7 @@ export function linesOf(runs: readonly RunCurves[]): CurveLine[] {
     .filter(({ points }) => points.some(isFinitePoint));
 }
 
-/** Says in a few words which runs have values that are not finite; nothing where all are. */
+/** Describes which runs have values that are not finite. Undefined if all are. */
 export function describeGaps(runs: readonly RunCurves[]): string | undefined {
   const gaps = runs.flatMap(({ name, points, trace = [] }) => {
     const missing = [...points, ...trace].filter((point) => !isFinitePoint(point));
@@ -85,8 +85,8 @@ export function endOf({ points }: CurveLine): CurvePoint {
 }
 
 /**
- * Places a label at the end of each line, moved apart and into the range. Where there are more than fit,
- * they overlap evenly.
+ * Places a label at the end of each line, moved apart and into the range. If not all fit, they overlap
+ * evenly.
  *
  * @param positionOf position of a value on the axis
  */
@@ -100,7 +100,7 @@ export function placeEndLabels(
   const groups: EndLabel[][] = [];
   for (const label of rising) {
     let group = [label];
-    // A group that has grown may reach the one below it, and so on down.
+    // A group that has grown may reach the next one down, and so on.
     while (groups.length > 0 && top(groups.at(-1)!) + gap > group[0]!.position) {
       group = spread([...groups.pop()!, ...group], gap);
     }
@@ -117,7 +117,7 @@ export function placeEndLabels(
     position: Math.min(position, high - (raised.length - 1 - i) * step),
   }));
 
-  /** Labels `gap` apart, around the mean of their lines' ends. */
+  /** Labels at distance `gap`, centred on the mean of their lines' ends. */
   function spread(labels: readonly EndLabel[], gap: number): EndLabel[] {
     const centre = mean(labels.map(({ line }) => positionOf(endOf(line).value)));
     return labels.map(({ line }, i) => ({ line, position: centre + (i - (labels.length - 1) / 2) * gap }));

@@ -10,39 +10,39 @@ import { valueAxis } from "./value-axis.js";
 
 /** Options of {@link curvesSpec}. */
 export interface CurvesOptions {
-  /** Headline above the figure. */
+  /** Title above the figure. */
   readonly title: string;
-  /** What the values are, in a line below the title. */
+  /** Description of the values, below the title. */
   readonly y: string;
-  /** Whether values are fractions to be shown as percentages; default: false. */
+  /** Whether values are fractions to show as percentages. Defaults to false. */
   readonly percent?: boolean;
-  /** Whether it is for a telephone: less wide, and runs are named above their lines; default: false. */
+  /** Whether it is for a phone: narrower, with a legend above the lines. Defaults to false. */
   readonly narrow?: boolean;
-  /** Width in pixels of the area that curves are drawn in; default: 560, or 280 where it is narrow. */
+  /** Width of the plot area in pixels. Defaults to 560, or 280 if narrow. */
   readonly width?: number;
-  /** Its height; default: 300, or 240 where it is narrow. */
+  /** Height of the plot area in pixels. Defaults to 300, or 240 if narrow. */
   readonly height?: number;
 }
 
-/** Around the area of the curves, in pixels: for the headline, the axes, and before the end labels. */
+/** Margins around the plot area, in pixels: for the title, the axes, and in front of end labels. */
 const MARGINS = { top: 64, bottom: 46, left: 20, right: 22 };
 /** Width of an average letter, in pixels, in the widest of the fonts. */
 const LETTER_WIDTH = 6.3;
 /** Height of a further line below the title, in pixels. */
 const SUBTITLE_LINE = 15;
-/** Least distance of two end labels, in pixels. */
+/** Smallest distance between two end labels, in pixels. */
 const LABEL_GAP = 15;
-/** Up to so many runs, each line is named where it ends. */
+/** Up to this many runs, each line is labelled at its end. */
 const NAMED_AT_END = 4;
-/** Letters of a run's name in the figure. */
+/** Largest length of a run's name in the figure, in letters. */
 const NAME_LETTERS = 32;
 
 /**
- * The figure of one quantity over the epochs, for any number of runs: colour tells the run, solid lines
- * are validation and dashed lines training. Up to four runs are named where their lines end; more, or where
- * the figure is narrow, in a legend above. Values within epochs are a faint trace behind the lines.
+ * Figure of one quantity over the epochs, for any number of runs. Colour tells runs apart; solid lines are
+ * validation, dashed lines training. Up to four runs are labelled at the ends of their lines; with more, or
+ * in a narrow figure, there is a legend above. Values within epochs are a faint trace behind the lines.
  *
- * @returns a Vega-Lite specification, for files and pages alike.
+ * @returns a Vega-Lite specification, for files and pages
  */
 export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): FigureSpec {
   const { title, y, percent = false, narrow = false } = options;
@@ -125,10 +125,12 @@ export function curvesSpec(runs: readonly RunCurves[], options: CurvesOptions): 
   } satisfies TopLevelSpec;
 }
 
-/** How wide a figure is to be. */
+/** Width of a figure. */
 export type FigureWidth = Pick<CurvesOptions, "narrow">;
 
-/** The figure of the losses; points carry the loss. `y` says which loss it is; cross entropy by default. */
+/**
+ * Figure of the losses, which are the values of the points. `y` names the loss. Defaults to cross entropy.
+ */
 export function lossSpec(
   runs: readonly RunCurves[],
   { y = "cross entropy", ...width }: FigureWidth & Partial<Pick<CurvesOptions, "y">> = {},
@@ -136,7 +138,7 @@ export function lossSpec(
   return curvesSpec(runs, { title: "Loss", y, ...width });
 }
 
-/** The figure of a task's metric; points carry its values. */
+/** Figure of a task's metric, with its values as points. */
 export function metricSpec(
   { title, description, share }: Metric,
   runs: readonly RunCurves[],

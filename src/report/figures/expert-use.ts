@@ -7,7 +7,7 @@ import { cellLayer, pixels, textLayer } from "./hand-laid.js";
 
 /** How a layer used its experts, epoch by epoch. */
 export interface LayerUse {
-  /** What the attention is called: the module, and its kind where it is not the usual one. */
+  /** Name of the attention: the module, and its kind if it is not the usual one. */
   readonly name: string;
   readonly epochs: readonly {
     /** From 1. */
@@ -15,7 +15,7 @@ export interface LayerUse {
     /** Share of each expert, [experts]; they sum to 1. */
     readonly use: readonly number[];
   }[];
-  /** Experts, from 0, that nobody uses in the last epoch. */
+  /** Indices of experts that are unused in the last epoch. */
   readonly unused: readonly number[];
 }
 
@@ -25,26 +25,26 @@ const ROW = 13;
 const HEAD = 26;
 const BETWEEN = 14;
 const MARGINS = { top: 86, bottom: 14, left: 40, right: 92 };
-/** Layers, experts of a layer and epochs that are drawn. */
+/** Largest number of layers, experts per layer and epochs to draw. */
 const MOST_LAYERS = 12;
 const MOST_EXPERTS = 16;
 const MOST_EPOCHS = 60;
-/** A share of so many times an even one has the full colour. */
+/** A share of this many times an even one has the full colour. */
 const FULL = 2;
 
 interface Block {
   readonly layer: LayerUse;
-  /** The experts that are drawn, from 0. */
+  /** Indices of the experts to draw. */
   readonly experts: readonly number[];
   readonly top: number;
 }
 
 /**
- * The figure of the experts' use: a block for each layer, a row for each expert, epochs from left to right; the
- * stronger a cell, the more of the attention the expert had. Of many layers those are drawn whose least used expert has
- * least, of many experts the least used.
+ * Figure of the experts' use: a block per layer, a row per expert, epochs from left to right. The stronger a
+ * cell, the larger the expert's share. If there are too many layers, those with the least used experts are
+ * drawn; if there are too many experts, the least used.
  *
- * @returns a Vega-Lite specification, for files and pages alike.
+ * @returns a Vega-Lite specification, for files and pages
  */
 export function expertUseSpec(
   layers: readonly LayerUse[],

@@ -1,23 +1,23 @@
-/** Parts of figures that are laid out in pixels rather than by scales. */
+/** Parts of figures that are laid out in pixels instead of with scales. */
 
-/** An axis whose values are pixels of the figure. */
+/** An axis in pixels of the figure. */
 export function pixels(field: string, domain: [number, number]) {
   return { field, type: "quantitative", axis: null, scale: { domain, nice: false, zero: false } } as const;
 }
 
-/** How the strength of a cell shows. */
+/** How the strength of a cell is shown. */
 export interface CellStyle {
   /** Field of the strength, 0 to 1. */
   readonly strength: "share" | "strength";
   /** Opacity of the weakest and of the strongest cell. */
   readonly opacity: readonly [number, number];
-  /** The test, on `datum`, of cells in the colour `other`; none by default. */
+  /** Test, on `datum`, for cells in the colour `other`. Defaults to none. */
   readonly test?: string;
   /** Colour of the cells, and of those that pass the test. */
   readonly colours: readonly [cell: string, other?: string];
 }
 
-/** Rectangles from x, y to x2, y2, filled as strongly as they say. */
+/** Rectangles from x, y to x2, y2, filled according to their strength. */
 export function cellLayer<Cell extends object>(
   values: readonly Cell[],
   { strength, opacity, test, colours: [colour, other] }: CellStyle,
@@ -40,24 +40,24 @@ export function cellLayer<Cell extends object>(
   } as const;
 }
 
-/** A text and where it stands, in pixels from the top left. */
+/** A text and its position, in pixels from the top left. */
 export interface PlacedText {
   readonly x: number;
   readonly y: number;
   readonly text: string;
 }
 
-/** How the texts of a layer look. */
+/** Style of the texts in a layer. */
 export interface TextStyle {
   readonly align: "left" | "center" | "right";
-  /** The ink of the page by default. */
+  /** Defaults to the ink of the page. */
   readonly color?: string;
-  /** Pixels to the right. */
+  /** Offset to the right, in pixels. */
   readonly dx?: number;
   readonly fontWeight?: "normal" | "bold";
 }
 
-/** Texts in their places. */
+/** Texts at their positions. */
 export function textLayer(values: readonly PlacedText[], style: TextStyle) {
   return {
     data: { values: [...values] },

@@ -2,7 +2,7 @@ import type { Mark } from "../../tasks/index.js";
 import { type Markup, markup } from "../text/markup.js";
 import type { PredictedSample } from "./prediction-grid.js";
 
-/** What is predicted, and what is true, in colours that are told apart on any image by their dark edges. */
+/** Colours of predicted and true marks. Dark edges make them stand out on any image. */
 const COLOURS = { trueMarks: "#ffffff", marks: "#ff9f1c" } as const;
 
 /** Marks of a sample: those predicted, or the true ones. */

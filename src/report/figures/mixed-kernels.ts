@@ -14,22 +14,22 @@ export interface MixedKernels {
   readonly width: number;
   /** Mean over the images: [slices][height · width]. */
   readonly mean: readonly (readonly number[])[];
-  /** Of each image: [images][slices][height · width]. */
+  /** Per image: [images][slices][height · width]. */
   readonly images: readonly (readonly (readonly number[])[])[];
 }
 
-/** Sizes in pixels: a slice, the space after it, and around all. */
+/** Sizes in pixels: a slice, the space after it, and the margin. */
 const SLICE = 30;
 const PITCH = 36;
 const MARGINS = { top: 98, bottom: 14, left: 130, right: 20 };
 const LABEL_LETTERS = 18;
 
 /**
- * The figure of a layer's mixed kernels: a row of slices for their mean over the images, then for each image what its
- * kernels differ by. Blue is positive, brown negative, strong is large.
+ * Figure of a layer's mixed kernels: a row of slices for their mean over the images, then for each image how
+ * its kernels differ from it. Blue is positive, brown negative; strong colours are large values.
  *
- * @param labels what each image is called
- * @returns a Vega-Lite specification, for files and pages alike.
+ * @param labels name of each image
+ * @returns a Vega-Lite specification, for files and pages
  */
 export function mixedKernelsSpec(kernels: MixedKernels, labels: readonly string[]): FigureSpec {
   const { name, mean, images } = kernels;
@@ -82,7 +82,7 @@ export function mixedKernelsSpec(kernels: MixedKernels, labels: readonly string[
   } satisfies TopLevelSpec;
 }
 
-/** A rectangle for each number of a row of slices. */
+/** A rectangle per number in a row of slices. */
 function cellsOf(
   slices: readonly (readonly number[])[],
   row: number,

@@ -7,29 +7,29 @@ import { type Markup, markup } from "../text/markup.js";
 import { printable, shorten } from "../text/printable.js";
 import { isSkeleton, type MarkKind, markLines } from "./marks.js";
 
-/** An image and what a model said about it. */
+/** An image and a model's prediction for it. */
 export interface PredictedSample {
   /** Red, green, then blue plane: [3, height, width], 0 to 255. */
   readonly pixels: Uint8Array;
   readonly height: number;
   readonly width: number;
-  /** The class predicted, or the values. */
+  /** The predicted class or values. */
   readonly prediction: string;
-  /** The true class, or the true values, where they are known. */
+  /** The true class or values, if known. */
   readonly truth?: string;
   /** Probability of the prediction, 0 to 1. */
   readonly confidence?: number;
-  /** What was predicted to be somewhere in the image; where it is given, nothing is right or wrong as a whole. */
+  /** Predicted positions in the image. A sample with marks is not right or wrong as a whole. */
   readonly marks?: readonly Mark[];
-  /** Where that truly is. */
+  /** True positions in the image. */
   readonly trueMarks?: readonly Mark[];
 }
 
 /** Options of {@link renderPredictionGrid}. */
 export interface PredictionGridOptions {
-  /** Images in a row; default: 18. */
+  /** Images per row. Defaults to 18. */
   readonly columns?: number;
-  /** Side of the square that an image is fitted into, in pixels; default: 104. */
+  /** Side of the square for each image, in pixels. Defaults to 104. */
   readonly tile?: number;
 }
 
@@ -37,7 +37,7 @@ const GAP = 10;
 const MARGIN = 14;
 const FONT_SIZE = 12;
 const LINE_HEIGHT = 16;
-/** Width of a letter in the widest of the fonts, in parts of the font size. */
+/** Width of a letter in the widest of the fonts, relative to the font size. */
 const LETTER_WIDTH = 0.6;
 
 /**
@@ -46,7 +46,7 @@ const LETTER_WIDTH = 0.6;
  * with hidden joints hollow and what leads to them dashed. Names that are too long have an ellipsis in their middle. On
  * a machine without fonts the names are left out.
  *
- * @returns a PNG on white.
+ * @returns a PNG on white
  */
 export async function renderPredictionGrid(
   samples: readonly PredictedSample[],
@@ -89,7 +89,7 @@ interface Place {
   readonly top: number;
 }
 
-/** What is drawn over and under one image. */
+/** Everything drawn over and under one image. */
 function annotation(sample: PredictedSample, { left, top }: Place, tile: number, withText: boolean): Markup {
   const { prediction, truth, confidence } = sample;
   const wrong = isWrong(sample);
@@ -140,7 +140,7 @@ function wrongMark(tile: number): Markup {
     </g>`;
 }
 
-/** The image of a sample, from planes to pixels: [3, h, w] → [h, w, 3]. */
+/** Converts the image of a sample from planes to pixels: [3, h, w] → [h, w, 3]. */
 export async function pictureOf({ pixels, height, width }: PredictedSample): Promise<Sharp> {
   const sharp = await loadSharp();
   const area = height * width;

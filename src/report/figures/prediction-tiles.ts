@@ -9,10 +9,12 @@ export interface PredictionTile
   readonly png: Uint8Array;
 }
 
-/** Greatest height and width of a tile's image, in pixels; twice what the page shows it at. */
+/** Largest height and width of a tile's image, in pixels: twice its size on the page. */
 const GREATEST = 208;
 
-/** Samples for a page, which sets the names below each image itself. Large images are made smaller. */
+/**
+ * Prepares samples for a page, which prints the names below each image itself. Large images are downscaled.
+ */
 export function predictionTiles(samples: readonly PredictedSample[]): Promise<PredictionTile[]> {
   return Promise.all(
     samples.map(async (sample) => {

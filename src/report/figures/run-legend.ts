@@ -3,22 +3,22 @@ import { RUN_COLOURS, runColour } from "../drawing/palette.js";
 /** How the runs of a figure are told apart. */
 export interface RunKey {
   readonly color: object;
-  /** The shape of points, where colours repeat. */
+  /** Shape of points, for when colours repeat. */
   readonly shape?: object;
-  /** Height of the legend above the figure, in pixels; 0 where there is none. */
+  /** Height of the legend above the figure, in pixels. 0 without a legend. */
   readonly height: number;
 }
 
-/** Shapes of a run's points; the next one where the colours begin again. */
+/** Shapes of points. Each time the colours start over, the next shape is used. */
 const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"] as const;
-/** Height of a row of the legend, and width of its symbol with the gaps, in pixels. */
+/** Height of a row of the legend, and width of its symbol with gaps, in pixels. */
 const ROW = 14;
 const SYMBOL = 34;
 
 /**
- * Colours of the runs, with a legend above the figure where one is asked for.
+ * Colours of the runs, with a legend above the figure on request.
  *
- * @param width pixels that the legend may take; it has as many columns as fit
+ * @param width available to the legend, in pixels; it has as many columns as fit
  */
 export function runKey(
   names: readonly string[],

@@ -1,24 +1,24 @@
 import type { CurveLine, CurvePoint } from "./curve-lines.js";
 
-/** The axis of values of a figure. */
+/** The value axis of a figure. */
 export interface ValueAxis {
   readonly range: readonly [number, number];
-  /** Whether equal distances are equal ratios. */
+  /** Whether the scale is logarithmic. */
   readonly logarithmic: boolean;
-  /** How its values are printed, in the words of d3-format; absent where Vega chooses. */
+  /** Number format, as in d3-format. Absent if Vega chooses. */
   readonly format?: string;
-  /** Letters of its longest number. */
+  /** Length of its longest number, in letters. */
   readonly letters: number;
 }
 
-/** Lines whose values span more than this ratio are drawn on a logarithmic axis. */
+/** Lines whose values span more than this ratio get a logarithmic axis. */
 const WIDE_RATIO = 100;
 /** Numbers from here on, and below its inverse, are printed with an exponent. */
 const LARGE = 1e5;
 
 /**
- * What the axis covers: the lines with a margin, and of the traces as much as does not press the lines
- * together. Where a run diverged, its losses would press all others flat: then the axis is logarithmic.
+ * Computes the range of the axis: the lines with a margin, and as much of the traces as does not squeeze the
+ * lines. The axis is logarithmic if a run diverged, as its losses would flatten all others.
  */
 export function valueAxis(lines: readonly CurveLine[], percent: boolean): ValueAxis {
   const values = lines.flatMap(({ points }) => finiteValues(points));

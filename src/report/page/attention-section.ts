@@ -10,7 +10,7 @@ import { type Markup, markup } from "../text/markup.js";
 import type { ReportAblation, ReportAttention, ReportRun } from "./comparison.js";
 import { figureElement } from "./figure-element.js";
 
-/** What the attention of the runs does: warnings, figures, and whether it matters; nothing where none has any. */
+/** The attention of the runs: warnings, figures, and whether it matters. Undefined if none has any. */
 export function attentionSection(runs: readonly ReportRun[]): Markup | undefined {
   const shown = runs.flatMap(({ name, attention }) => (attention ? [{ name, attention }] : []));
   if (shown.length === 0) return undefined;

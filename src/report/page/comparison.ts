@@ -6,43 +6,43 @@ import type { Result } from "./published.js";
 /** A value of a run's configuration. */
 export type ConfigValue = string | number | boolean | null | readonly ConfigValue[];
 
-/** What a report says of one run. */
+/** Results of one run in a report. */
 export interface ReportRun extends Result {
-  /** Names the run; no two runs of a report share it. */
+  /** Name of the run, unique in the report. */
   readonly name: string;
-  /** Epoch that the values of the metric belong to, counted from 1. */
+  /** Epoch of the metric's values, counted from 1. */
   readonly bestEpoch: number;
   /** Epochs trained. */
   readonly epochs: number;
-  /** Images that chose the best epoch. */
+  /** Images that the best epoch was chosen on. */
   readonly chosenOn: "validation split" | "test set";
-  /** Time of training, in seconds. */
+  /** Training time in seconds. */
   readonly trainingSeconds?: number;
   /** Every option the run was trained with. */
   readonly config: Readonly<Record<string, ConfigValue>>;
   /** Test images with their predictions. */
   readonly predictions?: readonly PredictionTile[];
-  /** What its attention does; absent of networks that have none. */
+  /** Its attention. Absent for networks without attention. */
   readonly attention?: ReportAttention;
 }
 
-/** What a report says of the attention of one run. */
+/** The attention of one run in a report. */
 export interface ReportAttention {
-  /** What is wrong with the experts, a sentence for each. */
+  /** Problems with the experts, one sentence each. */
   readonly warnings: readonly string[];
   readonly figures: readonly ReportFigure[];
-  /** Whether it matters, where that was measured. */
+  /** Whether the attention matters. Absent if this was not measured. */
   readonly ablation?: ReportAblation;
 }
 
-/** Accuracies with attention replaced, against those of the network as it is. */
+/** Accuracies with replaced attention, compared with the unchanged network. */
 export interface ReportAblation {
   readonly images: number;
-  /** Of the network as it is. */
+  /** Accuracy of the unchanged network. */
   readonly accuracy: number;
   readonly verdict: keyof typeof ABLATION_VERDICTS;
   readonly rows: readonly {
-    /** Path of the layer; absent for all of them at once. */
+    /** Path of the layer. Absent for all layers at once. */
     readonly layer?: string;
     readonly replacement: keyof typeof REPLACED_BY;
     readonly accuracy: number;
@@ -55,14 +55,14 @@ export interface ReportAblation {
 
 /** A figure of a report. */
 export interface ReportFigure {
-  /** SVG text of `renderSvg`; it goes into the page unescaped. */
+  /** SVG text from `renderSvg`, inserted into the page unescaped. */
   readonly svg: string;
-  /** The same for windows too narrow for it, such as a telephone's; by default it is made smaller there. */
+  /** Version for narrow windows, such as on a phone. Defaults to a scaled-down `svg`. */
   readonly narrowSvg?: string;
   readonly caption: string;
 }
 
-/** A figure and the interval in which it lies with 95 % confidence. */
+/** A value with its 95 % confidence interval. */
 export interface Estimate {
   readonly mean: number;
   readonly low: number;
@@ -72,20 +72,20 @@ export interface Estimate {
 /** One run of each side, with the same seed, on the same test images. */
 export interface SidePair {
   readonly seed: number;
-  /** Of the first side and of the second. */
+  /** Of the first and the second side. */
   readonly accuracies: readonly [number, number];
-  /** Second less first, −1 to 1. */
+  /** Second minus first, −1 to 1. */
   readonly difference: number;
   /** By bootstrap over the images. */
   readonly interval: { readonly low: number; readonly high: number };
-  /** Images that only the first has right, and only the second. */
+  /** Images that only the first, or only the second, classifies correctly. */
   readonly onlyFirst: number;
   readonly onlySecond: number;
-  /** Of McNemar's exact test. */
+  /** From McNemar's exact test. */
   readonly p: number;
 }
 
-/** A class, and how many of its images each side has right: means over seeds. */
+/** A class, and the share of its images that each side classifies correctly, averaged over seeds. */
 export interface SharedClass {
   readonly label: string;
   readonly images: number;
@@ -99,23 +99,26 @@ export interface ClassShare {
   readonly high: number;
 }
 
-/** Two sides compared on the test images. */
+/** Comparison of two sides on the test images. */
 export interface SidesFigures {
   readonly names: readonly [string, string];
   readonly images: number;
-  /** Accuracies: means over seeds with Student's interval, which is endless for a single one. */
+  /** Accuracies: means over seeds with Student's interval, which is infinite for a single seed. */
   readonly means: readonly [Estimate, Estimate];
-  /** Of the pairs, second less first. */
+  /** Over the pairs, second minus first. */
   readonly difference: Estimate;
   readonly pairs: readonly SidePair[];
-  /** Seeds with which a difference as large is told from chance in four of five experiments, where that can be said. */
+  /**
+   * Number of seeds needed to detect a difference as large in four of five experiments, if it can be
+   * estimated.
+   */
   readonly needed?: number;
   readonly classes: readonly SharedClass[];
-  /** What follows, in words. */
+  /** The conclusion, in words. */
   readonly sentence: string;
 }
 
-/** An image, and what both sides said about it. */
+/** An image with the predictions of both sides. */
 export interface ComparedTile {
   readonly png: Uint8Array;
   readonly truth: string;
@@ -126,30 +129,30 @@ export interface ComparedTile {
   }[];
 }
 
-/** What a report says of two sides. */
+/** Comparison of two sides in a report. */
 export interface ReportSides extends SidesFigures {
   readonly confusions: readonly ReportFigure[];
-  /** For each side, the images it is wrong about and surest of. */
+  /** For each side, its most confident mistakes. */
   readonly mistakes: readonly { readonly name: string; readonly tiles: readonly ComparedTile[] }[];
 }
 
-/** What `renderReport` makes a page of. */
+/** Content of a report, for `renderReport`. */
 export interface ComparisonReport {
   readonly title: string;
   readonly date: Date;
-  /** The metric that tells the best epoch. */
+  /** The metric that determines the best epoch. */
   readonly metric: Metric;
-  /** In the order they are shown in. */
+  /** In display order. */
   readonly runs: readonly ReportRun[];
   readonly figures: readonly ReportFigure[];
-  /** What a reader must know before comparing the runs, such as that their data differ; none by default. */
+  /** What readers must know before comparing the runs, such as that their data differs. Defaults to none. */
   readonly cautions?: readonly string[];
-  /** What the data are, where they came from, and how they were split: plain text, a paragraph each. */
+  /** The data, its origin and its splits: plain text, a paragraph each. */
   readonly dataNotes: readonly string[];
   /** Versions by name, such as `{ dyconv: "0.1.0", node: "20.20.2" }`. */
   readonly versions: Readonly<Record<string, string>>;
-  /** Two sides compared; absent where there are not two, or their data differ. */
+  /** Comparison of two sides. Absent unless there are two with the same data. */
   readonly sides?: ReportSides;
-  /** Figures to compare with, such as {@link PUBLISHED_RESULTS}; none by default. */
+  /** Figures to compare with, such as {@link PUBLISHED_RESULTS}. Defaults to none. */
   readonly published?: { readonly results: readonly Result[]; readonly source: string };
 }

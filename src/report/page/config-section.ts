@@ -2,18 +2,18 @@ import { type Markup, markup } from "../text/markup.js";
 import type { ReportRun } from "./comparison.js";
 import { describeConfigValue } from "./words.js";
 
-/** Options up to which all of them are shown; more are folded. */
+/** Up to this many options are shown; further ones are folded. */
 const SHOWN = 8;
-/** Runs up to which their values stand side by side; more are listed below each option. */
+/** Up to this many runs, values are shown side by side; otherwise they are listed below each option. */
 const SIDE_BY_SIDE = 4;
 
 interface Option {
   readonly key: string;
-  /** Its value in each run, in words. */
+  /** Its value in each run, as text. */
   readonly values: readonly string[];
 }
 
-/** How the runs were configured: first what differs among them, then what all have in common, folded. */
+/** Configuration of the runs: first the differences, then what they have in common, folded. */
 export function configSection(runs: readonly ReportRun[]): Markup | undefined {
   const keys = [...new Set(runs.flatMap(({ config }) => Object.keys(config)))];
   if (keys.length === 0) return undefined;

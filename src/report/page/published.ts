@@ -1,17 +1,20 @@
-/** One row of the table that the experiment is known by. */
+/** One row of the published table of the experiment. */
 export interface Result {
   readonly model: string;
-  /** The metric that tells the best epoch, such as the accuracy, of the augmented training images over the epoch. */
+  /**
+   * The metric that determines the best epoch, such as accuracy, on the augmented training images during the
+   * epoch.
+   */
   readonly train: number;
-  /** The same of the validation images, after the epoch. */
+  /** The same metric on the validation images, after the epoch. */
   readonly validation: number;
-  /** Parameters with the running statistics of batch norm. */
+  /** Number of parameters, including the running statistics of batch norm. */
   readonly parameters: number;
-  /** Test images classified in a second. */
+  /** Test images classified per second. */
   readonly imagesPerSecond?: number;
 }
 
-/** Where {@link PUBLISHED_RESULTS} come from. */
+/** Source of {@link PUBLISHED_RESULTS}. */
 export const PUBLISHED_SOURCE =
   "a reproduction on CIFAR-10 of Chen et al., “Dynamic Convolution: Attention over Convolution Kernels” " +
   "(CVPR 2020), in PaddlePaddle on one V100, 100 epochs, its best epoch chosen on the test images";

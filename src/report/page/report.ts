@@ -11,8 +11,8 @@ import { REPORT_STYLE } from "./style.js";
 import { formatDate, summarise } from "./words.js";
 
 /**
- * A report of runs as one HTML file that needs no other, no network and no script: summary, table of
- * results, curves, predictions, and how each run was made.
+ * Renders a report of runs as one self-contained HTML file without scripts: summary, table of results,
+ * curves, predictions, and the configuration of each run.
  */
 export function renderReport(report: ComparisonReport): string {
   const { title, date, runs, figures, cautions = [] } = report;

@@ -10,7 +10,7 @@ export function resultColumns({ short }: Metric): readonly string[] {
   return [`train ${short}`, `val ${short}`, "parameters", "test images/s"];
 }
 
-/** The table of results; below the runs those that were published, where they are to be compared with. */
+/** The table of results, with published ones below the runs if there are any to compare with. */
 export function resultsSection({ metric, runs, published }: ComparisonReport): Markup {
   const values = resultColumns(metric);
   const columns = ["model", ...values];

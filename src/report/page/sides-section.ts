@@ -4,7 +4,7 @@ import { type Markup, markup } from "../text/markup.js";
 import type { ClassShare, ComparedTile, ReportSides } from "./comparison.js";
 import { figureElement } from "./figure-element.js";
 
-/** How two sides differ on the test images, seed by seed and class by class. */
+/** How two sides differ on the test images, by seed and by class. */
 export function sidesSection(sides: ReportSides): Markup {
   return markup`<section>
 <h2>Comparison on the test images</h2>
@@ -69,7 +69,7 @@ function classesTable({ names, classes, pairs }: ReportSides): Markup {
 </details>`;
 }
 
-/** The hardest mistakes of each side, with what the other said. */
+/** The most confident mistakes of each side, with the prediction of the other. */
 export function comparedTiles({ mistakes }: ReportSides): Markup | undefined {
   const shown = mistakes.filter(({ tiles }) => tiles.length > 0);
   if (shown.length === 0) return undefined;

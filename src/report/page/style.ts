@@ -1,6 +1,6 @@
 import { DARK_RULES, INK, PAPER, WRONG_COLOUR } from "../drawing/palette.js";
 
-/** Style sheet of the report: a printed page, in light and dark, from a telephone to a wide screen. */
+/** Style sheet of the report: a printed page, light and dark, from phones to wide screens. */
 export const REPORT_STYLE = `
 :root { color-scheme: light dark; --ink: ${INK.light}; --soft: #5c5c5c; --rule: #d9d9d4; --paper: ${PAPER.light}; --wrong: ${WRONG_COLOUR.light}; }
 * { box-sizing: border-box; }
@@ -70,7 +70,7 @@ ${stacked(".stacked")}
 }
 `;
 
-/** Each row of a table is a block of its own, and each cell says what it is. */
+/** Each row of a table becomes a block, and each cell is labelled. */
 function stacked(table: string): string {
   return `${table} thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 ${table} :is(tbody, tr, th) { display: block; }

@@ -1,10 +1,10 @@
-/** What the report says in words. */
+/** Sentences of the report. */
 
 import type { Metric } from "../../tasks/index.js";
 import { formatCount, formatDuration, formatPercent, MISSING } from "../text/format.js";
 import type { ComparisonReport, ConfigValue, ReportRun } from "./comparison.js";
 
-/** The main result, in a sentence or two. Runs that are not to be compared are not ranked. */
+/** The main result, in a sentence or two. Runs that cannot be compared are not ranked. */
 export function summarise({
   metric,
   runs,
@@ -33,7 +33,7 @@ export function summarise({
   return `${reached(best)}, ${distance} ${where} ${next.name}, with ${size} parameters. Single runs, so a difference may be chance.`;
 }
 
-/** A value of a metric in a sentence. */
+/** Formats a metric's value for a sentence. */
 function formatValue({ share }: Metric, value: number): string {
   return share ? formatPercent(value) : value.toPrecision(4);
 }
@@ -43,12 +43,12 @@ function compareSizes(parameters: number, others: number): string {
   return `${formatPercent(Math.abs(parameters / others - 1))} ${parameters < others ? "fewer" : "more"}`;
 }
 
-/** A run by its name, and its model where the name does not say it. */
+/** The name of a run, with its model unless the name contains it. */
 export function describeRun({ name, model }: Pick<ReportRun, "name" | "model">): string {
   return name === model ? name : `${name} (${model})`;
 }
 
-/** Which epoch the values are of, and what chose it. */
+/** Which epoch the values are from, and how it was chosen. */
 export function describeChoice(
   { name, bestEpoch, epochs, chosenOn, trainingSeconds }: ReportRun,
   { title }: Metric,
@@ -61,13 +61,13 @@ export function describeChoice(
   return `${name}: epoch ${bestEpoch} of ${epochs}${duration}, chosen on the ${chosenOn}${caution}.`;
 }
 
-/** A value of a configuration; a list is joined by commas. */
+/** Formats a configuration value. Lists are joined with commas. */
 export function describeConfigValue(value: ConfigValue | undefined): string {
   if (value === undefined || value === null) return MISSING;
   return typeof value === "object" ? value.map(describeConfigValue).join(", ") : String(value);
 }
 
-/** A date in words, of the day in UTC. */
+/** Formats a date, as the day in UTC. */
 export function formatDate(date: Date): string {
   return date.toLocaleDateString("en-GB", {
     day: "numeric",

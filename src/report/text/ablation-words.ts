@@ -1,6 +1,6 @@
-/** What is said of attention that was replaced. */
+/** Wording of ablations of the attention. */
 
-/** What each replacement puts in the place of the attention. */
+/** Description of each replacement. */
 export const REPLACED_BY = {
   uniform: "uniform weights",
   mean: "the mean of the data",
@@ -8,7 +8,7 @@ export const REPLACED_BY = {
   strongest: "the strongest expert",
 } as const;
 
-/** What follows from an ablation. */
+/** Conclusion of an ablation. */
 export const ABLATION_VERDICTS = {
   matters:
     "The attention matters: with the mean attention, or another image's, accuracy falls by more than chance explains.",
@@ -17,18 +17,18 @@ export const ABLATION_VERDICTS = {
   undecided: "These images cannot tell whether the attention matters: take more of them, or train further.",
 } as const;
 
-/** A difference of shares in points, signed. */
+/** Formats a difference of shares in percentage points, signed. */
 export function formatPoints(difference: number): string {
   const rounded = (100 * difference).toFixed(2);
   return difference > 0 ? `+${rounded}` : rounded.replace("-", "−");
 }
 
-/** An interval of a difference in points. */
+/** Formats an interval of a difference in percentage points. */
 export function formatPointsInterval({ low, high }: { readonly low: number; readonly high: number }): string {
   return `${formatPoints(low)} to ${formatPoints(high)}`;
 }
 
-/** How likely something is by chance. */
+/** Formats a p-value. */
 export function formatP(p: number): string {
   return p < 0.001 ? "<0.001" : p.toFixed(3);
 }

@@ -1,9 +1,9 @@
-/** Numbers as people read them; the same everywhere, whatever the locale of the machine. */
+/** Formats numbers for people, independent of the machine's locale. */
 
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const THREE_DIGITS = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 
-/** Stands for a value that was not measured. */
+/** Placeholder for a value that was not measured. */
 export const MISSING = "–";
 
 /** A whole number: `8324368` → `"8,324,368"`. */
@@ -27,12 +27,14 @@ export function formatPercent(fraction: number, digits = 2): string {
   return fraction.toLocaleString("en", options);
 }
 
-/** An accuracy as the published table prints it: `0.82091` → `"0.8209"`; one that is not finite in words. */
+/**
+ * An accuracy as in the published table: `0.82091` → `"0.8209"`. One that is not finite is given in words.
+ */
 export function formatAccuracy(fraction: number): string {
   return Number.isFinite(fraction) ? fraction.toFixed(4) : "not finite";
 }
 
-/** Seconds, to what matters: `"85 ms"`, `"12.3 s"`, `"3 min 05 s"`, `"1 h 02 min"`. */
+/** A duration in seconds, with suitable precision: `"85 ms"`, `"12.3 s"`, `"3 min 05 s"`, `"1 h 02 min"`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;

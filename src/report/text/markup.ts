@@ -1,6 +1,6 @@
 import { printable } from "./printable.js";
 
-/** HTML and SVG text that is safe to put into a page as it is. */
+/** HTML or SVG text that is safe to insert into a page. */
 export class Markup {
   constructor(readonly text: string) {}
 
@@ -9,7 +9,7 @@ export class Markup {
   }
 }
 
-/** What a template takes: text and numbers are escaped, markup is not, lists are joined. */
+/** Content of a template. Text and numbers are escaped, markup is not, lists are joined. */
 export type Content = string | number | Markup | readonly Content[] | undefined;
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -20,7 +20,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Escapes text for HTML and SVG, between tags as in attributes; what XML forbids is replaced. */
+/**
+ * Escapes text for HTML and SVG, both between tags and in attributes. Characters that XML forbids are
+ * replaced.
+ */
 export function escapeText(text: string): string {
   return printable(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
 }

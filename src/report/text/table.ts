@@ -1,20 +1,22 @@
 import Table from "cli-table3";
 import { createColors } from "picocolors";
 
-/** How the cells of a column line up. */
+/** Alignment of the cells in a column. */
 export type Alignment = "left" | "right";
 
 /** Options of {@link formatMarkdownTable}. */
 export interface MarkdownTableOptions {
-  /** Alignment by column; default: right where every cell of the column is a number, else left. */
+  /** Alignment by column. Defaults to right if every cell of the column is a number, otherwise left. */
   readonly align?: readonly Alignment[];
 }
 
 /** Options of {@link formatTable}. */
 export interface TableOptions extends MarkdownTableOptions {
-  /** Whether to make the head bold by escape codes; default: false, as pipes and files need. */
+  /**
+   * Whether to print the head in bold with escape codes. Defaults to false, as needed for pipes and files.
+   */
   readonly colour?: boolean;
-  /** Columns of the terminal that the table has to fit in; default: 80. */
+  /** Terminal width to fit the table into, in columns. Defaults to 80. */
   readonly width?: number;
 }
 
@@ -38,11 +40,11 @@ const RULES_ONLY: NonNullable<Table.TableConstructorOptions["chars"]> = {
 };
 
 /**
- * A table for the terminal. Where it is wider than `width`, its widest columns of text are wrapped;
- * numbers never are.
+ * Formats a table for the terminal. If it is wider than `width`, its widest text columns are wrapped; numbers
+ * never are.
  *
- * @param head one title a column.
- * @param rows cells as text, as many a row as `head` has; format numbers first (`formatCount`, …).
+ * @param head one title per column
+ * @param rows cells as text, as many per row as `head` has; format numbers first (`formatCount`, …)
  */
 export function formatTable(
   head: readonly string[],
@@ -66,7 +68,7 @@ export function formatTable(
   return colour ? boldHead(text) : text;
 }
 
-/** A table in Markdown, its columns lined up in the source as well. Parameters as {@link formatTable}. */
+/** Formats a Markdown table, with columns aligned in the source too. Parameters as in {@link formatTable}. */
 export function formatMarkdownTable(
   head: readonly string[],
   rows: readonly (readonly string[])[],
@@ -89,7 +91,10 @@ function alignmentsOf(head: readonly string[], rows: readonly (readonly string[]
   );
 }
 
-/** Column widths, without the gap: those of the cells, or less for the widest where the table would not fit. */
+/**
+ * Column widths without the gap: those of the cells, or less for the widest columns if the table does not
+ * fit.
+ */
 function fitWidths(lines: readonly (readonly string[])[], available: number): number[] {
   const columns = lines[0]!.map((_, column) => lines.map((row) => row[column]!));
   const widths = columns.map((cells) => longest(cells));
@@ -104,7 +109,7 @@ function fitWidths(lines: readonly (readonly string[])[], available: number): nu
   return widths;
 }
 
-/** Breaks a cell into lines of at most `width` characters, between its pieces. */
+/** Wraps a cell to lines of at most `width` characters, between its pieces. */
 function wrap(cell: string, width: number): string {
   const lines = [""];
   for (const piece of unbreakablePieces(cell)) {
@@ -115,7 +120,7 @@ function wrap(cell: string, width: number): string {
   return lines.map((line) => line.trimEnd()).join("\n");
 }
 
-/** Words, and the parts of a name such as `features.8.routing`; a number is one piece, in a list of them too. */
+/** Words, and parts of a name such as `features.8.routing`. A number is one piece, also within a list. */
 function unbreakablePieces(cell: string): readonly string[] {
   return NUMBER.test(cell) ? [cell] : (cell.match(/([^ .]|\.(?=\d))*[ .]*/g) ?? []);
 }
@@ -124,7 +129,7 @@ function longest(texts: readonly string[]): number {
   return Math.max(0, ...texts.map((text) => text.trimEnd().length));
 }
 
-/** Makes what stands between the first two rules bold. */
+/** Makes the text between the first two rules bold. */
 function boldHead(table: string): string {
   const { bold } = createColors(true);
   const lines = table.split("\n");
