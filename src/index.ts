@@ -92,6 +92,8 @@ export {
 } from "./keypoints/index.js";
 export {
   AlexNet,
+  type AlexNetClassifierOptions,
+  type AlexNetConvolutions,
   type AlexNetDyOptions,
   type AlexNetOptions,
   alexnet,
@@ -133,6 +135,7 @@ export {
   type ModelOptions,
   type ModelRecipe,
   modelEntry,
+  type NormalizationName,
   type OptionsSchema,
   type PoseBackbone,
   type PoseBackboneOptions,

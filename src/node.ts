@@ -258,7 +258,6 @@ export {
   type ImportedModel,
   type ImportOptions,
   importOnnx,
-  type NormalizationName,
 } from "./weights/import-onnx.js";
 export {
   type MatchedWeights,

@@ -11,7 +11,7 @@ import { applyTask } from "./apply-task.js";
 import { assertFinite } from "./finite.js";
 import type { Pixels } from "./samples.js";
 
-/** Options of {@link infer}. */
+/** Options of inference. */
 export interface InferOptions extends Pick<RuntimeOptions, "device" | "threads">, AnnealedOption {}
 
 /** Largest batch size. */

@@ -12,16 +12,15 @@ import {
   ReLU,
   Sequential,
 } from "../nn/index.js";
-import { type Convolutions, makeConvolutions, type NetworkKind } from "./convolutions.js";
+import { makeConvolutions, type NetworkKind } from "./convolutions.js";
 import type { DynamicChoice } from "./dynamic-choice.js";
 import { type DynamicOptions, dynamicOptions } from "./dynamic-options.js";
 import { defineModel } from "./entry.js";
 import { dynamicChoice, networkOptions } from "./network-options.js";
 import type { ConvolutionSite, SitePredicate } from "./site.js";
-import type { Warehouses } from "./warehouses.js";
 
-/** Options of both AlexNets. */
-interface ClassifierOptions {
+/** Options of the classifier of both AlexNets. */
+export interface AlexNetClassifierOptions {
   /** Number of classes. Defaults to 10. */
   readonly classes?: number;
   /** Dropout probability in the classifier. Defaults to 0.5. */
@@ -29,7 +28,7 @@ interface ClassifierOptions {
 }
 
 /** Options of {@link alexnet}. */
-export interface AlexNetOptions extends ClassifierOptions {
+export interface AlexNetOptions extends AlexNetClassifierOptions {
   /**
    * Which convolutions are dynamic, and how: the last three unless `where` chooses others. Defaults to none. Layers of
    * ODConv, DCD and KernelWarehouse have no bias.
@@ -38,7 +37,7 @@ export interface AlexNetOptions extends ClassifierOptions {
 }
 
 /** Options of {@link alexnetDy}: those of its dynamic convolutions default to {@link dynamicOptions}. */
-export interface AlexNetDyOptions extends ClassifierOptions, DynamicOptions {}
+export interface AlexNetDyOptions extends AlexNetClassifierOptions, DynamicOptions {}
 
 const classifierOptions = {
   dropout: z.number().min(0).lt(1).default(0.5).describe("probability of dropout in the classifier"),
@@ -76,15 +75,23 @@ const KIND: NetworkKind = {
   bias: true,
 };
 
+/** The convolutions of an AlexNet. */
+export interface AlexNetConvolutions {
+  /** Makes the convolution of a site, [B, C, H, W] → [B, O, H', W']. */
+  readonly at: (site: ConvolutionSite) => Module;
+  /** Cells that convolutions share, if they do. */
+  readonly warehouses: Module | undefined;
+}
+
 /** The AlexNet of the published CIFAR-10 experiment, for images [B, 3, 128, 128]. */
 export class AlexNet extends Module {
-  readonly warehouses: Warehouses | undefined;
+  readonly warehouses: Module | undefined;
   readonly features: Sequential;
   readonly classifier: Sequential;
 
   constructor(
-    { at, warehouses }: Pick<Convolutions, "at" | "warehouses">,
-    { classes = 10, dropout = 0.5 }: ClassifierOptions,
+    { at, warehouses }: AlexNetConvolutions,
+    { classes = 10, dropout = 0.5 }: AlexNetClassifierOptions,
   ) {
     super();
     const layers = (place: ConvolutionSite) => [at(place), new BatchNorm2d(place.outChannels), new ReLU()];

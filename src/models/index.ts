@@ -14,6 +14,8 @@ import { vggEntries } from "./vgg.js";
 
 export {
   AlexNet,
+  type AlexNetClassifierOptions,
+  type AlexNetConvolutions,
   type AlexNetDyOptions,
   type AlexNetOptions,
   alexnet,
@@ -43,6 +45,7 @@ export {
   type ImportedOptions,
   LAYERS as IMPORTED_LAYERS,
   NORMALIZATIONS,
+  type NormalizationName,
 } from "./imported/imported-network.js";
 export { OPERATORS as IMPORTED_OPERATORS } from "./imported/imported-operators.js";
 export { type MobileNetOptions, MobileNetV2, type MobileNetV2Options } from "./mobilenet-v2.js";

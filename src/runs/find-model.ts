@@ -4,7 +4,7 @@ import { MODELS, type ModelEntry } from "../models/index.js";
 import type { RunDescription } from "./description.js";
 import { loadModelFile } from "./model-file.js";
 
-/** Options of {@link findRunModel}. */
+/** How the model of a run is found. */
 export interface FindModelOptions {
   /** The model, if it is not a registered one. */
   readonly model?: ModelEntry | undefined;

@@ -5,6 +5,7 @@ import {
   type ImportedNode,
   IMPORTED_LAYERS as LAYERS,
   NORMALIZATIONS,
+  type NormalizationName,
   IMPORTED_OPERATORS as OPERATORS,
 } from "../models/index.js";
 import { decodeModel, type OnnxNode } from "../onnx/model.js";
@@ -27,9 +28,6 @@ export interface ImportOptions {
   /** How its pixels are normalised. Defaults to `"symmetric"`, −1 … 1. */
   readonly normalization?: NormalizationName;
 }
-
-/** Name of a usual way to normalise pixels. */
-export type NormalizationName = keyof typeof NORMALIZATIONS;
 
 /**
  * Imports a static image classifier from an ONNX model with one input [B, 3, size, size] and one output [B,

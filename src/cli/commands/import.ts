@@ -1,6 +1,6 @@
 import { basename, extname } from "node:path";
 import { type Command, Option } from "commander";
-import type { NormalizationName } from "../../weights/import-onnx.js";
+import type { NormalizationName } from "../../models/index.js";
 import { choiceParser, folderPath, imageSize, JSON_OPTION } from "../flags/options.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 

@@ -40,10 +40,13 @@ export interface ImportedNormalization {
   readonly std: readonly number[];
 }
 
+/** Name of a common way to normalise pixels. */
+export type NormalizationName = "symmetric" | "imagenet" | "unit" | "bytes";
+
 const alike = (value: number) => [value, value, value];
 
 /** How pixels are commonly normalised, by name. */
-export const NORMALIZATIONS = {
+export const NORMALIZATIONS: Readonly<Record<NormalizationName, ImportedNormalization>> = {
   /** −1 … 1, as dyconv's own networks read them. */
   symmetric: { mean: alike(0.5), std: alike(0.5) },
   /** By mean and deviation of ImageNet's channels, as torchvision and timm do. */
@@ -52,7 +55,7 @@ export const NORMALIZATIONS = {
   unit: { mean: alike(0), std: alike(1) },
   /** 0 … 255 */
   bytes: { mean: alike(0), std: alike(1 / 255) },
-} as const satisfies Readonly<Record<string, ImportedNormalization>>;
+};
 
 /** Description of a network without its weights, as JSON-compatible values. */
 export interface ImportedNetwork {
