@@ -11,6 +11,7 @@ export default defineConfig({
       { find: /^dyconv$/, replacement: source("index.ts") },
       { find: "dyconv/node", replacement: source("node.ts") },
       { find: "dyconv/web", replacement: source("web.ts") },
+      { find: "dyconv/web-training", replacement: source("web-training.ts") },
     ],
   },
   test: {

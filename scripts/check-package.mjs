@@ -35,9 +35,10 @@ function checkOutput(what, expected, command, args) {
 const USER = `import { compileStep, DynamicConv2d, mul, spec, sum } from "dyconv";
 import type { TrainOptions } from "dyconv/node";
 import { loadModel } from "dyconv/web";
+import { train } from "dyconv/web-training";
 
 const layer: typeof DynamicConv2d = DynamicConv2d;
-console.log(layer.name, loadModel.name);
+console.log(layer.name, loadModel.name, train.name);
 export const options: TrainOptions = { out: "runs/mine" };
 
 export async function lossOf(rate: Float32Array): Promise<number> {
@@ -115,7 +116,7 @@ try {
   ]);
   checkTypesKeepTheirNames();
   checkWebEntry();
-  checkOutput("import in node", "DynamicConv2d loadModel", process.execPath, ["user.js"]);
+  checkOutput("import in node", "DynamicConv2d loadModel train", process.execPath, ["user.js"]);
   checkOutput("dyconv --help", "Usage: dyconv", "npx", ["--no-install", "dyconv", "--help"]);
   checkOutput("dyconv summary alexnet-dy", "8,324,368", "npx", [
     "--no-install",

@@ -4,15 +4,15 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DataError, UsageError } from "../errors/index.js";
 import { cacheFolder } from "../files/index.js";
-import { CIFAR_NOTES, readCifarArchive } from "./cifar-archive.js";
+import { readCifarArchive } from "./cifar-archive.js";
+import { CIFAR_NOTES } from "./cifar-members.js";
 import { isCocoFolder, readCocoFolder } from "./coco-keypoints.js";
 import type { DatasetPair } from "./dataset.js";
 import { type Digests, type DownloadProgress, downloadFile } from "./download.js";
-import { generateFigures } from "./figures.js";
 import { listFolder } from "./folder-listing.js";
+import { GENERATED } from "./generated.js";
 import { openImageFolder } from "./image-folder.js";
 import type { ImageFit, ImageShape } from "./image-shape.js";
-import { generatePositions, generateShapes } from "./shapes.js";
 import { isValueFolder, readValueFolder } from "./value-folder.js";
 
 /** Options of {@link openData}. */
@@ -38,15 +38,6 @@ const CIFAR10: Digests = {
   sha256: "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
 };
 
-/** Generated data sets, by name. */
-const GENERATED: Readonly<
-  Record<string, (options: OpenDataOptions & { readonly seed: number }) => DatasetPair>
-> = {
-  shapes: ({ seed }) => generateShapes({ seed }),
-  positions: ({ seed }) => generatePositions({ seed }),
-  figures: ({ seed, imageSize = 64 }) => generateFigures({ seed, size: imageSize }),
-};
-
 const HINT =
   "Give shapes, positions, figures, cifar10, a CIFAR-10 .tar.gz, a folder that contains one, an image folder with <class>/*.png or train/<class>/*.png, a folder with metadata.jsonl beside its images, or one with annotations/person_keypoints_train*.json and …_val*.json.";
 
@@ -57,7 +48,8 @@ const HINT =
  * to leave room for random crops.
  */
 export async function openData(source: string, options: OpenDataOptions = {}): Promise<DatasetPair> {
-  if (Object.hasOwn(GENERATED, source)) return GENERATED[source]!({ ...options, seed: options.seed ?? 0 });
+  if (Object.hasOwn(GENERATED, source))
+    return GENERATED[source]!({ seed: options.seed ?? 0, imageSize: options.imageSize });
   if (source === "cifar10") return openCifar10(options);
   const found = await stat(source).catch(() => undefined);
   if (found?.isFile() && /\.(tar\.gz|tgz)$/i.test(source)) return readCifarArchive(source);

@@ -1,4 +1,7 @@
-import { type BatchLoader, Prefetch, prepareImages, targetsOf } from "../data/index.js";
+import type { BatchLoader } from "../data/batches.js";
+import { targetsOf } from "../data/dataset.js";
+import { prepareImages } from "../data/in-graph.js";
+import { Prefetch } from "../data/prefetch.js";
 import type { Tensor, TensorData, Tensors } from "../ir/index.js";
 import { applyModel, freeze, type ModelState, type Module } from "../nn/index.js";
 import type { ExpertUse } from "../runs/expert-use.js";

@@ -1,14 +1,9 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
-import {
-  readSafetensors,
-  type StoredTensor,
-  verifyChecksum,
-  withChecksum,
-  writeSafetensors,
-} from "../files/index.js";
+import { readSafetensors, verifyChecksum, withChecksum, writeSafetensors } from "../files/index.js";
 import { asWrittenNow } from "./as-written-now.js";
+import { checkpointContent, checkpointFile, storedTensors } from "./run-files.js";
 
 /**
  * Position of a run between two steps. It needs no random state, as every random number is drawn by position.
@@ -64,7 +59,7 @@ export interface Checkpoint {
 
 /** Path of a checkpoint in a run folder. */
 export function checkpointPath(run: string, name: CheckpointName): string {
-  return join(run, "checkpoints", `${name}.safetensors`);
+  return join(run, checkpointFile(name));
 }
 
 /** The run that wrote a checkpoint. */
@@ -84,11 +79,10 @@ export interface CheckpointOrigin {
 export async function saveCheckpoint(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
-  { state, position }: Checkpoint,
-  { model, id }: CheckpointOrigin,
+  checkpoint: Checkpoint,
+  origin: CheckpointOrigin,
 ): Promise<void> {
-  const tensors = storedTensors(shapes, state);
-  const metadata = { format: "dyconv", model, run: id, position: JSON.stringify(position) };
+  const { tensors, metadata } = checkpointContent(shapes, checkpoint, origin);
   await writeSafetensors(path, tensors, withChecksum(tensors, metadata));
 }
 
@@ -106,16 +100,6 @@ export async function saveWeights(
   const tensors = storedTensors(shapes, state);
   const metadata = { format: "dyconv", model, annealed: JSON.stringify(annealed) };
   await writeSafetensors(path, tensors, withChecksum(tensors, metadata));
-}
-
-function storedTensors(
-  shapes: Readonly<Record<string, readonly number[]>>,
-  state: Checkpoint["state"],
-): Record<string, StoredTensor> {
-  const entries = Object.entries(shapes).map(
-    ([name, shape]) => [name, { dtype: "float32", shape, data: state[name]! }] as const,
-  );
-  return Object.fromEntries(entries);
 }
 
 /** Tensors of a weights file, and where in a run it was written, if it was in one. */

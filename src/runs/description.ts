@@ -8,6 +8,7 @@ import { MODELS } from "../models/index.js";
 import { type TrainConfig, trainConfigSchema } from "./config.js";
 import { type HistoryEntry, historyEntrySchema } from "./history.js";
 import type { ModelFile } from "./model-file.js";
+import { CONFIG_FILE, configText } from "./run-files.js";
 
 /** What `config.json` holds besides the configuration. */
 const descriptionSchema = trainConfigSchema.extend({
@@ -39,7 +40,7 @@ export interface RunDescription {
   readonly history: readonly HistoryEntry[];
 }
 
-const pathIn = (run: string) => join(run, "config.json");
+const pathIn = (run: string) => join(run, CONFIG_FILE);
 
 /** Whether a folder holds a run. */
 export function isRun(folder: string): boolean {
@@ -81,6 +82,5 @@ function ownPart(json: unknown): unknown {
 
 /** Writes `config.json`. */
 export async function writeDescription(run: string, description: RunDescription): Promise<void> {
-  const { config, ...others } = description;
-  await writeFileAtomically(pathIn(run), `${JSON.stringify({ ...config, ...others }, null, 2)}\n`);
+  await writeFileAtomically(pathIn(run), configText(description));
 }

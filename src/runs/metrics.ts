@@ -4,6 +4,7 @@ import { CheckpointError } from "../errors/index.js";
 import { readJsonLines } from "../files/index.js";
 import { asWrittenNow } from "./as-written-now.js";
 import { type ExpertUse, expertUseSchema } from "./expert-use.js";
+import { METRICS_FILE } from "./run-files.js";
 
 /** The loss of one step: a line of `metrics.jsonl`. */
 export interface StepMetrics {
@@ -72,7 +73,7 @@ const lineSchema: z.ZodType<MetricsLine> = z.preprocess(
 
 /** Path of a run's metrics. */
 export function metricsPath(run: string): string {
-  return join(run, "metrics.jsonl");
+  return join(run, METRICS_FILE);
 }
 
 /**

@@ -8,12 +8,11 @@ import {
   readMetrics,
   type StepMetrics,
 } from "./metrics.js";
+import { isKept } from "./run-files.js";
+import type { Recorder } from "./run-store.js";
 
-/** The loss is recorded every tenth step, as in the published code. */
-const STEP_EVERY = 10;
-
-/** The records of a run: `metrics.jsonl`, and the same values as TensorBoard events. */
-export class RunRecords {
+/** The records of a run: `metrics.jsonl`, and the same as TensorBoard events. */
+export class RunRecords implements Recorder {
   private constructor(
     readonly metrics: JsonLinesWriter,
     readonly events: EventWriter,
@@ -28,17 +27,14 @@ export class RunRecords {
     return new RunRecords(await JsonLinesWriter.open(metricsPath(run), { keep }), events, task);
   }
 
-  /** Records the loss of every tenth step. */
   step(metrics: StepMetrics): void {
-    if (metrics.step % STEP_EVERY === 0) this.#append(metrics);
+    if (isKept(metrics)) this.#append(metrics);
   }
 
-  /** Records an epoch. */
   epoch(metrics: EpochMetrics): void {
     this.#append(metrics);
   }
 
-  /** Closes the files. */
   close(): void {
     this.metrics.close();
     this.events.close();

@@ -1,5 +1,6 @@
 /** What may change when a run is resumed, what each change means, and what may not change. */
 import { CheckpointError } from "../errors/index.js";
+import { beginHistory, firstDeterminants } from "./begin-history.js";
 import type { Position } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import type { RunDescription } from "./description.js";
@@ -115,11 +116,7 @@ export function assertSameClasses(
 
 /** The history of a new run. Everything that its weights depend on determines its identity. */
 export function firstHistory(description: RunDescription, init: string | undefined): HistoryEntry[] {
-  const { task, classes, dataFingerprint, versions, modelFile } = description;
-  // The location of the images and the time of checkpoints make no difference to the weights.
-  const config = { ...description.config, data: undefined, maxSteps: undefined, checkpointEvery: undefined };
-  const id = identify([config, task, classes, dataFingerprint, versions, modelFile?.sha256, init]);
-  return [{ date: new Date().toISOString(), epoch: 0, step: 0, id, changes: {} }];
+  return beginHistory(identify(firstDeterminants(description, init)));
 }
 
 function historyAfter(begun: RunDescription, changes: Changes, { epoch, step }: Position): HistoryEntry[] {

@@ -29,13 +29,13 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     ? await import("onnxruntime-web/webgpu")
     : await import("onnxruntime-web/wasm");
   const { wasmPaths } = settings;
-  const threads = threadCount(settings);
-  env.wasm.numThreads = threads;
   if (wasmPaths !== undefined) {
     env.wasm.wasmPaths = isFolder(wasmPaths)
       ? String(wasmPaths).replace(/\/?$/, "/")
       : { mjs: String(wasmPaths.mjs), wasm: String(wasmPaths.wasm) };
   }
+  const threads = threadCount(settings.threads, env.wasm.wasmPaths !== undefined);
+  env.wasm.numThreads = threads;
   return {
     InferenceSession,
     Tensor,
@@ -43,6 +43,7 @@ export async function loadBackend(device: Device, settings: BackendSettings = {}
     threads,
     providers: onGpu ? ["webgpu", "wasm"] : ["wasm"],
     fillsOutputs: false,
+    versions: { "onnxruntime-web": env.versions.web ?? "of unknown version" },
     ...(onGpu ? { hint: 'device "wasm" runs everywhere' } : {}),
   };
 }
@@ -51,11 +52,15 @@ function isFolder(wasmPaths: NonNullable<BackendSettings["wasmPaths"]>): wasmPat
   return typeof wasmPaths === "string" || wasmPaths instanceof URL;
 }
 
-/** Threads are workers with shared memory, available only to cross-origin isolated pages. */
-function threadCount({ threads, wasmPaths }: BackendSettings): number {
+/**
+ * Threads are workers with shared memory, available only to cross-origin isolated pages.
+ *
+ * @param pathsKnown whether this or an earlier session was given `wasmPaths`
+ */
+function threadCount(threads: number | undefined, pathsKnown: boolean): number {
   const cores = globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   // In a bundled page, workers find their code only through `wasmPaths`. One thread needs no worker.
-  const wanted = threads ?? (wasmPaths === undefined ? 1 : cores);
+  const wanted = threads ?? (pathsKnown ? cores : 1);
   return Math.min(wanted, cores);
 }
 

@@ -47,6 +47,8 @@ export interface Backend extends Pick<typeof ort, "InferenceSession" | "Tensor">
   readonly fillsOutputs: boolean;
   /** Present if ONNX Runtime can time its operators. */
   readonly createProfileFile?: () => Promise<ProfileFile>;
+  /** Versions of what a page loads, by name; node asks for its packages' itself. */
+  readonly versions?: Readonly<Record<string, string>>;
   /** The measured profile of this machine, if any. */
   readonly machineProfile?: MachineProfile;
   /** What to do if no session can be opened. */

@@ -9,5 +9,5 @@ export {
 } from "./compile-step.js";
 export { type OnnxFeed, type OnnxModel, type OnnxResult, openOnnx } from "./onnx-model.js";
 export type { OperandType, OperatorTimes } from "./profile.js";
-export { loadRuntime, machineFor, type RuntimeOptions, threadsOf } from "./session.js";
+export { loadRuntime, machineFor, type RuntimeOptions, runtimeVersions, threadsOf } from "./session.js";
 export type { ArrayRecord } from "./step-state.js";

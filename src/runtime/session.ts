@@ -65,6 +65,18 @@ export async function threadsOf(options: RuntimeOptions = {}): Promise<number> {
 }
 
 /**
+ * Versions of the runtime of a page, by name; empty in node.
+ *
+ * @throws RuntimeUnavailableError if the device is unavailable
+ */
+export async function runtimeVersions(
+  options: RuntimeOptions = {},
+): Promise<Readonly<Record<string, string>>> {
+  const { backend } = await inTurn(() => load(options));
+  return backend.versions ?? {};
+}
+
+/**
  * The machine that rewrites target for a device here.
  *
  * @throws RuntimeUnavailableError if the device is unavailable

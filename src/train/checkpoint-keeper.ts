@@ -1,16 +1,10 @@
 import { DivergedError } from "../errors/index.js";
-import {
-  type Checkpoint,
-  type CheckpointName,
-  type CheckpointOrigin,
-  checkpointPath,
-  saveCheckpoint,
-} from "../runs/checkpoint.js";
+import type { Checkpoint, CheckpointName, CheckpointOrigin } from "../runs/checkpoint.js";
+import type { RunStore } from "../runs/run-store.js";
 
 /** Where a run keeps its checkpoints, and their content. */
 export interface KeeperOptions {
-  /** Folder of the run. */
-  readonly out: string;
+  readonly store: RunStore;
   readonly origin: CheckpointOrigin;
   /** Shape of each tensor of the state. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
@@ -47,11 +41,11 @@ export class CheckpointKeeper {
 
   /** @throws DivergedError if a value is NaN or infinite; nothing is overwritten */
   async write(name: CheckpointName, checkpoint: Checkpoint): Promise<void> {
-    const { out, origin, shapes } = this.#options;
+    const { store, origin, shapes } = this.#options;
     const arrays = Object.values(checkpoint.state);
     const damaged = arrays.some((values) => values.some((value) => !Number.isFinite(value)));
     if (damaged) throw diverged(checkpoint.position.step, Number.NaN);
-    await saveCheckpoint(checkpointPath(out, name), shapes, checkpoint, origin);
+    await store.save(name, shapes, checkpoint, origin);
   }
 }
 

@@ -8,26 +8,15 @@ import {
   type ModelState,
   stateShapes,
 } from "../nn/index.js";
-import type { Checkpoint, Position } from "../runs/checkpoint.js";
+import type { Checkpoint } from "../runs/checkpoint.js";
 import { createModel } from "../runs/create-model.js";
 import type { RunDescription } from "../runs/description.js";
-import { elementCount } from "../util/shape.js";
 import { matchWeights } from "../weights/match-weights.js";
 import { readWeights } from "../weights/weights-file.js";
+import { beginAt } from "./begin-at.js";
 import type { Network } from "./training-session.js";
 
-const START: Position = {
-  epoch: 0,
-  batch: 0,
-  step: 0,
-  annealed: {},
-  lossSum: 0,
-  measured: 0,
-  best: 0,
-  bestEpoch: 0,
-};
-
-/** How the weights of a run are initialized. */
+/** Weights that a run begins with. */
 export interface InitOptions {
   /**
    * Weights to initialize from: safetensors, PyTorch, Paddle or ONNX. Defaults to random values from the
@@ -58,18 +47,15 @@ export async function firstCheckpoint(
   network: Network,
   options: InitOptions,
 ): Promise<Beginning> {
-  const { model, optimizer } = network;
+  const { model } = network;
   const drawn = initialState(model, description.config.seed);
   const { init, newHead = false, expertNoise: noise } = options;
   const head = newHead ? headNames(entry, description) : [];
   const start = { seed: description.config.seed, ...(noise !== undefined && { noise }) };
   const given = init === undefined ? undefined : await readInitial(init, network, drawn, head, start);
-  const state: Record<string, Float32Array> = {};
-  for (const [name, shape] of Object.entries(stateShapes(model, optimizer))) {
-    state[name] = given?.state[name] ?? drawn[name] ?? new Float32Array(elementCount(shape));
-  }
   const { notes = [] } = given ?? {};
-  return { state, position: START, init: given && digestOf(given.state), notes };
+  const begun = beginAt(network, { ...drawn, ...given?.state });
+  return { ...begun, init: given && digestOf(given.state), notes };
 }
 
 /** Initializes the state from a file. What it does not set in dynamic layers comes from the seed. */

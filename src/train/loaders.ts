@@ -1,4 +1,5 @@
-import { allIndices, BatchLoader, type DatasetPair, splitIndices, takeIndices } from "../data/index.js";
+import { BatchLoader } from "../data/batches.js";
+import { allIndices, type DatasetPair, splitIndices, takeIndices } from "../data/dataset.js";
 import type { TrainConfig } from "../runs/config.js";
 
 /** The batches of a run. */

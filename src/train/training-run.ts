@@ -1,11 +1,12 @@
-import { type DownloadProgress, Prefetch } from "../data/index.js";
+import type { DownloadProgress } from "../data/index.js";
+import { Prefetch } from "../data/prefetch.js";
 import { type Evaluation, evaluate } from "../infer/evaluate.js";
 import { stateShapes } from "../nn/index.js";
 import type { Schedule } from "../optim/index.js";
 import type { Checkpoint, Position } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import type { EpochMetrics } from "../runs/metrics.js";
-import type { RunRecords } from "../runs/records.js";
+import type { Recorder, RunStore } from "../runs/run-store.js";
 import { CheckpointKeeper, diverged } from "./checkpoint-keeper.js";
 import { ExpertWatch } from "./expert-watch.js";
 import type { Loaders } from "./loaders.js";
@@ -13,13 +14,24 @@ import { annealingSchedules, learningRateSchedule } from "./recipe.js";
 import type { RunStart } from "./run-start.js";
 import type { Network, StepOutcome, TrainingSession } from "./training-session.js";
 
-/** Callbacks of a run. */
+/** Where a run is after a step. */
+export interface StepProgress {
+  /** From 1. */
+  readonly epoch: number;
+  /** Batches of the epoch that are done. */
+  readonly batch: number;
+  /** Batches of an epoch. */
+  readonly batches: number;
+  readonly loss: number;
+}
+
+/** What is called while a run goes on. */
 export interface TrainCallbacks {
   /** Called once, before the first step is compiled. */
   readonly onStart?: (start: RunStart) => void;
-  /** Called after each step, with the epoch from 1, the batches done, the batches per epoch, and the loss. */
-  readonly onStep?: (progress: { epoch: number; batch: number; batches: number; loss: number }) => void;
-  /** Called after each epoch, once it is validated and saved. */
+  /** Each step; a promise that it gives is awaited before the next. */
+  readonly onStep?: (progress: StepProgress) => unknown;
+  /** Each epoch, when it has been validated and saved. */
   readonly onEpoch?: (metrics: EpochMetrics) => void;
   /** Called while the data is downloaded. */
   readonly onDownload?: DownloadProgress;
@@ -45,12 +57,11 @@ export interface TrainingRunParts {
   readonly config: TrainConfig;
   /** Identity of the run, which its checkpoints record. */
   readonly id: string;
-  /** Folder of the run. */
-  readonly out: string;
+  readonly store: RunStore;
   readonly network: Network;
   readonly session: TrainingSession;
   readonly loaders: Loaders;
-  readonly records: RunRecords;
+  readonly records: Recorder;
   readonly callbacks: TrainCallbacks;
 }
 
@@ -68,11 +79,11 @@ export class TrainingRun {
   #position: Position;
 
   constructor(parts: TrainingRunParts, position: Position) {
-    const { config, id, out, network } = parts;
+    const { config, id, store, network } = parts;
     const shapes = stateShapes(network.model, network.optimizer);
     this.#parts = parts;
     this.#batches = new Prefetch(parts.loaders.train);
-    this.#keeper = new CheckpointKeeper({ out, origin: { model: config.model, id }, shapes });
+    this.#keeper = new CheckpointKeeper({ store, origin: { model: config.model, id }, shapes });
     this.#learningRate = learningRateSchedule(config);
     this.#annealing = annealingSchedules(config, network.model);
     this.#experts = new ExpertWatch(network.model, config.epochs);
@@ -154,7 +165,7 @@ export class TrainingRun {
       measured: before.measured + measured,
     };
     records.step({ kind: "step", step, epoch, trainLoss: loss });
-    callbacks.onStep?.({ epoch, batch, batches: loaders.train.batches, loss });
+    await callbacks.onStep?.({ epoch, batch, batches: loaders.train.batches, loss });
     if (step % config.checkpointEvery === 0) this.#keeper.hold(await this.#checkpoint());
   }
 

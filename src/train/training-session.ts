@@ -1,4 +1,6 @@
-import { type Batch, type Dataset, prepareImages, targetsOf } from "../data/index.js";
+import type { Batch } from "../data/batches.js";
+import { type Dataset, targetsOf } from "../data/dataset.js";
+import { prepareImages } from "../data/in-graph.js";
 import type { Tensors } from "../ir/index.js";
 import { type ModelState, type Module, stateSpecs } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";

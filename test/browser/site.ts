@@ -48,7 +48,7 @@ async function installPackage(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await cp("package.json", join(folder, "package.json"));
   await symlink(resolve("node_modules"), join(folder, "node_modules"));
-  await build({ ...packageConfig[0]!, ...QUIET, outDir: join(folder, "dist") });
+  await build({ ...packageConfig[0], ...QUIET, outDir: join(folder, "dist") });
 }
 
 /** What a user's bundler does. */

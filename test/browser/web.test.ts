@@ -40,7 +40,7 @@ describe.skipIf(executablePath === undefined)("dyconv/web in Chromium (skipped w
     await mkdir(modules);
     await symlink(resolve("node_modules/onnxruntime-web"), join(modules, "onnxruntime-web"));
     await build({
-      ...packageConfig[1]!,
+      ...packageConfig[1],
       ...{ config: false, dts: false, sourcemap: false, logLevel: "silent" },
       outDir: join(modules, "dyconv/dist"),
     });

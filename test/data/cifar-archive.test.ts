@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readCifarArchive } from "../../src/data/cifar-archive.js";
+import { readCifarBlob } from "../../src/data/cifar-blob.js";
 import { DataError } from "../../src/errors/index.js";
 
 const REAL = join(import.meta.dirname, "../../../shared/cifar10/cifar-10-python.tar.gz");
@@ -118,6 +119,18 @@ describe("readCifarArchive", () => {
     expect([...pair.test.labels]).toEqual([1, 1]);
     expect(Buffer.from(pair.train.images)).toEqual(Buffer.concat([0, 1, 2, 3, 4].map(pixels)));
     expect(Buffer.from(pair.test.images)).toEqual(pixels(5));
+    expect(await readCifarBlob(new Blob([new Uint8Array(content)]))).toEqual(pair);
+  });
+
+  it("refuses a damaged archive of a page", async () => {
+    const content = await pack(pickles());
+    for (const bad of [content.subarray(0, content.length >> 1), Buffer.from("<html>not found</html>")]) {
+      const error: unknown = await readCifarBlob(new Blob([new Uint8Array(bad)])).catch(
+        (cause: unknown) => cause,
+      );
+      expect(error).toBeInstanceOf(DataError);
+      expect((error as DataError).message).toContain("the archive cannot be unpacked");
+    }
   });
 
   it("refuses a truncated archive at any length", async () => {

@@ -1,7 +1,12 @@
 import ts from "typescript";
 import { expect, it } from "vitest";
 
-const ENTRIES = { dyconv: "src/index.ts", "dyconv/node": "src/node.ts", "dyconv/web": "src/web.ts" };
+const ENTRIES = {
+  dyconv: "src/index.ts",
+  "dyconv/node": "src/node.ts",
+  "dyconv/web": "src/web.ts",
+  "dyconv/web-training": "src/web-training.ts",
+};
 
 /** What a module exports, types marked as such, in alphabetical order. */
 function exportedNames(program: ts.Program, path: string): readonly string[] {
