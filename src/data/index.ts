@@ -36,7 +36,6 @@ export {
   RebuiltObject,
   UnsupportedPickle,
 } from "./pickle-numpy.js";
-export { Prefetch } from "./prefetch.js";
 export { type ReadImages, type ReadImagesOptions, readImages } from "./read-images.js";
 export { generatePositions, generateShapes, type ShapesOptions } from "./shapes.js";
 export { pointInView, type View, WHOLE_VIEW } from "./view.js";

@@ -48,7 +48,8 @@ async function write(state: Record<string, Float32Array> = STATE): Promise<strin
 describe("a checkpoint", () => {
   it("is read as it was written", async () => {
     const read = await loadCheckpoint(await write(), SHAPES);
-    expect(read).toEqual({ state: STATE, position: position, id: "run", verified: true });
+    const { annealed } = position;
+    expect(read).toEqual({ state: STATE, position, annealed, id: "run", verified: true });
   });
 
   it("that was damaged is refused", async () => {
