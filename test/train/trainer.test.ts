@@ -225,7 +225,9 @@ describe("a run", () => {
     });
 
     it("refuses another model, and the checkpoint of other options", async () => {
-      await expect(resume({ model: "alexnet" })).rejects.toThrow(/cannot continue with model alexnet-dy → alexnet/);
+      await expect(resume({ model: "alexnet" })).rejects.toThrow(
+        /cannot continue with model alexnet-dy → alexnet/,
+      );
       const more = resume({ modelOptions: { experts: 3 } });
       await expect(more).rejects.toThrow(/cannot continue with experts 2 → 3/);
     });
