@@ -44,7 +44,7 @@ describe("pose networks", () => {
         .filter(([name, { shape }]) => name.startsWith("deconv_layers") && shape.length === 4).length;
     expect([8, 16, 32].map(transposed)).toEqual([1, 2, 3]);
     expect(() => transposed(4)).toThrow("8 or 16 or 32, not 4");
-    expect(() => new PoseNet("resnet18", {}, { outputStride: 16 })).toThrow("resnet18 is 32, not 16");
+    expect(() => new PoseNet("resnet18", {}, { outputStride: 16 })).toThrow("resnet18 must be 32, not 16");
     const entry = modelEntry("pose-mobilenet-v2");
     expect(() => entry.completeOptions({ outputStride: 12 })).toThrow("8, 16 or 32, not 12");
   });
