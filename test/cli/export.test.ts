@@ -12,7 +12,7 @@ describe("dyconv export", () => {
   it.each([
     [["--form", "quick"], "argument 'quick' is invalid"],
     [["--float16", "--int8"], "--float16 and --int8 exclude each other"],
-    [["--transformers", "--pixels"], "transformers.js prepares the pixels itself"],
+    [["--transformers", "--pixels"], "transformers.js preprocesses images itself"],
     [["--limit", "5", "--no-measure"], "--limit has no effect with --no-measure"],
   ])("refuses %j as wrong usage and writes nothing", async (flags, message) => {
     const { code, stderr } = await run("export", folder, "--out", out, ...flags);

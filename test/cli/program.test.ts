@@ -45,7 +45,7 @@ describe("dyconv", () => {
     [["predict", "run", "a.png", "--from-test", "18"], "either image files or --from-test"],
     [["eval", "run", "--temperature", "0"], "it must be a number above 0"],
     [["predict", "run", "a.png", "--temperature", "-1"], "it must be a number above 0"],
-    [["predict", "run", "a.png", "--grid", "out.jpg"], "a name that ends in .png"],
+    [["predict", "run", "a.png", "--grid", "out.jpg"], "the file name must end in .png"],
     [["train", "alexnet", "--out", ""], "it must name a folder"],
     [["plot", "run", "--out", " "], "it must name a folder"],
     [["train", "alexnet", "--out", "x", "--learning-rate", "1"], "(Did you mean --lr?)"],

@@ -95,7 +95,7 @@ describe("dyconv compare with a run", () => {
       "2",
     );
     expect(two.code).toBe(2);
-    expect(two.stderr).toContain("two runs are compared as they are, so --lr, --epochs would do nothing");
+    expect(two.stderr).toContain("two runs are compared as they are, so --lr, --epochs would have no effect");
     const same = await dyconv("compare", dynamic(), `${dynamic()}/`, "--out", out);
     expect(same.stderr).toContain("both sides of the comparison are the same");
   });

@@ -55,7 +55,7 @@ describe("writeFileAtomically", () => {
     const path = join(await temporaryFolder(), "missing", "a");
     const error = await writeFileAtomically(path, "").catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(DyconvError);
-    expect(error).toMatchObject({ hint: expect.stringContaining("folder has to exist") });
+    expect(error).toMatchObject({ hint: expect.stringContaining("folder must exist") });
   });
 });
 

@@ -81,7 +81,7 @@ describe("JsonLinesWriter.open", () => {
   test("says that the folder is missing", async () => {
     const path = join(await temporaryFolder(), "missing", "metrics.jsonl");
     await expect(JsonLinesWriter.open(path)).rejects.toMatchObject({
-      hint: expect.stringContaining("folder has to exist"),
+      hint: expect.stringContaining("folder must exist"),
     });
   });
 });
