@@ -28,7 +28,7 @@ describe("dyconv compare --print-runs", () => {
       expect(line).toContain("--epochs 2 --batch-size 8 --lr 0.01 --milestones 1,2");
       expect(line).toContain(shared);
       const dynamic = i % 2 === 0;
-      expect(line.includes("--experts 3")).toBe(dynamic);
+      expect(line).toContain("--experts 3");
       expect(line.includes("--temperature 10")).toBe(dynamic);
     }
   });
