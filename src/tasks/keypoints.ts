@@ -135,9 +135,8 @@ function describe(
     ...(joints.some((j) => hidden.has(j)) && { hidden: true }),
   });
   const dots = names.flatMap((_, j) => (seen[j] ? [mark(j)] : []));
-  const behind = hidden.size > 0 ? `, ${hidden.size} hidden` : "";
   return {
-    caption: `${dots.length} of ${names.length}${behind}`,
+    caption: hidden.size > 0 ? `${dots.length}, ${hidden.size} hidden` : `${dots.length} of ${names.length}`,
     items: names.flatMap((label, j) => [
       { label: `${label}.x`, value: rows[3 * j]! },
       { label: `${label}.y`, value: rows[3 * j + 1]! },

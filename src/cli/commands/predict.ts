@@ -40,7 +40,7 @@ export function definePredict(program: Command, terminal: Terminal): void {
         pngPath,
       ),
     )
-    .option("--columns <n>", "images per row of the grid (default: 18)", positiveInteger)
+    .option("--columns <n>", "images per row of the grid (default: 18; skeletons: 4)", positiveInteger)
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())

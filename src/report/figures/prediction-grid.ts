@@ -27,9 +27,9 @@ export interface PredictedSample {
 
 /** Options of {@link renderPredictionGrid}. */
 export interface PredictionGridOptions {
-  /** Images per row. Defaults to 18. */
+  /** Samples per row. Defaults to 18, or 4 if there are skeletons. */
   readonly columns?: number;
-  /** Side of the square for each image, in pixels. Defaults to 104. */
+  /** Side of the square for each image, in pixels. Defaults to 104, or 160 if there are skeletons. */
   readonly tile?: number;
 }
 
@@ -52,9 +52,10 @@ export async function renderPredictionGrid(
   samples: readonly PredictedSample[],
   options: PredictionGridOptions = {},
 ): Promise<Uint8Array> {
-  const { columns = 18, tile = 104 } = options;
+  const skeletons = samples.some(isDoubled);
+  const { columns = skeletons ? 4 : 18, tile = skeletons ? 160 : 104 } = options;
   const sharp = await loadSharp();
-  const pictures = samples.some(isDoubled) ? 2 : 1;
+  const pictures = skeletons ? 2 : 1;
   const pitch = { x: pictures * tile + GAP, y: tile + 2 * LINE_HEIGHT + GAP };
   const place = (index: number): Place => ({
     left: MARGIN + (index % columns) * pitch.x,
@@ -96,8 +97,9 @@ function annotation(sample: PredictedSample, { left, top }: Place, tile: number,
   const share = confidence === undefined ? "" : ` ${Math.round(confidence * 100)}%`;
   const doubled = isDoubled(sample);
   const letters = Math.floor(tile / (FONT_SIZE * LETTER_WIDTH));
-  const predicted = shorten(printable(prediction), letters - share.length) + share;
-  const actual = truth === undefined ? "" : shorten(printable(truth), letters);
+  const [found, real] = doubled ? ["found: ", "true: "] : ["", ""];
+  const predicted = shorten(found + printable(prediction), letters - share.length) + share;
+  const actual = truth === undefined ? "" : shorten(real + printable(truth), letters);
   return markup`<g transform="translate(${left} ${top})">
     ${markLines(sample, tile, doubled ? ["marks"] : BOTH)}
     ${doubled ? markup`<g transform="translate(${tile} 0)">${markLines(sample, tile, ["trueMarks"])}</g>` : undefined}
