@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Tensor } from "../ir/index.js";
 import {
   AdaptiveAvgPool2d,
+  type BatchNormOptions,
   type CondConvRouter,
   Dropout,
   Flatten,
@@ -25,7 +26,7 @@ import {
   outerSites,
 } from "./inverted-residual.js";
 import type { MobileNetOptions } from "./mobilenet-v2.js";
-import { dropoutOption, dynamicChoice, networkOptions } from "./network-options.js";
+import { dropoutOption, dynamicChoice, epsilonOption, networkOptions } from "./network-options.js";
 import { normalized, RoutedSequential, routingOf } from "./routed.js";
 import { classifierSite } from "./site.js";
 import type { Warehouses } from "./warehouses.js";
@@ -34,10 +35,15 @@ import type { Warehouses } from "./warehouses.js";
 export interface EfficientNetOptions extends MobileNetOptions {
   /** Probability of dropping the last block for a sample in training. Defaults to 0.2. */
   readonly stochasticDepth?: number;
+  /** Added to the variances of batch normalisations. Defaults to 0.00001; timm's `tf_efficientnet_*` have 0.001. */
+  readonly epsilon?: number;
 }
 
 /** The available EfficientNets. */
 export type EfficientNetName = "b0" | "b1";
+
+/** Of all batch normalisations. */
+const EPSILON = 1e-5;
 
 /** Kernel, expansion, channels, repeats, stride of the first block: Tan and Le, table 1. */
 const STAGES = [
@@ -60,7 +66,7 @@ class MBConv extends Module {
   readonly #residual: boolean;
   readonly #depth: StochasticDepth;
 
-  constructor(sites: BlockSites, left: number, made: Convolutions) {
+  constructor(sites: BlockSites, left: number, made: Convolutions, norm: BatchNormOptions) {
     super();
     const { expand, depthwise, project } = sites;
     const activation = new SiLU();
@@ -69,10 +75,10 @@ class MBConv extends Module {
     this.#depth = new StochasticDepth(left);
     this.router = blockRouter(sites, made);
     this.block = new RoutedSequential(
-      ...(expand ? [normalized(expand, made, { activation })] : []),
-      normalized(depthwise, made, { activation }),
+      ...(expand ? [normalized(expand, made, { norm, activation })] : []),
+      normalized(depthwise, made, { norm, activation }),
       new SqueezeExcitation(depthwise.outChannels, squeezed, { activation: "silu" }),
-      normalized(project, made),
+      normalized(project, made, { norm }),
     );
   }
 
@@ -99,8 +105,10 @@ export class EfficientNet extends Module {
       stem: kind = "imagenet",
       dropout = 0.2,
       stochasticDepth = 0.2,
+      epsilon = EPSILON,
       dynamic,
     } = options;
+    const norm = { epsilon };
     const { stem, stages, last } = sitesOf(SCALES[name].depth, kind);
     const blocks = stages.flat();
     const classifier = classifierSite(last.outChannels, classes);
@@ -108,11 +116,11 @@ export class EfficientNet extends Module {
     const leftOut = (block: BlockSites) => (stochasticDepth * blocks.indexOf(block)) / blocks.length;
     this.warehouses = made.warehouses;
     this.features = new Sequential(
-      normalized(stem, made, { activation: new SiLU() }),
+      normalized(stem, made, { norm, activation: new SiLU() }),
       ...stages.map(
-        (stage) => new Sequential(...stage.map((block) => new MBConv(block, leftOut(block), made))),
+        (stage) => new Sequential(...stage.map((block) => new MBConv(block, leftOut(block), made, norm))),
       ),
-      normalized(last, made, { activation: new SiLU() }),
+      normalized(last, made, { norm, activation: new SiLU() }),
     );
     this.classifier = new Sequential(new Dropout(dropout), made.at(classifier));
   }
@@ -162,6 +170,7 @@ const options = z.strictObject({
     .lt(1)
     .default(0.2)
     .describe("probability of dropping the last block for a sample"),
+  epsilon: epsilonOption(EPSILON),
 });
 
 /** The EfficientNets by name; B0 also as `efficientnet-b0-cifar`, for 32×32 images. */
@@ -170,16 +179,22 @@ export const efficientnetEntries = [
     defineModel({
       ...{ name: `efficientnet-${name}`, imageSize: SCALES[name].imageSize, options },
       summary: `EfficientNet-${name.toUpperCase()}; any convolution can be dynamic`,
-      create: ({ classes, dropout, stochasticDepth, ...others }) =>
-        new EfficientNet(name, { classes, dropout, stochasticDepth, dynamic: dynamicChoice(others) }),
+      create: ({ classes, dropout, stochasticDepth, epsilon, ...others }) =>
+        new EfficientNet(name, {
+          classes,
+          dropout,
+          stochasticDepth,
+          epsilon,
+          dynamic: dynamicChoice(others),
+        }),
     }),
   ),
   defineModel({
     ...{ name: "efficientnet-b0-cifar", imageSize: 32, options },
     summary: "EfficientNet-B0 for images of 32 pixels",
-    create: ({ classes, dropout, stochasticDepth, ...others }) =>
+    create: ({ classes, dropout, stochasticDepth, epsilon, ...others }) =>
       new EfficientNet("b0", {
-        ...{ classes, dropout, stochasticDepth, stem: "cifar" },
+        ...{ classes, dropout, stochasticDepth, epsilon, stem: "cifar" },
         dynamic: dynamicChoice(others),
       }),
   }),

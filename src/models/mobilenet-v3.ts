@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Tensor } from "../ir/index.js";
 import {
   AdaptiveAvgPool2d,
+  type BatchNormOptions,
   type CondConvRouter,
   Dropout,
   Flatten,
@@ -28,7 +29,7 @@ import {
   roundChannels,
 } from "./inverted-residual.js";
 import type { MobileNetOptions } from "./mobilenet-v2.js";
-import { dropoutOption, dynamicChoice, networkOptions } from "./network-options.js";
+import { dropoutOption, dynamicChoice, epsilonOption, networkOptions } from "./network-options.js";
 import { normalized, RoutedSequential, routingOf } from "./routed.js";
 import { classifierSite } from "./site.js";
 import type { Warehouses } from "./warehouses.js";
@@ -37,6 +38,8 @@ import type { Warehouses } from "./warehouses.js";
 export interface MobileNetV3Options extends MobileNetOptions {
   /** Features before the classifier. Defaults to 1280, or 1024 for Small, as in torchvision. */
   readonly head?: number;
+  /** Added to the variances of batch normalisations. Defaults to 0.001; timm's `mobilenetv3_*` have 0.00001. */
+  readonly epsilon?: number;
 }
 
 /** The two MobileNetV3s. */
@@ -81,14 +84,16 @@ export const MOBILENET_V3_ROWS = {
 
 const HEADS = { small: 1024, large: 1280 } as const;
 
-/** Options of all batch normalisations. */
-const NORM = { momentum: 0.01, epsilon: 1e-3 };
+/** Of all batch normalisations. */
+const MOMENTUM = 0.01;
+const EPSILON = 1e-3;
 
 /** A row of the table with its convolutions. */
 interface Block {
   readonly sites: BlockSites;
   readonly excited: boolean;
   readonly activation: Module;
+  readonly norm: BatchNormOptions;
 }
 
 /** An inverted residual with squeeze-and-excitation after its depthwise convolution, Howard et al., figure 4. */
@@ -97,17 +102,17 @@ class InvertedResidual extends Module {
   readonly block: RoutedSequential;
   readonly #residual: boolean;
 
-  constructor({ sites, excited, activation }: Block, made: Convolutions) {
+  constructor({ sites, excited, activation, norm }: Block, made: Convolutions) {
     super();
     const { expand, depthwise, project } = sites;
     const channels = depthwise.outChannels;
     this.#residual = isResidual(sites);
     this.router = blockRouter(sites, made);
     this.block = new RoutedSequential(
-      ...(expand ? [normalized(expand, made, { norm: NORM, activation })] : []),
-      normalized(depthwise, made, { norm: NORM, activation }),
+      ...(expand ? [normalized(expand, made, { norm, activation })] : []),
+      normalized(depthwise, made, { norm, activation }),
       ...(excited ? [excitation(channels)] : []),
-      normalized(project, made, { norm: NORM }),
+      normalized(project, made, { norm }),
     );
   }
 
@@ -132,12 +137,20 @@ export class MobileNetV3 extends Module {
 
   constructor(name: MobileNetV3Name, options: MobileNetV3Options = {}) {
     super();
-    const { classes = 1000, stem: kind = "imagenet", dropout = 0.2, head = HEADS[name], dynamic } = options;
-    const { stem, blocks, last } = sitesOf(MOBILENET_V3_ROWS[name], kind);
+    const {
+      classes = 1000,
+      stem: kind = "imagenet",
+      dropout = 0.2,
+      head = HEADS[name],
+      epsilon = EPSILON,
+      dynamic,
+    } = options;
+    const norm = { momentum: MOMENTUM, epsilon };
+    const { stem, blocks, last } = sitesOf(MOBILENET_V3_ROWS[name], kind, norm);
     const classifier = classifierSite(head, classes);
     const order = [stem, ...blocks.flatMap(({ sites }) => blockOrder(sites)), last, classifier];
     const made = makeConvolutions(order, KIND, dynamic);
-    const outer = { norm: NORM, activation: new Hardswish() };
+    const outer = { norm, activation: new Hardswish() };
     this.warehouses = made.warehouses;
     this.features = new Sequential(
       normalized(stem, made, outer),
@@ -158,7 +171,7 @@ export class MobileNetV3 extends Module {
   }
 }
 
-function sitesOf(rows: readonly Row[], kind: "imagenet" | "cifar") {
+function sitesOf(rows: readonly Row[], kind: "imagenet" | "cifar", norm: BatchNormOptions) {
   let inChannels = 16;
   let place = { stage: 0, block: 0 };
   let kept = kind === "imagenet";
@@ -174,6 +187,7 @@ function sitesOf(rows: readonly Row[], kind: "imagenet" | "cifar") {
         sites: blockSites({ ...sizes, ...place, stride }),
         excited,
         activation: activation === "relu" ? new ReLU() : new Hardswish(),
+        norm,
       };
     },
   );
@@ -205,6 +219,7 @@ export const mobilenetV3Entries = (["small", "large"] as const).flatMap((name) =
     ...networkOptions,
     head: z.int().min(1).max(65536).default(HEADS[name]).describe("features before the classifier"),
     dropout: dropoutOption(0.2),
+    epsilon: epsilonOption(EPSILON),
   });
   return (["imagenet", "cifar"] as const).map((stem) =>
     defineModel({
@@ -215,8 +230,8 @@ export const mobilenetV3Entries = (["small", "large"] as const).flatMap((name) =
           : `${SUMMARIES[name]}; any convolution can be dynamic`,
       imageSize: stem === "cifar" ? 32 : 224,
       options,
-      create: ({ classes, head, dropout, ...others }) =>
-        new MobileNetV3(name, { classes, head, dropout, stem, dynamic: dynamicChoice(others) }),
+      create: ({ classes, head, dropout, epsilon, ...others }) =>
+        new MobileNetV3(name, { classes, head, dropout, epsilon, stem, dynamic: dynamicChoice(others) }),
     }),
   );
 });

@@ -54,6 +54,10 @@ export const widthOption = z
 export const dropoutOption = (usual: number) =>
   z.number().min(0).lt(1).default(usual).describe("probability of dropout before the classifier");
 
+/** Epsilon of a network's batch normalisations, as an option. */
+export const epsilonOption = (usual: number) =>
+  z.number().positive().max(1).default(usual).describe("added to the variances of batch normalisations");
+
 /** Values of {@link networkOptions}. */
 export interface NetworkOptionValues {
   readonly dynamic: "none" | DynamicLayer;

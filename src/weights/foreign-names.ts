@@ -2,7 +2,7 @@
  * Names of our layers' and networks' parameters in other code. Ours are PyTorch's wherever PyTorch has the
  * layer, so only dynamic layers and a few networks are listed.
  */
-import { MobileNetV2, ResNet, Warehouses } from "../models/index.js";
+import { EfficientNet, MobileNetV2, MobileNetV3, ResNet, Warehouses } from "../models/index.js";
 import {
   DCDConv2d,
   DCDLinear,
@@ -11,6 +11,7 @@ import {
   type Module,
   ODConv2d,
 } from "../nn/index.js";
+import { timmPaths } from "./timm-names.js";
 
 /** Names within a layer: our prefix, and theirs. */
 type Renames = readonly (readonly [ours: string, theirs: string])[];
@@ -206,6 +207,10 @@ const RESNET_NAMES: readonly NetworkNames[] = [
 /** Naming schemes for the layers of a network, our own first. */
 export function networkNames(model: Module): readonly NetworkNames[] {
   if (model instanceof MobileNetV2) return MOBILENET_NAMES;
+  if (model instanceof MobileNetV3 || model instanceof EfficientNet) {
+    const paths = timmPaths(model);
+    return [OURS, { title: "timm", of: (path) => paths.get(path) ?? path }];
+  }
   return model instanceof ResNet ? RESNET_NAMES : [OURS];
 }
 

@@ -5,7 +5,7 @@ import { modelEntry } from "../../src/models/index.js";
 import { applyModel, freeze, type Module } from "../../src/nn/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
-import { count } from "../contract/gradient-check.js";
+import { valuesOf } from "./named-values.js";
 
 /** What `torchvision.py` wrote of a network with 5 classes. */
 interface Reference {
@@ -21,23 +21,6 @@ interface Reference {
 const REFERENCES: Readonly<Record<string, Reference>> = JSON.parse(
   readFileSync(new URL("torchvision.json", import.meta.url), "utf8"),
 );
-
-/** A tensor that follows from its name, by the formula of `torchvision.py`. */
-function valuesOf(name: string, shape: readonly number[]): Float32Array {
-  const seed = [...name].reduce((sum, letter, place) => sum + letter.charCodeAt(0) * (place + 1), 0) % 10007;
-  const scale = Math.sqrt(6 / count(shape.slice(1)));
-  const values = new Float32Array(count(shape));
-  const scaled = (noise: number) => {
-    if (name.endsWith("running_var")) return 1 + 0.5 * noise;
-    if (shape.length === 1) return name.endsWith("weight") ? 1 + 0.3 * noise : 0.1 * noise;
-    return noise * scale;
-  };
-  for (let i = 0; i < values.length; i++) {
-    const wave = Math.sin((i + 1) * 12.9898 + seed * 78.233) * 43758.5453;
-    values[i] = scaled(2 * (wave - Math.floor(wave)) - 1);
-  }
-  return values;
-}
 
 it.each(Object.entries(REFERENCES))(
   "%s has torchvision's state names, and its values with the same weights",
