@@ -71,11 +71,13 @@ describe("a device that is not to be had", () => {
     const wasmPaths = { mjs: "x.mjs", wasm: "x.wasm" };
     const threads = async (settings: BackendSettings) => (await loadInBrowser("wasm", settings)).threads;
     vi.stubGlobal("navigator", { hardwareConcurrency: 6 });
-    vi.stubGlobal("crossOriginIsolated", false);
-    expect([await threads({ wasmPaths }), await threads({ wasmPaths, threads: 4 })]).toEqual([1, 1]);
     vi.stubGlobal("crossOriginIsolated", true);
     expect([await threads({}), await threads({ threads: 4 })]).toEqual([1, 4]);
     expect([await threads({ wasmPaths }), await threads({ wasmPaths, threads: 9 })]).toEqual([6, 6]);
+    // Paths stay known.
+    expect(await threads({})).toBe(6);
+    vi.stubGlobal("crossOriginIsolated", false);
+    expect([await threads({ wasmPaths }), await threads({ wasmPaths, threads: 4 })]).toEqual([1, 1]);
   });
 
   it("a browser has no CUDA, and perhaps no WebGPU", async () => {
