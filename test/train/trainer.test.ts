@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateShapes, type ImageDataset } from "../../src/data/index.js";
 import { RuntimeUnavailableError } from "../../src/errors/index.js";
@@ -182,6 +183,7 @@ describe("a run", () => {
     const orphan = join(folder, ".last.safetensors.0123abcd.tmp");
     await writeFile(orphan, "");
     const first = train(config({ maxSteps: 1 }), { out: folder, data });
+    while (!existsSync(join(folder, ".lock"))) await sleep(2);
     const second = train(config({ maxSteps: 1 }), { out: folder, data, resume: true });
     await expect(second).rejects.toThrow(/is (in use|being locked) by/);
     await first;
