@@ -81,3 +81,10 @@ async function versionOf(packageName: string): Promise<string> {
   const file = new URL("../package.json", import.meta.resolve(packageName));
   return (JSON.parse(await readFile(file, "utf8")) as { version: string }).version;
 }
+
+/** The machine in a sentence, for captions. */
+export function machineWords(machine: Machine): string {
+  const { cpu, instructionSet, threads, node, onnxruntime, pytorch } = machine;
+  const { gigaflopsPerSecond, gigabytesCopiedPerSecond } = machine;
+  return `${cpu} with ${instructionSet}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}.`;
+}

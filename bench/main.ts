@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { fitPlans } from "./fit-plans.js";
 import { recordMachine } from "./machine.js";
+import { updateNetworkTable } from "./output/network-table.js";
 import { drawGrowth } from "./output/plot.js";
 import { updateRewriteTable } from "./output/rewrite-table.js";
 import { updateStepTables } from "./output/table.js";
@@ -46,9 +47,9 @@ suite("steps", "whole training and evaluation steps", 1.5).action(measures(runSt
 suite("layers", "single dynamic layers, each plan", 0.2).action(measures(runLayers));
 suite("growth", "speed and memory by batch, K and image size", 1).action(measures(runGrowth));
 suite("rewrites", "AlexNet-DY with and without each rewrite", 1.5).action(measures(runRewrites));
-suite("networks", "ResNet-18, MobileNetV2 and MobileNetV3-Small, static and dynamic", 1).action(
-  measures(runNetworks),
-);
+suite("networks", "ResNet-18, MobileNetV2 and MobileNetV3-Small, static and dynamic", 1)
+  .option("--eager", "without torch.compile, which takes minutes for a network")
+  .action(async (flags: Flags & { eager?: true }) => runNetworks(await settingsFrom(flags), flags.eager));
 suite("machine", "the machine: multiply-adds, copies, versions", 1).action(
   measures((settings) => recordMachine("machine", settings)),
 );
@@ -60,6 +61,7 @@ program
   .description("write the tables of README.md and docs/performance.md")
   .action(async () => {
     await updateStepTables();
+    await updateNetworkTable();
     await updateRewriteTable();
   });
 program

@@ -1,4 +1,4 @@
-import { max, median, min } from "d3-array";
+import { least, max, median, min } from "d3-array";
 import type { Settings } from "../settings.js";
 import { type Child, withChildren } from "./child.js";
 import type { Contender } from "./contenders.js";
@@ -111,6 +111,18 @@ export async function duel(
     rivalPeakMegabytes: peakMegabytes(theirs),
     rounds: ours.length,
   };
+}
+
+/** The rival with the shortest first round, each in a fresh process; undefined if all failed. */
+export async function fastest(rivals: readonly Rival[], settings: Settings): Promise<Rival | undefined> {
+  const timed: { readonly rival: Rival; readonly seconds: number }[] = [];
+  for (const rival of rivals) {
+    const [rounds] = await withChildren([rival.contender], async ([child]) =>
+      child === undefined ? [] : alternate([{ child, task: rival.task }], { ...settings, rounds: 1 }),
+    );
+    if (rounds?.[0] !== undefined) timed.push({ rival, seconds: rounds[0].seconds });
+  }
+  return least(timed, ({ seconds }) => seconds)?.rival;
 }
 
 /** One round of each side. Undefined if one failed. */

@@ -3,7 +3,7 @@ import { groups, least, median } from "d3-array";
 import { alexnetDy } from "dyconv";
 import { formatMarkdownTable, summarize } from "dyconv/node";
 import type { Duel } from "../contest/alternate.js";
-import { type Machine, readMachines } from "../machine.js";
+import { type Machine, machineWords, readMachines } from "../machine.js";
 import { ROOT } from "../settings.js";
 import type { StartupRow } from "../suites/startup.js";
 import { writeBetweenMarks } from "./marks.js";
@@ -142,10 +142,4 @@ function startupFacts(rows: readonly StartupRow[]): readonly string[] {
       return `- From \`${command}\` to its first step: ${times.join(", ")}.`;
     },
   );
-}
-
-function machineWords(machine: Machine): string {
-  const { cpu, instructionSet, threads, node, onnxruntime, pytorch } = machine;
-  const { gigaflopsPerSecond, gigabytesCopiedPerSecond } = machine;
-  return `${cpu} with ${instructionSet}, ${threads} threads, peak ${gigaflopsPerSecond} GFLOP/s and ${gigabytesCopiedPerSecond} GB/s; Node ${node}, ONNX Runtime ${onnxruntime}, PyTorch ${pytorch ?? "not found"}.`;
 }

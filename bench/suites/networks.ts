@@ -1,4 +1,4 @@
-import { DUEL_KEYS, duel, type Rival } from "../contest/alternate.js";
+import { duel, fastest, type Rival } from "../contest/alternate.js";
 import { dyconv, type NetworkFormulation, type PytorchMode, pytorch } from "../contest/contenders.js";
 import type { NetworkTask, PaperNetworkName } from "../contest/protocol.js";
 import { recordMachine } from "../machine.js";
@@ -18,33 +18,30 @@ const LAYERS = ["", "/dyconv", "/odconv", "/kernel-warehouse"] as const;
 type PaperTask = NetworkTask & { readonly network: PaperNetworkName };
 
 /**
- * Measures the networks of the papers, dyconv against PyTorch in each formulation that the layer has, and
- * against its own static network: `networks.csv`. PyTorch's best is the smallest ratio of a task.
+ * Measures the networks of the papers: `networks.csv`. dyconv duels with its own static network and with PyTorch in the
+ * fastest formulation that the layer has, which one turn of each formulation tells.
+ *
+ * @param eager leaves out `torch.compile`
  */
-export async function runNetworks(settings: Settings): Promise<void> {
+export async function runNetworks(settings: Settings, eager = false): Promise<void> {
   await recordMachine("networks", settings);
   for (const task of tasks(settings)) {
-    const ratios: number[] = [];
-    for (const rival of rivals(task, settings)) {
-      const title = `${titleOf(task)} / ${rival.contender.title}${ofNetwork(rival, task)}`;
-      if (!settings.wanted(title)) continue;
+    const title = titleOf(task);
+    if (!settings.wanted(title)) continue;
+    const peer = await fastest(peers(task, settings, eager || settings.quick), settings);
+    for (const rival of [...staticTwin(task), ...(peer ? [peer] : [])]) {
       const row = await duel(task, dyconv(), rival, settings);
       if (row === undefined) continue;
-      await saveRow(settings.out, "networks", row, DUEL_KEYS);
-      if (row.rival === "PyTorch") ratios.push(row.ratio);
-      console.log(`${title}: ${row.imagesPerSecond.toFixed(1)} images/s, ratio ${row.ratio.toFixed(2)}`);
+      await saveRow(settings.out, "networks", row, ["kind", "network", "batch", "size", "threads", "rival"]);
+      const { imagesPerSecond, ratio } = row;
+      const against = `${rival.contender.title} ${rival.task.network}`;
+      console.log(`${title} / ${against}: ${imagesPerSecond.toFixed(1)} images/s, ratio ${ratio.toFixed(2)}`);
     }
-    if (ratios.length > 0)
-      console.log(`${titleOf(task)} / PyTorch's best: ${Math.min(...ratios).toFixed(2)}`);
   }
 }
 
 function titleOf({ kind, network, batch }: NetworkTask): string {
   return `${kind} ${network} batch ${batch}`;
-}
-
-function ofNetwork({ task }: Rival, { network }: NetworkTask): string {
-  return task.network === network ? "" : ` ${task.network}`;
 }
 
 function tasks({ quick, threads }: Settings): readonly PaperTask[] {
@@ -62,15 +59,18 @@ function tasks({ quick, threads }: Settings): readonly PaperTask[] {
   );
 }
 
-function rivals(task: PaperTask, { pytorch: peer, quick }: Settings): readonly Rival[] {
+/** The same network without dynamic layers. */
+function staticTwin(task: PaperTask): readonly Rival[] {
   const [network, layer] = task.network.split("/") as [PaperNetworkName, string?];
-  const own = layer === undefined ? [] : [{ contender: dyconv(), task: { ...task, network } }];
-  if (peer === undefined) return own;
+  return layer === undefined ? [] : [{ contender: dyconv(), task: { ...task, network } }];
+}
+
+function peers(task: PaperTask, { pytorch: peer }: Settings, eager: boolean): readonly Rival[] {
+  if (peer === undefined) return [];
   const allocator = peer.tcmalloc === undefined ? "system" : "tcmalloc";
-  const others = formulationsOf(task).flatMap((formulation) =>
-    modesOf(quick).map((mode) => ({ contender: pytorch(peer, formulation, mode, allocator), task })),
+  return formulationsOf(task).flatMap((formulation) =>
+    modesOf(eager).map((mode) => ({ contender: pytorch(peer, formulation, mode, allocator), task })),
   );
-  return [...own, ...others];
 }
 
 /**
@@ -82,6 +82,6 @@ function formulationsOf({ network, batch }: PaperTask): readonly NetworkFormulat
   return network.endsWith("kernel-warehouse") ? kernels : [...kernels, "channels"];
 }
 
-function modesOf(quick: boolean): readonly PytorchMode[] {
-  return quick ? ["eager"] : ["eager", "channels-last eager", "compiled"];
+function modesOf(eager: boolean): readonly PytorchMode[] {
+  return ["eager", "channels-last eager", ...(eager ? [] : (["compiled"] as const))];
 }
