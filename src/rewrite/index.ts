@@ -8,7 +8,7 @@ import { foldedConstants } from "./folded-constants.js";
 import { fusedActivations } from "./fused-activations.js";
 import { keptBlocked } from "./keep-blocked.js";
 import { type MixtureChoice, mixturePlans, plansOf } from "./mixture-plans.js";
-import { type GroupPlans, pricesOf, workBy } from "./mixtures/choice.js";
+import { type GroupPlans, workBy } from "./mixtures/choice.js";
 import type { Work } from "./mixtures/work.js";
 import { needlessExpansions } from "./needless-expansions.js";
 import { paddedChannels } from "./padded-channels.js";
@@ -88,7 +88,7 @@ export function plansFor(graph: Graph, machine: Machine): readonly MixtureChoice
 
 /** The work of a group of {@link plansFor} under given plans. */
 export function planWork(group: readonly Tensor[], plans: GroupPlans, machine: Machine): Work {
-  return workBy(pricesOf(group, machine, laterThanPlans(machine)), plans);
+  return workBy(group, plans, machine, laterThanPlans(machine));
 }
 
 function laterThanPlans(machine: Machine): (graph: Graph) => Graph {

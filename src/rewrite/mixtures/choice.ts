@@ -19,6 +19,8 @@ const OPEN_PLANS: readonly MixingPlan[] = ["mix-outputs", "mix-inputs", "unfold"
 
 /** Predictions that differ by less are considered equal; earlier plans in the list are then preferred. */
 const INDIFFERENCE = 0.03;
+/** Most combinations to price by themselves: each takes as long as rewriting the operators. */
+const MOST_PRICED = 6;
 
 /** A plan for each operator of a group. */
 export type GroupPlans = ReadonlyMap<Operator, MixingPlan>;
@@ -62,11 +64,38 @@ export class PlanChooser {
     const same = (plan: MixingPlan) => new Map(operators.map((operator) => [operator, plan]));
     if (asked !== "auto") return { plans: same(asked) };
     const coefficients = this.machine.profile.plans;
-    if (coefficients) return quickest(pricesOf(group, this.machine, this.later), coefficients);
+    if (coefficients) return this.#quickest(group, coefficients);
     const [batch] = group[0]!.inputs[0]!.shape;
     const plans = plansOf(operators[0]!);
     const preferred: readonly MixingPlan[] = batch === 1 ? ["aggregate"] : [...OPEN_PLANS, "aggregate"];
     return { plans: same(preferred.find((plan) => plans.includes(plan))!) };
+  }
+
+  /**
+   * The combination of plans predicted to be fastest. Rules such as minimal filtering depend on what else is computed the
+   * same way, so a price among all candidates may be too low: the best ones are priced again by themselves.
+   */
+  #quickest(group: readonly Tensor[], coefficients: PlanCoefficients): GroupChoice {
+    const combinations = combinationsOf(pricesOf(group, this.machine, this.later), coefficients);
+    const ranked = [...combinations].sort((a, b) => a.milliseconds - b.milliseconds);
+    const about = (milliseconds: number) => milliseconds * (1 + INDIFFERENCE);
+    const first = combinations.find(({ milliseconds }) => milliseconds <= about(ranked[0]!.milliseconds))!;
+    const pure = combinations.filter(({ plans }) => new Set(plans.values()).size === 1);
+    const alone = ({ plans }: Combination): Combination => {
+      const work = workBy(group, plans, this.machine, this.later);
+      return { plans, milliseconds: millisecondsOf(work, coefficients) };
+    };
+    let best = alone(first);
+    for (const next of [...ranked.slice(0, MOST_PRICED), ...pure]) {
+      if (best.milliseconds <= about(next.milliseconds)) continue;
+      const priced = alone(next);
+      if (priced.milliseconds < best.milliseconds) best = priced;
+    }
+    const byPlan = pure.map(({ plans, milliseconds }) => [[...plans.values()][0]!, milliseconds]);
+    return {
+      plans: best.plans,
+      predicted: { chosen: best.milliseconds, byPlan: Object.fromEntries(byPlan) },
+    };
   }
 }
 
@@ -87,8 +116,8 @@ export interface GroupPrices {
   readonly shared: readonly SharedWork[];
 }
 
-/** Determines the work of every plan of every operator of a group. */
-export function pricesOf(group: readonly Tensor[], machine: Machine, later: Later): GroupPrices {
+/** Determines the work of every plan of every operator of a group, or only of the given ones. */
+function pricesOf(group: readonly Tensor[], machine: Machine, later: Later, only?: GroupPlans): GroupPrices {
   const open = group[0]!.inputs[0]!.shape[0] === "batch";
   const place = open ? { ...machine, block: 0 } : machine;
   const operands = new Map<Tensor, Tensor>();
@@ -104,7 +133,7 @@ export function pricesOf(group: readonly Tensor[], machine: Machine, later: Late
     const { operator, inputs, attributes } = node;
     const copy = Tensor.apply(operator, inputs.map(stand), attributes);
     return plansOf(operator).flatMap((plan): Candidate[] => {
-      if (open && !OPEN_PLANS.includes(plan)) return [];
+      if (only ? plan !== only.get(operator) : open && !OPEN_PLANS.includes(plan)) return [];
       const result = LOWERED.get(operator)!.plans[plan]!(copy, place);
       return [{ operator, plan, result }];
     });
@@ -123,14 +152,9 @@ function withBatch({ dtype, shape }: Tensor): TensorType {
 }
 
 /** The work of a group under given plans. */
-export function workBy({ candidates, shared }: GroupPrices, plans: GroupPlans): Work {
-  const chosen = candidates.reduce(
-    (all, { operator, plan }, n) => (plans.get(operator) === plan ? all | (1 << n) : all),
-    0,
-  );
-  return shared
-    .filter(({ candidates }) => (candidates & chosen) !== 0)
-    .reduce((sum: Work, { work }) => addWork(sum, work), {});
+export function workBy(group: readonly Tensor[], plans: GroupPlans, machine: Machine, later: Later): Work {
+  const { shared } = pricesOf(group, machine, later, plans);
+  return shared.reduce((sum: Work, { work }) => addWork(sum, work), {});
 }
 
 /** Milliseconds of the work. */
@@ -138,8 +162,17 @@ export function millisecondsOf(work: Work, coefficients: PlanCoefficients): numb
   return WORK_KINDS.reduce((sum, kind) => sum + (work[kind] ?? 0) * coefficients[kind], 0);
 }
 
-/** The combination of plans that is predicted to be fastest. */
-export function quickest({ candidates, shared }: GroupPrices, coefficients: PlanCoefficients): GroupChoice {
+/** A combination of plans, and its predicted time. */
+interface Combination {
+  readonly plans: GroupPlans;
+  readonly milliseconds: number;
+}
+
+/** All combinations. Work shared by several operators counts once. */
+function combinationsOf(
+  { candidates, shared }: GroupPrices,
+  coefficients: PlanCoefficients,
+): readonly Combination[] {
   const priced = shared.map(({ candidates, work }) => ({
     candidates,
     milliseconds: millisecondsOf(work, coefficients),
@@ -160,18 +193,8 @@ export function quickest({ candidates, shared }: GroupPrices, coefficients: Plan
       ),
     [[]],
   );
-  const timed = combinations.map((combination) => ({
-    combination,
+  return combinations.map((combination) => ({
+    plans: new Map(combination.map(({ operator, plan }) => [operator, plan])),
     milliseconds: take(combination.reduce((all, { bit }) => all | bit, 0)),
   }));
-  const least = Math.min(...timed.map(({ milliseconds }) => milliseconds));
-  const best = timed.find(({ milliseconds }) => milliseconds <= least * (1 + INDIFFERENCE))!;
-  const byPlan = MIXING_PLANS.flatMap((plan) => {
-    const pure = timed.find(({ combination }) => combination.every((candidate) => candidate.plan === plan));
-    return pure ? [[plan, pure.milliseconds]] : [];
-  });
-  return {
-    plans: new Map(best.combination.map(({ operator, plan }) => [operator, plan])),
-    predicted: { chosen: best.milliseconds, byPlan: Object.fromEntries(byPlan) },
-  };
 }
