@@ -37,8 +37,9 @@ const CROP_ATTEMPTS = 10;
  * Random resized crops, each as two matrices: the augmented image is rows · image · columnsᵀ. The result for
  * an image only depends on the seed, the epoch and its index.
  *
- * @example const augmentation = new Augmentation(32, 32); augmentation.write(42, epoch, index, rows, columns,
- * 0);
+ * @example
+ * const augmentation = new Augmentation(32, 32);
+ * augmentation.write(42, epoch, index, rows, columns, 0);
  */
 export class Augmentation {
   readonly imageSize: number;

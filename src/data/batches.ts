@@ -58,9 +58,9 @@ interface Buffers {
  * Loads batches by epoch and number, in any order. Two sets of buffers alternate, so a batch stays valid
  * while the next one is prepared, and is overwritten by the one after that.
  *
- * @example const loader = new BatchLoader(train, { indices: allIndices(train.length), batchSize: 128, seed:
- * 42 }); for (let number = 0; number < loader.batches; number++) await step(await loader.batch(epoch,
- * number));
+ * @example
+ * const loader = new BatchLoader(train, { indices: allIndices(train.length), batchSize: 128, seed: 42 });
+ * for (let number = 0; number < loader.batches; number++) await step(await loader.batch(epoch, number));
  */
 export class BatchLoader {
   /** Batches per epoch. */

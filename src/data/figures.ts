@@ -227,7 +227,8 @@ function describe(canvas: Canvas, joints: readonly Point[], owner: number, image
  * over noise and clutter. They are partly hidden by each other and by other objects; such keypoints are
  * labelled as hidden. Each sample is the crop around one figure.
  *
- * @example const { train, test } = generateFigures({ train: 500, test: 100 });
+ * @example
+ * const { train, test } = generateFigures({ train: 500, test: 100 });
  */
 export function generateFigures(options: FiguresOptions = {}): DatasetPair<KeypointDataset> {
   const { train = 1500, test = 250, seed = 0, size = 64 } = options;

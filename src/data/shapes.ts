@@ -254,7 +254,8 @@ function generate(part: string, length: number, seed: number, size: number) {
  * colour, over a textured background with clutter. Only the outline reveals the class: every shape comes in
  * every colour, light on dark as often as dark on light.
  *
- * @example const { train, test } = generateShapes({ train: 1000, test: 200 });
+ * @example
+ * const { train, test } = generateShapes({ train: 1000, test: 200 });
  */
 export function generateShapes(options: ShapesOptions = {}): DatasetPair<MemoryDataset> {
   const { train = 4000, test = 1000, seed = 0, size = 32 } = options;

@@ -30,8 +30,10 @@ export async function readJsonLines(path: string): Promise<unknown[]> {
 /**
  * Appends records to a file with one JSON value per line. Each is in the file when `append` returns.
  *
- * @example const metrics = await JsonLinesWriter.open("runs/a/metrics.jsonl", { keep: (record) =>
- * stepOf(record) <= 970 }); metrics.append({ step: 980, loss: 1.71 }); metrics.close();
+ * @example
+ * const metrics = await JsonLinesWriter.open("runs/a/metrics.jsonl", { keep: (record) => stepOf(record) <= 970 });
+ * metrics.append({ step: 980, loss: 1.71 });
+ * metrics.close();
  */
 export class JsonLinesWriter {
   readonly #file: AppendFile;

@@ -29,8 +29,10 @@ export interface EventWriterOptions {
  * Writes scalars for TensorBoard. Each is in the file when `add` returns. A folder has one event file,
  * `events.out.tfevents.<seconds>.<host>`, which a resumed run continues.
  *
- * @example const events = await EventWriter.open("runs/alexnet-dy"); events.add({ "train/loss": 1.92,
- * "train/lr": 0.1 }, step); events.close();
+ * @example
+ * const events = await EventWriter.open("runs/alexnet-dy");
+ * events.add({ "train/loss": 1.92, "train/lr": 0.1 }, step);
+ * events.close();
  */
 export class EventWriter {
   readonly #file: AppendFile;

@@ -63,7 +63,9 @@ const RECALLS = Array.from({ length: 101 }, (_, i) => i / 100);
  * unmatched detections outside that range. Precision is made monotonically decreasing in recall and sampled
  * at 101 recalls. cocodataset.org, "Keypoint evaluation".
  *
- * @example const { scores } = keypointAveragePrecision(annotations, detections); scores.ap50;
+ * @example
+ * const { scores } = keypointAveragePrecision(annotations, detections);
+ * console.log(scores.ap50);
  */
 export function keypointAveragePrecision(
   truths: readonly KeypointTruth[],
