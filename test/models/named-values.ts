@@ -1,6 +1,6 @@
 import { count } from "../contract/gradient-check.js";
 
-/** A tensor that follows from its name, by the formula of `torchvision.py`; kernels are `gain` times as large. */
+/** A tensor that follows from its name, by the formula of `named_values.py`; kernels are `gain` times as large. */
 export function valuesOf(name: string, shape: readonly number[], gain = 1): Float32Array {
   const seed = [...name].reduce((sum, letter, place) => sum + letter.charCodeAt(0) * (place + 1), 0) % 10007;
   const scale = gain * Math.sqrt(6 / count(shape.slice(1)));

@@ -7,7 +7,7 @@ import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
 import { valuesOf } from "./named-values.js";
 
-/** What `torchvision.py` wrote of a network with 5 classes. */
+/** What `torchvision_networks.py` wrote of a network with 5 classes. */
 interface Reference {
   /** The module that was applied: the network, or one of its parts. */
   readonly part: string;

@@ -5,11 +5,14 @@ python test/weights/timm_networks.py > test/weights/timm.json
 
 import hashlib
 import json
-import math
+import sys
+from pathlib import Path
 
-import numpy as np
 import timm
 import torch
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))
+from named_values import values  # noqa: E402
 
 
 GAIN = 1.15
@@ -17,30 +20,19 @@ GAIN = 1.15
 EXPERTS_GAIN = 16
 
 
-def values(name, shape):
-    """A tensor that follows from its name, as in test/models/torchvision.py, but large enough for images to tell in the end."""
-    seed = sum(ord(letter) * (place + 1) for place, letter in enumerate(name)) % 10007
-    noise = np.sin(np.arange(1, math.prod(shape) + 1) * 12.9898 + seed * 78.233) * 43758.5453
-    noise = 2 * (noise - np.floor(noise)) - 1
-    if name.endswith("running_var"):
-        made = 1 + 0.5 * noise
-    elif len(shape) == 1 and name.endswith("weight"):
-        made = 1 + 0.3 * noise
-    elif len(shape) == 1:
-        made = 0.1 * noise
-    else:
-        experts = len(shape) == 2 and ".conv_" in name
-        made = noise * GAIN * (EXPERTS_GAIN if experts else 1) * math.sqrt(6 / math.prod(shape[1:]))
-    return torch.from_numpy(made.reshape(shape).astype(np.float32))
+def gain(name, shape):
+    """How much larger values are than those of test/models, for images to tell in the end."""
+    experts = len(shape) == 2 and ".conv_" in name
+    return GAIN * (EXPERTS_GAIN if experts else 1)
 
 
 def row(name, size):
     network = timm.create_model(name, num_classes=5).eval()
     state = {k: v for k, v in network.state_dict().items() if not k.endswith("num_batches_tracked")}
     lines = sorted(f"{k}:{v.numel()}" for k, v in state.items())
-    network.load_state_dict({k: values(k, tuple(v.shape)) for k, v in state.items()}, strict=False)
+    network.load_state_dict({k: values(k, tuple(v.shape), gain(k, v.shape)) for k, v in state.items()}, strict=False)
     with torch.no_grad():
-        outputs = network.double()(values("image", (2, 3, size, size)).double())
+        outputs = network.double()(values("image", (2, 3, size, size), GAIN).double())
     states = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return {"imageSize": size, "states": states, "outputs": [float(f"{v:.7g}") for v in outputs.flatten()]}
 

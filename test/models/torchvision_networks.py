@@ -1,31 +1,14 @@
 """Writes torchvision.json: what torchvision's networks give for weights that a formula makes of their names.
 
-python test/models/torchvision.py > test/models/torchvision.json
+python test/models/torchvision_networks.py > test/models/torchvision.json
 """
 
 import hashlib
 import json
-import math
 
-import numpy as np
 import torch
+from named_values import values
 from torchvision import models
-
-
-def values(name, shape):
-    """A tensor that follows from its name: noise of the size that suits the part it plays."""
-    seed = sum(ord(letter) * (place + 1) for place, letter in enumerate(name)) % 10007
-    noise = np.sin(np.arange(1, math.prod(shape) + 1) * 12.9898 + seed * 78.233) * 43758.5453
-    noise = 2 * (noise - np.floor(noise)) - 1
-    if name.endswith("running_var"):
-        made = 1 + 0.5 * noise
-    elif len(shape) == 1 and name.endswith("weight"):
-        made = 1 + 0.3 * noise
-    elif len(shape) == 1:
-        made = 0.1 * noise
-    else:
-        made = noise * math.sqrt(6 / math.prod(shape[1:]))
-    return torch.from_numpy(made.reshape(shape).astype(np.float32))
 
 
 def row(name, size, part=None):
