@@ -1,3 +1,5 @@
+import { formatShape } from "../util/shape.js";
+
 /**
  * Any value in a pickle. Byte strings, and all strings of Python 2, are bytes; tuples and lists are arrays;
  * dictionary keys are text.
@@ -118,7 +120,7 @@ export function setState(object: PickleObject | undefined, state: PickleObject |
   const size = shape.reduce((product, length) => product * length, 1);
   if (data.length !== size) {
     throw new UnsupportedPickle(
-      `has a NumPy array of shape [${shape.join(", ")}] with ${data.length} bytes, expected ${size}`,
+      `has a NumPy array of shape ${formatShape(shape)} with ${data.length} bytes, expected ${size}`,
     );
   }
   object.shape = shape;

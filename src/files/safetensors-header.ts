@@ -2,6 +2,7 @@
  * The header of a safetensors file: its length in eight bytes (little-endian), then JSON padded with spaces.
  */
 import { CheckpointError } from "../errors/index.js";
+import { formatShape } from "../util/shape.js";
 import { ELEMENT_READERS, type ElementReader } from "./safetensors-dtypes.js";
 
 /** The header's key for metadata, which no tensor may have. */
@@ -102,7 +103,9 @@ function readEntry(name: string, entry: unknown, source: string): TensorEntry {
   const [begin, end] = offsets as [number, number];
   const expected = elementCount(shape) * reader.bytesPerElement;
   if (end - begin !== expected) {
-    throw fault(`of shape [${shape}] and dtype ${dtype} needs ${expected} bytes and has ${end - begin}`);
+    throw fault(
+      `of shape ${formatShape(shape)} and dtype ${dtype} needs ${expected} bytes and has ${end - begin}`,
+    );
   }
   return { name, shape, begin, end, reader };
 }

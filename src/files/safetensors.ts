@@ -3,6 +3,7 @@
  * everywhere.
  */
 import { CheckpointError } from "../errors/index.js";
+import { formatShape } from "../util/shape.js";
 import { DTYPE_CODES, type StoredTensor } from "./safetensors-dtypes.js";
 import { elementCount, encodeHeader, METADATA_KEY, readHeader } from "./safetensors-header.js";
 
@@ -67,7 +68,7 @@ function assertEncodable(name: string, { shape, data }: StoredTensor): void {
   if (name === METADATA_KEY) throw new CheckpointError(`no tensor can be named ${METADATA_KEY}`);
   if (data.length === elementCount(shape)) return;
   throw new CheckpointError(
-    `tensor ${name}: shape [${shape}] needs ${elementCount(shape)} elements, received ${data.length}`,
+    `tensor ${name}: shape ${formatShape(shape)} needs ${elementCount(shape)} elements, received ${data.length}`,
   );
 }
 

@@ -1,20 +1,17 @@
+import { formatShape } from "../util/shape.js";
 import { type Graph, nodesOf } from "./graph.js";
 import type { AttributeValue, Tensor } from "./tensor.js";
 import type { TensorType } from "./types.js";
 
 /** A type as text: `float32[64, 3, 128, 128]`. */
 export function formatType(type: TensorType): string {
-  return `${type.dtype}[${type.shape.join(", ")}]`;
+  return `${type.dtype}${formatShape(type.shape)}`;
 }
 
 function formatAttribute(value: AttributeValue): string {
-  if (value !== null && typeof value === "object") {
-    const items = Array.from(value as ArrayLike<unknown>);
-    return items.length > 8
-      ? `[${items.slice(0, 4).join(", ")}, … ${items.length}]`
-      : `[${items.join(", ")}]`;
-  }
-  return String(value);
+  return value !== null && typeof value === "object"
+    ? formatShape(Array.from(value as ArrayLike<unknown>))
+    : String(value);
 }
 
 /**

@@ -1,3 +1,5 @@
+import { sameShape } from "../util/shape.js";
+
 /** The element types a tensor can have. */
 export type DType = "float32" | "int64" | "uint8" | "bool";
 
@@ -14,6 +16,11 @@ export type Shape = readonly Dim[];
 export interface TensorType<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: Shape;
+}
+
+/** Whether two types have the same dtype and shape. */
+export function sameType(a: TensorType, b: TensorType): boolean {
+  return a.dtype === b.dtype && sameShape(a.shape, b.shape);
 }
 
 /** The typed array that holds a tensor of each dtype; `bool` takes one byte, 0 or 1. */

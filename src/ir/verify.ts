@@ -1,6 +1,7 @@
 import { GraphError } from "../errors/index.js";
 import { type Graph, nodesOf } from "./graph.js";
 import { formatType } from "./print.js";
+import { sameType } from "./types.js";
 
 /**
  * Checks that a graph is consistent: every node has the type that its operator's shape rule gives, every input is
@@ -23,10 +24,10 @@ export function verify(graph: Graph): void {
         hint: "pass every tensor a traced function uses as an argument, or make it a constant",
       });
     }
-    const inferred = formatType(node.operator.infer(node.inputs, node.attributes));
-    if (inferred !== formatType(node)) {
+    const inferred = node.operator.infer(node.inputs, node.attributes);
+    if (!sameType(inferred, node)) {
       throw new GraphError(
-        `${node.operator.name}${node.scope && ` in ${node.scope}`} is declared as ${formatType(node)}, but its shape rule gives ${inferred}`,
+        `${node.operator.name}${node.scope && ` in ${node.scope}`} is declared as ${formatType(node)}, but its shape rule gives ${formatType(inferred)}`,
       );
     }
   }

@@ -16,6 +16,7 @@ import {
   normalInit,
   Sequential,
 } from "../nn/index.js";
+import { formatShape } from "../util/shape.js";
 import { defineModel } from "./entry.js";
 import { roundChannels } from "./inverted-residual.js";
 import { MOBILENET_V3_ROWS } from "./mobilenet-v3.js";
@@ -87,7 +88,7 @@ export class DyMN extends Module {
 
   forward(x: Tensor, context: ForwardContext): Tensor {
     if (x.shape.length !== 4 || x.shape[1] !== 1) {
-      throw new ShapeError("DyMN", "sound, [B, 1, frequency, time]", `[${x.shape.join(", ")}]`);
+      throw new ShapeError("DyMN", "sound, [B, 1, frequency, time]", formatShape(x.shape));
     }
     const features = this.blocks.call(this.stem.call(x, context), context);
     const pooled = new AdaptiveAvgPool2d().call(this.last.call(features, context), context);

@@ -14,6 +14,7 @@ import {
   Sequential,
 } from "../nn/index.js";
 import { clamp, div, mean, mul, sigmoid, softmax, sum, transpose } from "../ops/index.js";
+import { formatShape } from "../util/shape.js";
 import { defineModel } from "./entry.js";
 
 /** Options of {@link FDYNetwork}. */
@@ -109,7 +110,7 @@ export class FDYNetwork extends Module {
   /** Returns the predictions per time step and for the whole clip. */
   apply(x: Tensor, context: ForwardContext): SoundEvents {
     if (x.shape.length !== 4 || x.shape[1] !== 1) {
-      throw new ShapeError("FDYNetwork", "sound, [B, 1, time, 128]", `[${x.shape.join(", ")}]`);
+      throw new ShapeError("FDYNetwork", "sound, [B, 1, time, 128]", formatShape(x.shape));
     }
     const features = mean(this.features.call(x, context), { axes: [3] });
     const sequence = this.gru.call(transpose(features, [0, 2, 1]), context);

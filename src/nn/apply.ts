@@ -2,7 +2,7 @@ import { GraphError, ShapeError } from "../errors/index.js";
 import { atScope, currentScope, type Tensor } from "../ir/index.js";
 import { scalar } from "../ops/index.js";
 import { Ambient } from "../util/ambient.js";
-import { formatShape } from "../util/shape.js";
+import { formatShape, sameShape } from "../util/shape.js";
 import type { AnnealedScalar } from "./annealed-scalar.js";
 import type { ForwardContext, RecordedAttention } from "./context.js";
 import { type AnyModule, below, type Module } from "./module.js";
@@ -149,7 +149,7 @@ class ForwardPass implements ForwardContext {
 }
 
 function assertShape(values: Tensor, expected: Tensor, what: string): void {
-  if (values.shape.join() === expected.shape.join()) return;
+  if (sameShape(values.shape, expected.shape)) return;
   throw new ShapeError(what, formatShape(expected.shape), formatShape(values.shape));
 }
 

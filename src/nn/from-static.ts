@@ -1,7 +1,7 @@
 import { expectWithin } from "../errors/expect.js";
 import { UsageError } from "../errors/index.js";
 import { RandomStream } from "../util/random.js";
-import { elementCount } from "../util/shape.js";
+import { elementCount, formatShape } from "../util/shape.js";
 import {
   type PlainWeights,
   type StartsPlain,
@@ -59,7 +59,7 @@ export function startFromStatic(
     if (values?.length !== elementCount(parameter.shape)) {
       const found = values === undefined ? "no such value" : `${values.length} values`;
       throw new UsageError(
-        `expected "${name}" of the static network with shape [${parameter.shape.join(", ")}], found ${found}`,
+        `expected "${name}" of the static network with shape ${formatShape(parameter.shape)}, found ${found}`,
         { hint: "the networks must be identical except for their dynamic layers" },
       );
     }

@@ -1,6 +1,6 @@
 import { expectWhole, expectWithin } from "../errors/expect.js";
 import { ShapeError } from "../errors/index.js";
-import { formatType, type Tensor } from "../ir/index.js";
+import { formatType, sameType, type Tensor } from "../ir/index.js";
 import {
   add,
   cast,
@@ -101,7 +101,7 @@ export function crossEntropy(
  * @returns a scalar
  */
 export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Tensor {
-  if (logits.dtype !== "float32" || formatType(logits) !== formatType(target)) {
+  if (logits.dtype !== "float32" || !sameType(logits, target)) {
     throw new ShapeError(
       "binaryCrossEntropyWithLogits",
       "float32 logits and float32 targets of the same shape",

@@ -1,5 +1,5 @@
 import { ShapeError } from "../errors/index.js";
-import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
+import { type Attributes, formatType, type Operator, sameType, Tensor } from "../ir/index.js";
 import { emitBlockedAffine } from "./blocked-layout.js";
 import { mul } from "./elementwise.js";
 import { expectDType } from "./expect.js";
@@ -24,7 +24,7 @@ export const channelAffineOperator: Operator<ChannelAffineAttributes> = {
     const channels = blocked ? second! * block! : second;
     const perChannel = [scale!, shift!].every(({ shape }) => shape.length === 1 && shape[0] === channels);
     const ranked = blocked ? x!.shape.length === 5 : x!.shape.length >= 2;
-    if (!ranked || !perChannel || (addend && formatType(addend) !== formatType(x!))) {
+    if (!ranked || !perChannel || (addend && !sameType(addend, x!))) {
       throw new ShapeError(
         "channelAffine",
         `x, scale and shift of [${channels}], and an addend like x`,

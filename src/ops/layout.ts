@@ -6,9 +6,17 @@ import {
   type GradientContext,
   type Operator,
   type Shape,
+  sameType,
   Tensor,
 } from "../ir/index.js";
-import { broadcastShapes, elementCount, formatShape, normalizeAxes, staticShape } from "../util/shape.js";
+import {
+  broadcastShapes,
+  elementCount,
+  formatShape,
+  normalizeAxes,
+  sameShape,
+  staticShape,
+} from "../util/shape.js";
 import { padded, permuted } from "../util/strides.js";
 import { expectDType, expectWholes } from "./expect.js";
 import { constantData, zeros } from "./input.js";
@@ -68,7 +76,7 @@ export const expandOperator: Operator<{ shape: readonly number[] } & Attributes>
   name: "expand",
   infer: ([x], { shape }) => {
     const result = broadcastShapes("expand", x!.shape, shape);
-    if (formatShape(result) !== formatShape(shape)) {
+    if (!sameShape(result, shape)) {
       throw new ShapeError("expand", `a shape that broadcasts to ${formatShape(shape)}`, formatType(x!));
     }
     return { dtype: x!.dtype, shape };
@@ -244,7 +252,7 @@ export const interleaveOperator: Operator<{ axis: number }> = {
   inBlocks: alongImage,
   infer: (inputs, { axis }) => {
     const [first] = inputs;
-    if (inputs.some((type) => formatType(type) !== formatType(first!))) {
+    if (inputs.some((type) => !sameType(type, first!))) {
       throw new ShapeError("interleave", "tensors of the same type", inputs.map(formatType).join(", "));
     }
     const size = elementCount([first!.shape[axis]!], "interleave") * inputs.length;
@@ -319,7 +327,7 @@ export function reshape(tensor: Tensor, shape: Shape): Tensor {
       formatShape(shape),
     );
   }
-  if (formatShape(resolved) === formatShape(x.shape)) return x;
+  if (sameShape(resolved, x.shape)) return x;
   return Tensor.apply(reshapeOperator, [x], { shape: resolved });
 }
 
@@ -350,14 +358,12 @@ export function expand(x: Tensor, shape: Shape): Tensor {
   if (!sizes.every((size) => Number.isSafeInteger(size) && size > 0)) {
     throw new ShapeError("expand", "sizes of at least 1", formatShape(sizes));
   }
-  return formatShape(x.shape) === formatShape(sizes)
-    ? x
-    : Tensor.apply(expandOperator, [x], { shape: sizes });
+  return sameShape(x.shape, sizes) ? x : Tensor.apply(expandOperator, [x], { shape: sizes });
 }
 
 /** Undoes broadcasting: sums a tensor down to `shape`. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
-  if (formatShape(broadcastShapes("sumTo", x.shape, shape)) !== formatShape(x.shape)) {
+  if (!sameShape(broadcastShapes("sumTo", x.shape, shape), x.shape)) {
     throw new ShapeError("sumTo", `a shape that broadcasts to ${formatShape(x.shape)}`, formatShape(shape));
   }
   const lead = x.shape.length - shape.length;

@@ -13,7 +13,7 @@ import {
   Tensor,
   type TensorType,
 } from "../ir/index.js";
-import { elementCount, formatShape } from "../util/shape.js";
+import { elementCount, sameShape } from "../util/shape.js";
 import { expectDType } from "./expect.js";
 
 /** Groups of channels that are mixed separately. Defaults to 1. */
@@ -118,8 +118,8 @@ export const expertProductsOperator: Operator<MixtureAttributes> = {
   infer: ([many, y], { groups }) => {
     expectDType("expertProducts", [many!, y!], "float32");
     const experts = (many!.shape[1] as number) / (y!.shape[1] as number);
-    const others = ({ shape }: TensorType) => formatShape(shape.filter((_, axis) => axis !== 1));
-    if (y!.shape.length < 2 || others(many!) !== others(y!) || !Number.isInteger(experts)) {
+    const others = ({ shape }: TensorType) => shape.filter((_, axis) => axis !== 1);
+    if (y!.shape.length < 2 || !sameShape(others(many!), others(y!)) || !Number.isInteger(experts)) {
       throw new ShapeError(
         "expertProducts",
         "[B, K·O, …] and [B, O, …]",

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DataError } from "../errors/index.js";
 import { readSafetensors, type StoredTensor } from "../files/index.js";
+import { formatShape } from "../util/shape.js";
 import { type FamilyCase, familyCaseSchema } from "./family/family-case.js";
 
 /** Larger sizes indicate a damaged file. */
@@ -111,7 +112,7 @@ export async function readValues(indexPath: string, testCase: ParityCase): Promi
     if (!same) {
       throw disagreement(
         testCase,
-        `tensor "${name}" is listed as ${listed ? `${dtype} [${listed.join(", ")}]` : "absent"}, found ${found ? `${found.dtype} [${found.shape.join(", ")}]` : "absent"}`,
+        `tensor "${name}" is listed as ${listed ? `${dtype} ${formatShape(listed)}` : "absent"}, found ${found ? `${found.dtype} ${formatShape(found.shape)}` : "absent"}`,
       );
     }
     values[name] = found.data as Float32Array | BigInt64Array;
@@ -153,7 +154,7 @@ export function assertTensors(
     if (shape === undefined || listed.join() === shape.join()) continue;
     throw disagreement(
       testCase,
-      `by its options, tensor "${name}" is [${shape.join(", ")}], found [${listed.join(", ")}]`,
+      `by its options, tensor "${name}" is ${formatShape(shape)}, found ${formatShape(listed)}`,
     );
   }
 }

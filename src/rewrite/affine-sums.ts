@@ -1,4 +1,4 @@
-import { any, formatType, named, pattern } from "../ir/index.js";
+import { any, named, pattern, sameType } from "../ir/index.js";
 import { addOperator, channelAffineOperator } from "../ops/index.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
@@ -24,7 +24,7 @@ export const affineSums = {
       const found = SUM.match(node);
       if (!found || found.affine.attributes.relu) return undefined;
       const { affine, other } = found;
-      if (formatType(other) !== formatType(affine)) return undefined;
+      if (!sameType(other, affine)) return undefined;
       return affine.with({ inputs: [...affine.inputs, other] });
     }),
 } as const satisfies MachineRewrite;

@@ -1,6 +1,6 @@
 import type { Tensor } from "../ir/index.js";
 import { fromBlocked, fromBlockedOperator, reshape, toBlocked } from "../ops/index.js";
-import { formatShape } from "../util/shape.js";
+import { sameShape } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
@@ -31,13 +31,9 @@ function isBlocked(result: Tensor, node: Tensor): boolean {
   return result.shape.length === 5 && node.shape.length === 4;
 }
 
-function sameShape(a: Tensor, b: Tensor): boolean {
-  return formatShape(a.shape) === formatShape(b.shape);
-}
-
 /** Elementwise operators work on blocked tensors unchanged; broadcast operands are reshaped to match. */
 function elementwise(node: Tensor, block: number): Tensor | undefined {
-  const whole = node.inputs.some((input) => blockedSource(input) && sameShape(input, node));
+  const whole = node.inputs.some((input) => blockedSource(input) && sameShape(input.shape, node.shape));
   if (!whole || [node, ...node.inputs].some(({ dtype }) => dtype !== "float32")) return undefined;
   return node.with({ inputs: node.inputs.map((input) => blockedOperand(input, block)) });
 }
@@ -59,7 +55,7 @@ function imagewise(node: Tensor, block: number): Tensor | undefined {
   const { operator, attributes } = node;
   const inputs = node.inputs.map((input) => {
     if (input.shape.length !== 4) return input;
-    return blockedSource(input) ?? (sameShape(input, node) ? toBlocked(input, block) : undefined);
+    return blockedSource(input) ?? (sameShape(input.shape, node.shape) ? toBlocked(input, block) : undefined);
   });
   if (!inputs.every((input) => input !== undefined)) return undefined;
   return operator.inBlocks?.({ inputs, output: node, attributes });

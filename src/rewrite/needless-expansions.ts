@@ -1,5 +1,5 @@
 import { expandOperator } from "../ops/index.js";
-import { broadcastShapes, formatShape } from "../util/shape.js";
+import { broadcastShapes, sameShape } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
@@ -15,6 +15,6 @@ export const needlessExpansions = {
         return undefined;
       const inputs = node.inputs.map((input) => (input.is(expandOperator) ? input.inputs[0]! : input));
       const shape = inputs.map((input) => input.shape).reduce((a, b) => broadcastShapes("broadcast", a, b));
-      return formatShape(shape) === formatShape(node.shape) ? node.with({ inputs }) : undefined;
+      return sameShape(shape, node.shape) ? node.with({ inputs }) : undefined;
     }),
 } as const satisfies MachineRewrite;

@@ -15,7 +15,7 @@ import {
   sliceOperator,
   sumOperator,
 } from "../ops/index.js";
-import { elementCount } from "../util/shape.js";
+import { elementCount, sameShape } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
@@ -95,7 +95,9 @@ function convolution(
 
 /** The operator on all channels, sliced afterwards. */
 function elementwise(node: Tensor): Tensor | undefined {
-  const wholes = node.inputs.map((input) => (sameShape(input, node) ? wholeOf(input) : undefined));
+  const wholes = node.inputs.map((input) =>
+    sameShape(input.shape, node.shape) ? wholeOf(input) : undefined,
+  );
   const channels = wholes.find((whole) => whole !== undefined)?.shape[1] as number | undefined;
   if (channels === undefined || node.shape.length !== 4) return undefined;
   const inputs = node.inputs.map((input, i) => wholes[i] ?? withChannels(input, node, channels));
@@ -114,10 +116,6 @@ function withChannels(x: Tensor, node: Tensor, channels: number): Tensor | undef
 
 function fits(x: Tensor, channels: number): boolean {
   return x.shape.length === 0 || x.shape[1] === 1 || x.shape[1] === channels;
-}
-
-function sameShape(a: Tensor, b: Tensor): boolean {
-  return a.shape.join() === b.shape.join();
 }
 
 /** The sum over positions of all channels, sliced afterwards. */

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
 import { readSafetensors, verifyChecksum, withChecksum, writeSafetensors } from "../files/index.js";
+import { formatShape } from "../util/shape.js";
 import { asWrittenNow } from "./as-written-now.js";
 import { checkpointContent, checkpointFile, storedTensors } from "./run-files.js";
 
@@ -133,7 +134,7 @@ export async function readState(
     const tensor = tensors[name];
     if (tensor?.dtype !== "float32" || tensor.shape.join() !== shape.join()) {
       throw new CheckpointError(
-        `${path}: expected "${name}" as float32 [${shape.join(", ")}], found ${tensor ? `${tensor.dtype} [${tensor.shape.join(", ")}]` : "no such tensor"}`,
+        `${path}: expected "${name}" as float32 ${formatShape(shape)}, found ${tensor ? `${tensor.dtype} ${formatShape(tensor.shape)}` : "no such tensor"}`,
         { hint },
       );
     }

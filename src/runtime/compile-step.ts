@@ -1,5 +1,12 @@
 import { GraphError } from "../errors/index.js";
-import { type ArrayOf, formatType, type Tensor, type Tensors, type TensorType } from "../ir/index.js";
+import {
+  type ArrayOf,
+  formatType,
+  sameType,
+  type Tensor,
+  type Tensors,
+  type TensorType,
+} from "../ir/index.js";
 import { type TensorSpec, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { type RuntimeOptions, Session } from "./session.js";
@@ -72,7 +79,7 @@ export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, 
       const next = result.state as Tensors;
       for (const [name, old] of Object.entries(state)) {
         const fresh = next[name];
-        if (fresh === undefined || formatType(fresh) !== formatType(old)) {
+        if (fresh === undefined || !sameType(fresh, old)) {
           throw new GraphError(
             `the step must return state "${name}" as ${formatType(old)}; it returns ${fresh ? formatType(fresh) : "nothing"}`,
           );

@@ -3,9 +3,18 @@ import { ShapeError } from "../errors/index.js";
 /** A size; `"batch"` is the open leading dimension. */
 type Dim = number | "batch";
 
-/** A shape as text: `[64, 3, 128, 128]`. */
-export function formatShape(shape: readonly Dim[]): string {
-  return `[${shape.join(", ")}]`;
+/** More axes are cut: no network has so many, and a message is to be read. */
+const MOST_SHOWN = 8;
+
+/** A shape, or another list, as text: `[64, 3, 128, 128]`; of more than 8, the first four and their number. */
+export function formatShape(shape: readonly unknown[]): string {
+  if (shape.length <= MOST_SHOWN) return `[${shape.join(", ")}]`;
+  return `[${shape.slice(0, MOST_SHOWN / 2).join(", ")}, … ${shape.length} in all]`;
+}
+
+/** Whether two shapes are the same. */
+export function sameShape(a: readonly Dim[], b: readonly Dim[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
 /** Number of elements. The error for an open batch names `operator`. */

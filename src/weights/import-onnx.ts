@@ -9,6 +9,7 @@ import {
   IMPORTED_OPERATORS as OPERATORS,
 } from "../models/index.js";
 import { decodeModel, type OnnxNode } from "../onnx/model.js";
+import { formatShape } from "../util/shape.js";
 import { readOnnxTensor } from "./onnx-file.js";
 
 /** A network and its weights. */
@@ -61,7 +62,7 @@ export function importOnnx(
   });
   if (dims.length !== 4 || dims[1] !== 3 || dims[2] === undefined || dims[2] !== dims[3]) {
     throw new CheckpointError(
-      `${source}: its input is [${dims.map((size) => size ?? "?").join(", ")}], expected [B, 3, size, size]`,
+      `${source}: its input is ${formatShape(dims.map((size) => size ?? "?"))}, expected [B, 3, size, size]`,
       {
         hint: "It must take square colour images, channels first; --image-size sets a size that the file does not fix.",
       },

@@ -9,7 +9,7 @@ import {
   startsPlain,
   stateShapes,
 } from "../nn/index.js";
-import { elementCount } from "../util/shape.js";
+import { elementCount, formatShape } from "../util/shape.js";
 import { type NetworkNames, namesWithin, networkNames, warehouseNames } from "./foreign-names.js";
 import type { Weights } from "./weights-file.js";
 
@@ -294,7 +294,6 @@ function mismatch(
 ): WeightsMismatchError {
   const modules = new Map(model.namedModules());
   const shapes = stateShapes(model);
-  const of = (sizes: readonly number[]) => `[${sizes.join(", ")}]`;
   const layers = [...modules].filter(([, module]) => startsPlain(module)).map(([path]) => path);
   const place = (name: string) => {
     const parts = name.split(".");
@@ -306,14 +305,14 @@ function mismatch(
   const sections = [
     section(
       "missing from it",
-      missing.map((name) => `${name} ${of(shapes[name]!)}, ${place(name)}`),
+      missing.map((name) => `${name} ${formatShape(shapes[name]!)}, ${place(name)}`),
     ),
     section("not in the model", unexpected),
     section(
       "of another shape",
       misshapen.map(
         ({ name, expected, found }) =>
-          `${name}: expected ${of(expected)}, found ${of(found)}, ${place(name)}`,
+          `${name}: expected ${formatShape(expected)}, found ${formatShape(found)}, ${place(name)}`,
       ),
     ),
   ];

@@ -1,6 +1,7 @@
 import { CheckpointError } from "../errors/index.js";
 import { ELEMENT_READERS, type StoredTensor } from "../files/index.js";
 import { decodeModel, type OnnxTensor } from "../onnx/model.js";
+import { formatShape } from "../util/shape.js";
 import type { DecodedWeights } from "./weights-file.js";
 
 /** Safetensors codes of the supported ONNX element types. */
@@ -52,7 +53,7 @@ export function readOnnxTensor(tensor: OnnxTensor, source: string): StoredTensor
   const raw = tensor.rawData.length > 0 ? new Uint8Array(tensor.rawData) : typedBytes(tensor, code);
   if (raw.length !== count * bytesPerElement) {
     throw new CheckpointError(
-      `${what} of shape [${shape.join(", ")}] has ${raw.length} bytes, expected ${count * bytesPerElement}`,
+      `${what} of shape ${formatShape(shape)} has ${raw.length} bytes, expected ${count * bytesPerElement}`,
       { hint: "The file is damaged; get it again." },
     );
   }

@@ -1,5 +1,6 @@
 import { UnsupportedPickle } from "../data/index.js";
 import { ELEMENT_READERS, type StoredTensor } from "../files/index.js";
+import { formatShape } from "../util/shape.js";
 
 /** A tensor as pickles describe it: a view of a range of elements. */
 export interface StridedTensor {
@@ -38,7 +39,7 @@ export class StridedReader {
     const held = bytes.length / bytesPerElement;
     if (count > 0 && (last >= held || count > held)) {
       throw new UnsupportedPickle(
-        `has a tensor of shape [${shape.join(", ")}] outside its storage of ${held} elements`,
+        `has a tensor of shape ${formatShape(shape)} outside its storage of ${held} elements`,
       );
     }
     this.#room -= count * Math.max(4, bytesPerElement);

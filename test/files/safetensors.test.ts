@@ -102,7 +102,7 @@ describe("encoding refuses", () => {
   test("data that does not fill its shape", () => {
     const short: StoredTensor = { dtype: "float32", shape: [2, 3], data: new Float32Array(5) };
     expect(() => encodeSafetensors({ weight: short })).toThrow(
-      "tensor weight: shape [2,3] needs 6 elements, received 5",
+      "tensor weight: shape [2, 3] needs 6 elements, received 5",
     );
   });
 

@@ -13,7 +13,7 @@ import {
   sqrt,
   sub,
 } from "../../ops/index.js";
-import { elementCount } from "../../util/shape.js";
+import { elementCount, sameShape } from "../../util/shape.js";
 import type { ForwardContext } from "../context.js";
 import { onesInit, zerosInit } from "../initializers.js";
 import { Module } from "../module.js";
@@ -171,7 +171,7 @@ export class LayerNorm extends Module {
 
   forward(x: Tensor, context: ForwardContext): Tensor {
     const { shape } = this.weight;
-    if (x.shape.slice(-shape.length).join() !== shape.join()) {
+    if (!sameShape(x.shape.slice(-shape.length), shape)) {
       throw new ShapeError("LayerNorm", `[…, ${shape.join(", ")}]`, formatType(x));
     }
     const axes = shape.map((_, i) => x.shape.length - shape.length + i);

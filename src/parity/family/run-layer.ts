@@ -6,6 +6,7 @@ import { type Applied, applyModel, type ForwardContext, Module, stateShapes } fr
 import { add, mul, sum } from "../../ops/index.js";
 import { compile } from "../../runtime/index.js";
 import { spec } from "../../trace/index.js";
+import { formatShape } from "../../util/shape.js";
 import {
   type CaseRun,
   type CaseRunner,
@@ -163,10 +164,10 @@ function expectState(testCase: FamilyCase, root: Root): void {
   const buffers = root.namedParameters().flatMap(([name, { trainable }]) => (trainable ? [] : [name]));
   const listed: Readonly<Record<string, readonly number[]>> = { ...state.parameters, ...state.buffers };
   for (const name of new Set([...Object.keys(ours), ...Object.keys(listed)])) {
-    const shown = (shape: readonly number[] | undefined) => (shape ? `[${shape.join(", ")}]` : "absent");
+    const shown = (shape: readonly number[] | undefined) => (shape ? formatShape(shape) : "absent");
     const trained = name in state.parameters === !buffers.includes(name);
-    if (shown(ours[name]) === shown(listed[name]) && shown(listed[name]) === shown(tensors[name]) && trained)
-      continue;
+    const shapes = [ours[name], listed[name], tensors[name]].map((shape) => shape?.join());
+    if (trained && shapes.every((shape) => shape === shapes[0])) continue;
     const what = buffers.includes(name) ? "buffer" : "parameter";
     throw new DataError(
       `${file}: by its options the layer has the ${what} "${name}" ${shown(ours[name])}; the case lists ${shown(listed[name])}, its file ${shown(tensors[name])}`,
