@@ -454,7 +454,7 @@ export {
   type WasmPaths,
 } from "./runtime/index.js";
 export { type ExportModelOptions, exportModel } from "./ship/index.js";
-export { type Arguments, spec, TensorSpec, type Traced, trace } from "./trace/index.js";
+export { type Arguments, spec, TensorSpec, type TensorsOf, type Traced, trace } from "./trace/index.js";
 export type { NameOption } from "./util/option-error.js";
 export { RandomStream } from "./util/random.js";
 export type { MapTree, Tree } from "./util/tree.js";

@@ -88,9 +88,10 @@ export interface TensorOf<A extends Attributes> extends Tensor {
 
 /**
  * A node of a graph: an operator applied to other tensors. It holds no data; `trace` collects the tensors that a
- * function returns into a graph.
+ * function returns into a graph. `D` is the dtype where the compiler knows it: of what a traced function is given, of
+ * losses, and of `cast(x, dtype)`.
  */
-export class Tensor implements TensorType {
+export class Tensor<D extends DType = DType> implements TensorType<D> {
   /** The module path in which the tensor was made, such as `features.8.routing`. */
   readonly scope: string;
 
@@ -102,7 +103,7 @@ export class Tensor implements TensorType {
     /** The operator's attributes. */
     readonly attributes: Attributes,
     /** Element type. */
-    readonly dtype: DType,
+    readonly dtype: D,
     /** Sizes from the outermost dimension inwards. */
     readonly shape: Shape,
     scope: string,

@@ -72,7 +72,7 @@ export function crossEntropyPerSample(
   logits: Tensor,
   target: Tensor,
   { labelSmoothing = 0 }: { readonly labelSmoothing?: number } = {},
-): Tensor {
+): Tensor<"float32"> {
   expectWithin("crossEntropy: label smoothing", labelSmoothing, { from: 0, below: 1 });
   const classes = classCount("crossEntropy", logits, target);
   const isOwn = isTarget(target, classes);
@@ -80,7 +80,7 @@ export function crossEntropyPerSample(
   const own = neg(pick(logProbabilities, isOwn));
   const spread = () => mul(sum(logProbabilities, { axes: [1] }), -labelSmoothing / classes);
   const loss = labelSmoothing === 0 ? own : add(mul(own, 1 - labelSmoothing), spread());
-  return where(greater(ownCount(isOwn), 0), loss, Number.NaN);
+  return cast(where(greater(ownCount(isOwn), 0), loss, Number.NaN), "float32");
 }
 
 /** Mean of {@link crossEntropyPerSample} over the batch, a scalar. */
@@ -88,8 +88,8 @@ export function crossEntropy(
   logits: Tensor,
   target: Tensor,
   options: { readonly labelSmoothing?: number } = {},
-): Tensor {
-  return mean(crossEntropyPerSample(logits, target, options));
+): Tensor<"float32"> {
+  return cast(mean(crossEntropyPerSample(logits, target, options)), "float32");
 }
 
 /**
@@ -100,7 +100,7 @@ export function crossEntropy(
  * @param target float32 of the same shape, between 0 and 1
  * @returns a scalar
  */
-export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Tensor {
+export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Tensor<"float32"> {
   if (logits.dtype !== "float32" || !sameType(logits, target)) {
     throw new ShapeError(
       "binaryCrossEntropyWithLogits",
@@ -110,7 +110,7 @@ export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Te
   }
   const positive = mul(target, logSigmoid(logits));
   const negative = mul(sub(1, target), logSigmoid(neg(logits)));
-  return neg(mean(add(positive, negative)));
+  return cast(neg(mean(add(positive, negative))), "float32");
 }
 
 /**
@@ -120,7 +120,7 @@ export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor): Te
  * @param k at least 1; defaults to 1
  * @returns float32 [B]
  */
-export function topKHits(logits: Tensor, target: Tensor, k = 1): Tensor {
+export function topKHits(logits: Tensor, target: Tensor, k = 1): Tensor<"float32"> {
   expectWhole("topKHits: k", k);
   const classes = classCount("topKHits", logits, target);
   const isOwn = isTarget(target, classes);
@@ -128,5 +128,5 @@ export function topKHits(logits: Tensor, target: Tensor, k = 1): Tensor {
   // Counts the target itself, unless it is NaN, for which no comparison holds.
   const notAbove = sum(cast(greaterEqual(own, logits), "float32"), { axes: [1] });
   const isHit = cast(greaterEqual(notAbove, Math.max(1, classes - k + 1)), "float32");
-  return mul(isHit, ownCount(isOwn));
+  return cast(mul(isHit, ownCount(isOwn)), "float32");
 }

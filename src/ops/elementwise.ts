@@ -276,7 +276,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   return Tensor.apply(whereOperator, [condition, lift(a), lift(b)], {});
 }
 
-/** Converts to another dtype. */
-export function cast(x: Tensor, to: DType): Tensor {
-  return x.dtype === to ? x : Tensor.apply(castOperator, [x], { to });
+/** Converts to another dtype. A tensor that has it already is returned as it is. */
+export function cast<D extends DType>(x: Tensor, to: D): Tensor<D> {
+  return (x.dtype === to ? x : Tensor.apply(castOperator, [x], { to })) as Tensor<D>;
 }

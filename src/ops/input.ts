@@ -56,8 +56,8 @@ export const constantOperator: Operator<ConstantAttributes> = {
 };
 
 /** A tensor fed when the graph runs. `trace` creates these from its specs. */
-export function input(dtype: DType, shape: Shape): Tensor {
-  return Tensor.apply(inputOperator, [], { dtype, shape });
+export function input<D extends DType>(dtype: D, shape: Shape): Tensor<D> {
+  return Tensor.apply(inputOperator, [], { dtype, shape }) as Tensor<D>;
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   type Tensors,
   type TensorType,
 } from "../ir/index.js";
-import { type TensorSpec, trace } from "../trace/index.js";
+import { type TensorSpec, type TensorsOf, trace } from "../trace/index.js";
 import type { MapTree } from "../util/tree.js";
 import { type RuntimeOptions, Session } from "./session.js";
 import { SessionStep } from "./session-step.js";
@@ -68,14 +68,14 @@ export interface CompiledStep<
  * @throws RuntimeUnavailableError if the device is unavailable
  */
 export async function compileStep<S extends TensorSpecs, I extends TensorSpecs, R extends Tensors>(
-  fn: (state: MapTree<S, TensorSpec, Tensor>, inputs: MapTree<I, TensorSpec, Tensor>) => StepResult<S, R>,
+  fn: (state: TensorsOf<S>, inputs: TensorsOf<I>) => StepResult<S, R>,
   specs: { readonly state: S; readonly inputs: I },
   initial: Partial<ArraysByName<S>> = {},
   options: RuntimeOptions = {},
 ): Promise<CompiledStep<S, I, R>> {
   const { graph } = trace(
     ({ state, inputs }: { state: Tensors; inputs: Tensors }) => {
-      const result = fn(state as MapTree<S, TensorSpec, Tensor>, inputs as MapTree<I, TensorSpec, Tensor>);
+      const result = fn(state as TensorsOf<S>, inputs as TensorsOf<I>);
       const next = result.state as Tensors;
       for (const [name, old] of Object.entries(state)) {
         const fresh = next[name];

@@ -35,10 +35,12 @@ export interface Traced<O> {
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
 const isSpec = (value: unknown): value is TensorSpec => value instanceof TensorSpec;
 
+/** The tree `S` with each spec replaced by a tensor of its dtype. */
+export type TensorsOf<S> =
+  S extends TensorSpec<infer D> ? Tensor<D> : { readonly [K in keyof S]: TensorsOf<S[K]> };
+
 /** Arguments of the function whose specs are `S`. */
-export type Arguments<S extends readonly unknown[]> = {
-  -readonly [K in keyof S]: MapTree<S[K], TensorSpec, Tensor>;
-};
+export type Arguments<S extends readonly unknown[]> = { -readonly [K in keyof S]: TensorsOf<S[K]> };
 
 /**
  * Turns a function over tensors into a graph by calling it once with symbolic tensors.

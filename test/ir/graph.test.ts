@@ -62,7 +62,7 @@ describe("verify", () => {
 describe("topologicalOrder", () => {
   it("walks a chain of 20,000 nodes, every one after its inputs", () => {
     const first = input("float32", [1]);
-    let last = first;
+    let last: Tensor = first;
     for (let i = 0; i < 20_000; i++) last = i % 2 === 0 ? neg(last) : add(last, first);
     const order = topologicalOrder([last]);
     expect(order.length).toBe(20_001);

@@ -3,10 +3,13 @@ import {
   type ArraysByName,
   add,
   type CompiledStep,
+  cast,
   compile,
   compileStep,
+  crossEntropy,
   equal,
   mul,
+  reshape,
   spec,
   sum,
   type Tensor,
@@ -67,6 +70,34 @@ it("a step refuses names that it has not", () => {
   expectTypeOf(wrong).returns.resolves.toBeVoid();
 });
 
+it("dtypes follow from specs, losses and cast", () => {
+  const open = () =>
+    compileStep(
+      ({ w }, { rate, images, targets }) => {
+        expectTypeOf(w).toEqualTypeOf<Tensor<"float32">>();
+        expectTypeOf(images).toEqualTypeOf<Tensor<"uint8">>();
+        const logits = reshape(mul(cast(images, "float32"), w), [2, 1]);
+        return {
+          state: { w: mul(w, rate) },
+          results: { loss: crossEntropy(logits, targets), logits, w, seen: cast(logits, "float32"), targets },
+        };
+      },
+      { state, inputs },
+    );
+  type Results = Awaited<ReturnType<Awaited<ReturnType<typeof open>>["run"]>>;
+  expectTypeOf<Results>().toEqualTypeOf<{
+    readonly loss: Float32Array;
+    readonly logits: TensorData;
+    readonly w: Float32Array;
+    readonly seen: Float32Array;
+    readonly targets: BigInt64Array;
+  }>();
+  expectTypeOf<Tensor<"int64">>().toExtend<Tensor>();
+  expectTypeOf<Tensor>().not.toExtend<Tensor<"int64">>();
+  // @ts-expect-error: there is no such dtype
+  expectTypeOf<Tensor<"float64">>();
+});
+
 it("names that are known when the program runs leave arrays by any name", () => {
   const open = (specs: Readonly<Record<string, TensorSpec>>) =>
     compileStep((old) => ({ state: old, results: old }), { state: specs, inputs: specs });
@@ -88,7 +119,7 @@ it("a compiled function knows its arguments and its results", () => {
   expectTypeOf<Parameters<Fn>>().toEqualTypeOf<[BigInt64Array, { readonly scale: Float32Array }]>();
   expectTypeOf<Awaited<ReturnType<Fn>>>().toEqualTypeOf<{
     readonly hit: TensorData;
-    readonly both: readonly [TensorData, TensorData];
+    readonly both: readonly [Float32Array, Float32Array];
   }>();
   expectTypeOf<Fn["into"]>().returns.resolves.toBeVoid();
 });
