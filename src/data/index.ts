@@ -26,7 +26,7 @@ export { type ImageFolderOptions, readImageFolder, streamImageFolder } from "./i
 export type { ImageFit, ImageShape } from "./image-shape.js";
 export { type NormalizationOptions, prepareImages } from "./in-graph.js";
 export type { KeypointDataset, KeypointObject } from "./keypoint-dataset.js";
-export { absoluteSource, type OpenDataOptions, openData } from "./open.js";
+export { absoluteSource, assertOutsideData, type OpenDataOptions, openData } from "./open.js";
 export { readPickle, readPickles, refusing } from "./pickle.js";
 export {
   KnownGlobal,

@@ -3,7 +3,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DataError, UsageError } from "../errors/index.js";
-import { cacheFolder } from "../files/index.js";
+import { cacheFolder, refuseWithinSource } from "../files/index.js";
 import { readCifarArchive } from "./cifar-archive.js";
 import { CIFAR_NOTES } from "./cifar-members.js";
 import { isCocoFolder, readCocoFolder } from "./coco-keypoints.js";
@@ -54,8 +54,7 @@ export async function openData(source: string, options: OpenDataOptions = {}): P
   const found = await stat(source).catch(() => undefined);
   if (found?.isFile() && /\.(tar\.gz|tgz)$/i.test(source)) return readCifarArchive(source);
   if (found?.isDirectory()) {
-    const inside = await readdir(source);
-    const archive = ARCHIVES.find((name) => inside.includes(name));
+    const archive = await archiveIn(source);
     if (archive !== undefined) return readCifarArchive(join(source, archive));
     if (await isCocoFolder(source)) return readCocoFolder(source, options.imageSize ?? 128);
     if (await isValueFolder(source)) return readValueFolder(source, shapeOf(options));
@@ -74,9 +73,31 @@ function shapeOf({ imageSize = 128, imageFit }: OpenDataOptions): ImageShape {
   return { size: imageSize + 2, fit: imageFit };
 }
 
+async function archiveIn(folder: string): Promise<string | undefined> {
+  const inside = await readdir(folder);
+  return ARCHIVES.find((name) => inside.includes(name));
+}
+
+/**
+ * Checks that results do not become part of the data: a folder of images is read with all that lies in it.
+ *
+ * @param out folder of the results; it need not exist
+ * @throws UsageError if it is, or lies in, a folder of images
+ */
+export async function assertOutsideData(out: string, source: string): Promise<void> {
+  if (isName(source)) return;
+  const found = await stat(source).catch(() => undefined);
+  if (!found?.isDirectory() || (await archiveIn(source)) !== undefined) return;
+  await refuseWithinSource(out, source);
+}
+
 /** A data source that does not depend on the working directory: names are kept, paths become absolute. */
 export function absoluteSource(source: string): string {
-  return source === "cifar10" || Object.hasOwn(GENERATED, source) ? source : resolve(source);
+  return isName(source) ? source : resolve(source);
+}
+
+function isName(source: string): boolean {
+  return source === "cifar10" || Object.hasOwn(GENERATED, source);
 }
 
 async function openCifar10(options: OpenDataOptions): Promise<DatasetPair> {

@@ -4,7 +4,7 @@ export { verifyChecksum, withChecksum } from "./checksum.js";
 export { fileError } from "./file-error.js";
 export { type JsonLinesOptions, JsonLinesWriter, readJsonLines } from "./json-lines.js";
 export { FolderLock } from "./lock.js";
-export { refuseReplacingForeign, refuseReplacingSource } from "./replacing.js";
+export { refuseReplacingForeign, refuseReplacingSource, refuseWithinSource } from "./replacing.js";
 export { decodeSafetensors, encodeSafetensors, type SafetensorsContent } from "./safetensors.js";
 export { ELEMENT_READERS, type StoredDType, type StoredTensor } from "./safetensors-dtypes.js";
 export { readSafetensors, writeSafetensors } from "./safetensors-file.js";

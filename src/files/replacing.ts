@@ -1,4 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, realpath, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { UsageError } from "../errors/index.js";
 import { errorCode, fileError } from "./file-error.js";
 
@@ -18,6 +20,30 @@ export async function refuseReplacingSource(out: string, sources: readonly strin
       hint: "write the result under another name",
     });
   }
+}
+
+/**
+ * Refuses to write results into a folder that is read as a whole, by whatever name or link.
+ *
+ * @param out where the results are to go; it need not exist
+ * @param source folder that is read
+ * @throws UsageError naming both, where one is, or lies in, the other
+ */
+export async function refuseWithinSource(out: string, source: string): Promise<void> {
+  const read = await identity(source);
+  let place = await realpath(nearestExisting(resolve(out)));
+  while ((await identity(place)) !== read) {
+    if (dirname(place) === place) return;
+    place = dirname(place);
+  }
+  throw new UsageError(`${out} lies in ${source}, whose files are read as data`, {
+    hint: "choose a folder outside of it for the results",
+  });
+}
+
+/** The path, or the first folder above it that exists. */
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
 /** What tells a file from all others; undefined where there is none that could be lost. */

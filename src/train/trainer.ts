@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { absoluteSource, type DatasetPair, openData } from "../data/index.js";
+import { absoluteSource, assertOutsideData, type DatasetPair, openData } from "../data/index.js";
 import { CheckpointError } from "../errors/index.js";
 import { ensureFolder, FolderLock, sweepTemporaries } from "../files/index.js";
 import { type ModelEntry, modelEntry } from "../models/index.js";
@@ -40,6 +40,7 @@ export interface TrainOptions extends TrainCallbacks, InitOptions {
  * Trains a model. The run is a folder with `config.json`, `metrics.jsonl`, `checkpoints/` and TensorBoard
  * events, locked during training.
  *
+ * @throws UsageError if the folder is, or lies in, the folder of the data
  * @throws DivergedError if the loss is NaN or infinite; the last checkpoint is intact
  * @throws CheckpointError if the folder already holds a run, or one that cannot continue with this
  * configuration
@@ -48,6 +49,7 @@ export interface TrainOptions extends TrainCallbacks, InitOptions {
 export async function train(config: TrainConfig, options: TrainOptions): Promise<TrainResult> {
   const { out } = options;
   const optimizer = createOptimizer(config);
+  if (options.data === undefined) await assertOutsideData(out, config.data);
   const isNew = !existsSync(out);
   await ensureFolder(out);
   const lock = FolderLock.acquire(out);

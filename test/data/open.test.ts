@@ -1,13 +1,14 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { openData } from "../../src/data/open.js";
+import { assertOutsideData, openData } from "../../src/data/open.js";
 import { DataError, UsageError } from "../../src/errors/index.js";
 import { cacheFolder } from "../../src/files/index.js";
+import { writeImageData } from "../runs/image-data.js";
 
 /** The binary format, one image a batch. */
 async function tinyCifarArchive(): Promise<Uint8Array> {
@@ -41,6 +42,22 @@ describe("openData", () => {
       height: 10,
       width: 10,
     });
+  });
+
+  it("has no results among its images, under any name of their folder", async () => {
+    const images = await writeImageData(join(folder, "images"));
+    await symlink(images, join(folder, "link"));
+    for (const out of ["images", "images/runs/a", "images/train/red", "link/new", "runs/../images/a"]) {
+      const refused = assertOutsideData(join(folder, out), images);
+      await expect(refused).rejects.toThrow(/lies in .*images, whose files are read as data/);
+      await expect(refused).rejects.toBeInstanceOf(UsageError);
+    }
+    await assertOutsideData(join(folder, "images-2", "run"), images);
+    await assertOutsideData(folder, images);
+    await assertOutsideData(join(folder, "run"), "shapes");
+    // Only the archive in it is read.
+    await writeFile(join(images, "cifar-10-binary.tar.gz"), "");
+    await assertOutsideData(join(images, "run"), images);
   });
 
   it("takes a folder with an archive, and the archive, for CIFAR-10", async () => {
