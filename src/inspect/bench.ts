@@ -13,6 +13,8 @@ export interface BenchOptions extends RuntimeOptions {
   readonly batchSize?: number;
   /** Number of equal parts to split a training batch into. Defaults to no splitting. */
   readonly accumulate?: number;
+  /** Name of the task to train for. Defaults to `"classification"`. */
+  readonly task?: string;
   /** Timed steps, after 3 warm-up steps. Defaults to 10. */
   readonly steps?: number;
 }

@@ -38,6 +38,7 @@ export function classification({ labelSmoothing = 0 }: ClassificationOptions = {
     },
     best: "accuracy",
     followed: "accuracy",
+    targets: () => ({ targets: { dtype: "int64", shape: [] } }),
     loss: (logits, { targets }) => crossEntropyPerSample(logits, targets!, { labelSmoothing }),
     measure: (logits, { targets }) => ({
       accuracy: topKHits(logits, targets!),

@@ -44,6 +44,10 @@ export function keypoints(): Task {
     },
     best: "ap",
     followed: "pck",
+    targets: (output) => ({
+      heatmaps: { dtype: "float32", shape: output },
+      weight: { dtype: "float32", shape: output.slice(0, 1) },
+    }),
     loss: (output, { heatmaps, weight }) => heatmapLossPerSample(output, heatmaps!, weight!),
     measure: (output, { heatmaps, weight }) => {
       const found = keypointsOf(output);

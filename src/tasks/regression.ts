@@ -25,6 +25,7 @@ export function regression(): Task {
     },
     best: "mae",
     followed: "mae",
+    targets: (output) => ({ values: { dtype: "float32", shape: output } }),
     loss: (output, { values }) => {
       const difference = sub(output, values!);
       return mean(mul(difference, difference), { axes: [1] });

@@ -1,5 +1,5 @@
 import type { Dataset } from "../data/dataset.js";
-import type { Tensor, TensorData, Tensors } from "../ir/index.js";
+import type { Shape, Tensor, TensorData, Tensors, TensorType } from "../ir/index.js";
 
 /** Values by name, with all samples concatenated. */
 export type Rows = Readonly<Record<string, Float32Array>>;
@@ -69,6 +69,12 @@ export interface Task {
   readonly best: string;
   /** Name of the metric tracked during training: the mean of its measure over the epoch's samples. */
   readonly followed: string;
+  /**
+   * Types of the targets of an image, by name.
+   *
+   * @param output shape of the network's output for an image, without B
+   */
+  readonly targets: (output: Shape) => Readonly<Record<string, TensorType>>;
   /**
    * Loss per sample.
    *

@@ -64,6 +64,16 @@ describe("dyconv bench", () => {
   });
 });
 
+  it("trains a model for the task that it is made for", async () => {
+    const size = ["--batch-size", "1", "--steps", "1", "--threads", "1"];
+    const { code, stdout, stderr } = await run("bench", "pose-mobilenet-v2", ...size, "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ model: "pose-mobilenet-v2", batchSize: 1 });
+    const sound = await run("bench", "dymn04", ...size);
+    expect(sound.code).toBe(2);
+    expect(sound.stderr).toContain('there is no task "tags of sounds"');
+  });
+
 describe("dyconv bench --profile", () => {
   it("lists operators and their types, and the share of the peak", async () => {
     const { code, stdout } = await run(

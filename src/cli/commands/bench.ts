@@ -51,7 +51,11 @@ export function defineBench(program: Command, terminal: Terminal, models: Models
 async function findSubject({ entry }: NamedModel, flags: BenchFlags) {
   const { modelOptions, others: own } = separateModelOptions(flags);
   const { json: _, withoutRewrites: leftOut, ...others } = own;
-  const { imageSize } = entry;
+  const { imageSize, tasks } = entry;
+  const task = tasks[0]!;
+  const { createTask } = await import("../../tasks/index.js");
+  // Networks for sound are refused here: nothing trains them.
+  createTask(task);
   const completed = entry.completeOptions(modelOptions, ([key]) => flagOf(["modelOptions", key!], entry));
   const model = entry.create(completed);
   const { checkMemory } = await import("../../runs/memory.js");
@@ -59,7 +63,7 @@ async function findSubject({ entry }: NamedModel, flags: BenchFlags) {
   return {
     name: entry.name,
     model,
-    options: { ...others, imageSize, withoutRewrites: await findRewrites(leftOut) },
+    options: { ...others, imageSize, task, withoutRewrites: await findRewrites(leftOut) },
   };
 }
 
