@@ -5,6 +5,8 @@ import { COMMANDS } from "./commands/index.js";
 import { CommandFailed } from "./failed.js";
 import { withMeantFlag } from "./flags/flag-suggestions.js";
 import { type Models, modelsOf } from "./flags/models.js";
+import { HELP_LAYOUT } from "./terminal/help-layout.js";
+import { wrapNotes } from "./terminal/lines.js";
 import { printable, type Terminal } from "./terminal/terminal.js";
 
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -29,6 +31,7 @@ export function createProgram(terminal: Terminal, models: Models): Command {
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print help for a command")
+    .configureHelp(HELP_LAYOUT)
     .configureOutput({
       writeOut: terminal.out,
       writeErr: terminal.err,
@@ -36,7 +39,7 @@ export function createProgram(terminal: Terminal, models: Models): Command {
       getErrHelpWidth: () => terminal.width,
     })
     .exitOverride()
-    .addHelpText("after", EPILOGUE);
+    .addHelpText("after", () => wrapNotes(EPILOGUE, terminal.width));
   for (const define of COMMANDS) define(program, terminal, models);
   for (const command of program.commands) {
     command.configureOutput({

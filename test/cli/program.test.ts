@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { run } from "./run.js";
+import { COMMANDS } from "../../src/cli/commands/index.js";
+import { run, runAt } from "./run.js";
 
 describe("dyconv", () => {
   it("prints help with examples and exit codes", async () => {
@@ -8,6 +9,31 @@ describe("dyconv", () => {
     expect(stdout).toContain("Examples:");
     expect(stdout).toContain("Exit codes:");
     expect(stderr).toBe("");
+  });
+
+  it.each([60, 80, 120])("prints help that fits a terminal of %i columns", async (width) => {
+    const { stdout: overview } = await runAt(width, "--help");
+    const names = [...overview.matchAll(/^ {2}([a-z]+) .*\[options\]/gm)].map(([, name]) => name!);
+    expect(names).toHaveLength(COMMANDS.length);
+    for (const name of names) {
+      const { stdout } = await runAt(width, name, "--help");
+      const tooLong = stdout.split("\n").filter((line) => [...line].length > width);
+      expect(tooLong).toEqual([]);
+    }
+  });
+
+  it("names the models that an option is for in short", async () => {
+    const { stdout } = await run("train", "--help");
+    expect(stdout).toContain("\nOptions of alexnet…, vgg…, resnet…, mobilenet…, efficientnet…, pose…:\n");
+    expect(stdout).toContain("\nOptions of alexnet-dy:\n");
+    expect(stdout).toMatch(/\(default:\s+256 for pose-resnet18; else 64\)/);
+  });
+
+  it("breaks the examples of help so that they can be copied", async () => {
+    const { stdout } = await runAt(60, "train", "--help");
+    expect(stdout).toContain(
+      "  $ dyconv train runs/dy --new-head --data my-images --out \\\n      runs/fine-tuned\n",
+    );
   });
 
   it("prints its version", async () => {

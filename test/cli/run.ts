@@ -1,11 +1,14 @@
 import { runCommandLine } from "../../src/cli/program.js";
 
-/** Runs `dyconv` in this process and gives what it wrote. */
-export async function run(...args: readonly string[]) {
+/** Runs `dyconv` in this process, for a terminal of 80 columns, and gives what it wrote. */
+export const run = (...args: readonly string[]) => runAt(80, ...args);
+
+/** The same for a terminal of `width` columns. */
+export async function runAt(width: number, ...args: readonly string[]) {
   let stdout = "";
   let stderr = "";
   const code = await runCommandLine(args, {
-    width: 80,
+    width,
     colour: false,
     live: false,
     out: (text) => {

@@ -9,6 +9,7 @@ import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../flags/samples.js";
 import { escapeName } from "../terminal/escape.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface AttentionFlags extends SampleFlags {
@@ -60,7 +61,7 @@ export function defineAttention(program: Command, terminal: Terminal): void {
     .option("--ablate", `measure accuracy without the attention (default: on ${ABLATION_IMAGES} test images)`)
     .addOption(checkpointOption())
     .option(...JSON_OPTION)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action((run: string, images: readonly string[], flags: AttentionFlags) =>
       showAttention(run, images, flags, terminal),
     );

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { JSON_OPTION, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed } from "../flags/samples.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface CardFlags {
@@ -32,7 +33,7 @@ export function defineCard(program: Command, terminal: Terminal): void {
     .addOption(temperatureOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action((run: string, flags: CardFlags) => writeRunCard(run, flags, terminal));
 }
 

@@ -3,6 +3,7 @@ import { CheckpointError } from "../../errors/index.js";
 import type { Collapse, Latency } from "../../inspect/collapse.js";
 import { JSON_OPTION, number, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed } from "../flags/samples.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface CollapseFlags {
@@ -44,7 +45,7 @@ export function defineCollapse(program: Command, terminal: Terminal): void {
     .addOption(temperatureOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action((run: string, flags: CollapseFlags) => collapse(run, flags, terminal));
 }
 

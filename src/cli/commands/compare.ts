@@ -7,6 +7,7 @@ import type { Metric } from "../../tasks/index.js";
 import type { Models } from "../flags/models.js";
 import { folderPath, JSON_OPTION, positiveInteger } from "../flags/options.js";
 import { addTrainingOptions, type TrainingFlags } from "../flags/training-options.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 import { runLines } from "../training/run-lines.js";
 import { findSides, type Side, type SidePlace, valuesByModel } from "../training/sides.js";
@@ -40,7 +41,7 @@ export function defineCompare(program: Command, terminal: Terminal, models: Mode
     .option("--print-runs", "train nothing; print the command of each run, to run on any machine")
     .option("--resume", "continue an interrupted comparison")
     .option(...JSON_OPTION)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", () => wrapNotes(EXAMPLES, terminal.width))
     .action((first: string, second: string, flags: CompareFlags) =>
       compare([first, second], flags, { terminal, models, command }),
     );

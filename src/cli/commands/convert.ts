@@ -5,6 +5,7 @@ import { findModel, type Models } from "../flags/models.js";
 import { JSON_OPTION, number } from "../flags/options.js";
 import { flagOf } from "../flags/training-options.js";
 import { escapeName } from "../terminal/escape.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface ConvertFlags extends ModelFlags {
@@ -38,7 +39,7 @@ export function defineConvert(program: Command, terminal: Terminal, models: Mode
       number,
     )
     .option(...JSON_OPTION)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", () => wrapNotes(EXAMPLES, terminal.width))
     .action((path: string, flags: ConvertFlags) => convert(path, flags, models, terminal));
   addModelOptions(command, models);
 }

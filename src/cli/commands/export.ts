@@ -11,6 +11,7 @@ import {
   threadsOption,
 } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed } from "../flags/samples.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface ExportFlags {
@@ -74,7 +75,7 @@ export function defineExport(program: Command, terminal: Terminal): void {
     .addOption(temperatureOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action((run: string, flags: ExportFlags) => exportFile(run, flags, terminal));
 }
 

@@ -2,6 +2,7 @@ import { basename, extname } from "node:path";
 import { type Command, Option } from "commander";
 import type { NormalizationName } from "../../models/index.js";
 import { choiceParser, folderPath, imageSize, JSON_OPTION } from "../flags/options.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface ImportFlags {
@@ -38,7 +39,7 @@ export function defineImport(program: Command, terminal: Terminal): void {
       ).argParser(choiceParser(NAMES)),
     )
     .option(...JSON_OPTION)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", () => wrapNotes(EXAMPLES, terminal.width))
     .action((path: string, flags: ImportFlags) => importModel(path, flags, terminal));
 }
 

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 
 import { CommandFailed } from "../failed.js";
 import { JSON_OPTION } from "../flags/options.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface PapersFlags {
@@ -24,7 +25,7 @@ export function definePapers(program: Command, terminal: Terminal): void {
     )
     .option("--markdown", "print a Markdown table")
     .option(...JSON_OPTION)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action((flags: PapersFlags) => countPapers(flags, terminal));
 }
 

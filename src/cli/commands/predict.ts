@@ -6,6 +6,7 @@ import { CommandFailed } from "../failed.js";
 import { JSON_OPTION, pngPath, positiveInteger, temperatureOption, threadsOption } from "../flags/options.js";
 import { checkpointOption, chooseAnnealed, openSamples, type SampleFlags } from "../flags/samples.js";
 import { escapeName } from "../terminal/escape.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface PredictFlags extends SampleFlags {
@@ -45,7 +46,7 @@ export function definePredict(program: Command, terminal: Terminal): void {
     .addOption(temperatureOption())
     .addOption(threadsOption())
     .option(...JSON_OPTION)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", () => wrapNotes(EXAMPLES, terminal.width))
     .action((run: string, images: readonly string[], flags: PredictFlags) =>
       predictImages(run, images, flags, terminal),
     );

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { folderPath } from "../flags/options.js";
+import { wrapNotes } from "../terminal/lines.js";
 import type { Terminal } from "../terminal/terminal.js";
 
 const NOTES = `
@@ -19,7 +20,7 @@ export function defineReport(program: Command, terminal: Terminal): void {
     .description("Write report.html with results, curves, predictions, attention and configurations of runs.")
     .argument("<runs...>", "folders of runs")
     .option("--out <folder>", "folder for report.html (default: the first run's folder)", folderPath)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action(async (runs: readonly string[], { out = runs[0]! }: { readonly out?: string }) => {
       const { compareRuns } = await import("../../compare/compare.js");
       const { cautions } = await compareRuns(runs, out);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { findModel, MODEL_ARGUMENT, type Models, type NamedModel } from "../flags/models.js";
 import { folderPath, JSON_OPTION, number } from "../flags/options.js";
 import { addTrainingOptions, type TrainingFlags } from "../flags/training-options.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 import { runTraining, type TrainingPlace } from "../training/training.js";
 
@@ -40,7 +41,7 @@ export function defineTrain(program: Command, terminal: Terminal, models: Models
     )
     .option("--new-head", "with --init: reinitialize the classifier, for other classes")
     .option(...JSON_OPTION)
-    .addHelpText("after", EXAMPLES)
+    .addHelpText("after", () => wrapNotes(EXAMPLES, terminal.width))
     .action((word: string, flags: TrainFlags) => trainModel(findModel(models, word), flags, terminal));
   addTrainingOptions(command, models);
 }

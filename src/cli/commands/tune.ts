@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { UsageError } from "../../errors/index.js";
 import type { ChoiceQuality } from "../../inspect/tune.js";
 import { JSON_OPTION, positiveInteger, threadsOption } from "../flags/options.js";
+import { wrapNotes } from "../terminal/lines.js";
 import { type Terminal, writeJson } from "../terminal/terminal.js";
 
 interface TuneFlags {
@@ -29,7 +30,7 @@ export function defineTune(program: Command, terminal: Terminal): void {
     .option("--dry-run", "measure, but do not save the profile")
     .option("--reset", "delete this machine's profile and use a shipped one again")
     .option(...JSON_OPTION)
-    .addHelpText("after", NOTES)
+    .addHelpText("after", () => wrapNotes(NOTES, terminal.width))
     .action((flags: TuneFlags) => tune(flags, terminal));
 }
 

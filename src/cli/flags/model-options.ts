@@ -17,9 +17,10 @@ export function addModelOptions(command: Command, models: Models): Command {
   for (const { entry } of models.values()) {
     for (const option of entry.options) addOption(added, taken, entry, option);
   }
+  const all = [...models.values()].map(({ entry }) => entry.name);
   for (const shared of added.values()) {
-    command.optionsGroup(`Options of ${[...shared.defaults.keys()].join(", ")}:`);
-    command.addOption(commandOption(shared));
+    command.optionsGroup(`Options of ${inShort([...shared.defaults.keys()], all)}:`);
+    command.addOption(commandOption(shared, all));
   }
   return command;
 }
@@ -54,9 +55,9 @@ function addOption(
   }
 }
 
-function commandOption({ option: given, defaults }: Shared): Option {
+function commandOption({ option: given, defaults }: Shared, all: readonly string[]): Option {
   const { key, flag, help, type, choices, default: value } = given;
-  const words = `${help} (${choices === undefined ? "" : `${choices.join(", ")}; `}default: ${sayDefaults(defaults)})`;
+  const words = `${help} (${choices === undefined ? "" : `${choices.join(", ")}; `}default: ${sayDefaults(defaults, all)})`;
   const option = new Option(flagSyntax(flag, type, value), words);
   option.attributeName = () => `${PREFIX}${key}`;
   if (choices !== undefined) return option.argParser(choiceParser(choices));
@@ -64,13 +65,28 @@ function commandOption({ option: given, defaults }: Shared): Option {
 }
 
 /** The default, or the most common one after those of the models that differ. */
-function sayDefaults(defaults: ReadonlyMap<string, unknown>): string {
+function sayDefaults(defaults: ReadonlyMap<string, unknown>, all: readonly string[]): string {
   const owners = new Map<unknown, string[]>();
   for (const [name, value] of defaults) owners.set(value, [...(owners.get(value) ?? []), name]);
   const groups = [...owners].sort((a, b) => a[1].length - b[1].length);
   const commonest = groups.pop()![0];
-  const others = groups.map(([value, names]) => `${value} for ${names.join(", ")}; `);
+  const others = groups.map(([value, names]) => `${value} for ${inShort(names, all)}; `);
   return `${others.join("")}${others.length > 0 ? "else " : ""}${commonest}`;
+}
+
+/** Names of models, with `resnet…` for all that begin like this. */
+function inShort(names: readonly string[], all: readonly string[]): string {
+  const chosen = new Set(names);
+  const beginning = (name: string) =>
+    [...name.matchAll(/(?=-)|(?<=[a-z])(?=\d)|$/g)]
+      .map(({ index }) => name.slice(0, index))
+      .find((start) => all.every((other) => !other.startsWith(start) || chosen.has(other)));
+  const shared = (start: string) => all.filter((other) => other.startsWith(start)).length > 1;
+  const words = names.map((name) => {
+    const start = beginning(name);
+    return start !== undefined && shared(start) ? `${start}…` : name;
+  });
+  return [...new Set(words)].join(", ");
 }
 
 function flagSyntax(flag: string, type: ModelOption["type"], value: unknown): string {

@@ -20,7 +20,7 @@ export type Models = ReadonlyMap<string, NamedModel>;
 const TAKE_MODELS = ["train", "compare", "summary", "bench", "convert"];
 
 /** What the argument of such a command is, for its help. */
-export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(" or ")}, a module of your own (./my-model.js), or the folder of a model`;
+export const MODEL_ARGUMENT = `${Object.keys(MODELS).join(", ")}, a module of your own (./my-model.js), or the folder of a model`;
 
 /** The models registered in dyconv. */
 export const registeredModels: Models = new Map(

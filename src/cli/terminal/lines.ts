@@ -34,6 +34,24 @@ export function wrapWords(text: string, width: number, indent: string): string {
   return lines.join("\n");
 }
 
+/** Longer lines are hard to read, however wide the terminal is. */
+const WIDEST = 120;
+
+/**
+ * Wraps the notes of a command's help to a width: paragraphs at words, indented lines with a deeper indent, and commands
+ * (`  $ …`) so that they can still be copied.
+ */
+export function wrapNotes(notes: string, width: number): string {
+  const most = Math.min(width, WIDEST);
+  const paragraphs = notes.replace(/(?<=\S)\n(?=\S)/g, " ").split("\n");
+  return paragraphs
+    .map((line) => {
+      if (!line.startsWith("  $")) return wrapWords(line, most, line.startsWith(" ") ? "      " : "");
+      return wrapWords(line, most - 2, "      ").replaceAll("\n", " \\\n");
+    })
+    .join("\n");
+}
+
 /** Formats a duration, such as `45s`, `3m20s` or `2h05m`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds);
