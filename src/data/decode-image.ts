@@ -1,6 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { DataError, type DyconvErrorOptions } from "../errors/index.js";
+import {
+  DataError,
+  type DyconvError,
+  type DyconvErrorOptions,
+  RuntimeUnavailableError,
+} from "../errors/index.js";
 import { loadSharp } from "../util/sharp.js";
 import type { ImageShape } from "./image-shape.js";
 import { readRegularFile } from "./regular-file.js";
@@ -128,8 +133,9 @@ async function writePixels(
   resizePixels({ data, height, width }, shape, images.subarray(index * bytes, (index + 1) * bytes));
 }
 
-/** The error for an image that could not be read. */
-export function unreadable(path: string, cause: unknown): DataError {
+/** The error for an image that could not be read. Where images cannot be decoded at all, the file is not at fault. */
+export function unreadable(path: string, cause: unknown): DyconvError {
+  if (cause instanceof RuntimeUnavailableError) return cause;
   const { message, hint } = cause as Error & DyconvErrorOptions;
   const isThere = existsSync(path);
   const reason = !isThere ? "no such file" : message.replace(`${path}: `, "").replace(/\s+$/, "");
