@@ -1,7 +1,7 @@
 export { ensureFolder, type FileContent, sweepTemporaries, writeFileAtomically } from "./atomic.js";
 export { cacheFolder } from "./cache-folder.js";
 export { verifyChecksum, withChecksum } from "./checksum.js";
-export { fileError } from "./file-error.js";
+export { errorCode, fileError } from "./file-error.js";
 export { type JsonLinesOptions, JsonLinesWriter, readJsonLines } from "./json-lines.js";
 export { FolderLock } from "./lock.js";
 export { refuseReplacingForeign, refuseReplacingSource, refuseWithinSource } from "./replacing.js";

@@ -31,8 +31,8 @@ export interface BackendSettings {
 export interface ProfileFile {
   /** ONNX Runtime's `profileFilePrefix`. */
   readonly prefix: string;
-  /** Reads what it wrote. */
-  read(): Promise<string>;
+  /** Reads what it wrote, as JSON. */
+  read(): Promise<unknown>;
   remove(): Promise<void>;
 }
 

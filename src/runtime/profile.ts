@@ -39,9 +39,9 @@ const KERNEL_TIME = /_kernel_time$/;
 /** What ONNX Runtime adds to the names of nodes that it changes. */
 const FUSION = /^fused |(\/\w*Fusion)+\/?|_nchwc$/g;
 
-/** The operators in ONNX Runtime's profile, in execution order. */
-export function readProfile(json: string): readonly OperatorTimes[] {
-  const events = (JSON.parse(json) as readonly EventJson[]).filter(
+/** The operators in ONNX Runtime's profile, parsed from JSON, in execution order. */
+export function readProfile(profile: unknown): readonly OperatorTimes[] {
+  const events = (profile as readonly EventJson[]).filter(
     ({ cat, name }) => cat === "Node" && KERNEL_TIME.test(name),
   );
   const byNode = groupBy(events, ({ args }) => args.node_index);

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -62,7 +63,6 @@ describe("dyconv bench", () => {
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ model: "alexnet-dy", batchSize: 2, threads: 1 });
   });
-});
 
   it("trains a model for the task that it is made for", async () => {
     const size = ["--batch-size", "1", "--steps", "1", "--threads", "1"];
@@ -73,6 +73,7 @@ describe("dyconv bench", () => {
     expect(sound.code).toBe(2);
     expect(sound.stderr).toContain('there is no task "tags of sounds"');
   });
+});
 
 describe("dyconv bench --profile", () => {
   it("lists operators and their types, and the share of the peak", async () => {
@@ -113,6 +114,21 @@ describe("dyconv bench --profile", () => {
     expect(stderr).toMatch(
       /^error: the temporary folder \/nowhere cannot hold a profile: ENOENT\nhint: .*TMPDIR/,
     );
+  });
+
+  it("says that the disk is full, and leaves nothing there", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "dyconv-"));
+    // A limit on the size of files cuts them as a full disk does.
+    const limited = ["-c", 'ulimit -f 8 && exec "$0" "$@"', process.execPath, "--import", "tsx"];
+    const command = "src/cli/main.ts bench alexnet --profile --batch-size 1 --steps 1 --threads 1".split(" ");
+    const env = { ...process.env, TMPDIR: folder, TSX_DISABLE_CACHE: "1" };
+    const { status, stdout, stderr } = spawnSync("sh", [...limited, ...command], { env, encoding: "utf8" });
+    expect(stderr).toBe(
+      `error: the temporary folder ${folder} cannot hold a profile: the profile was cut short\n` +
+        "hint: Free some space there, or set TMPDIR to another folder.\n",
+    );
+    expect({ status, stdout, left: await readdir(folder) }).toEqual({ status: 1, stdout: "", left: [] });
+    await rm(folder, { recursive: true });
   });
 
   it("says which device can do it", async () => {

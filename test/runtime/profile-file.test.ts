@@ -10,19 +10,29 @@ afterEach(() => vi.unstubAllEnvs());
 it("reads the profile that was written, and leaves nothing", async () => {
   const profile = await createProfileFile();
   await writeFile(`${profile.prefix}_now.json`, "[{}]\n");
-  expect(await profile.read()).toBe("[{}]\n");
+  expect(await profile.read()).toEqual([{}]);
   await profile.remove();
   expect(existsSync(dirname(profile.prefix))).toBe(false);
 });
 
-it.each(["", '[{"cat": "Node", "du'])("refuses a profile that a full disk cut short: %j", async (text) => {
+it.each(["", '[{"cat": "Node", "du', '[{"args": {"shape": [1]'])(
+  "refuses a profile that a full disk cut short: %j",
+  async (text) => {
+    const profile = await createProfileFile();
+    await writeFile(`${profile.prefix}_now.json`, text);
+    await expect(profile.read()).rejects.toMatchObject({
+      message: expect.stringContaining("cut short"),
+      hint: expect.stringContaining("TMPDIR"),
+    });
+    await profile.remove();
+  },
+);
+
+it("refuses a profile that is gone", async () => {
   const profile = await createProfileFile();
-  await writeFile(`${profile.prefix}_now.json`, text);
-  await expect(profile.read()).rejects.toMatchObject({
-    message: expect.stringContaining("cut short"),
-    hint: expect.stringContaining("TMPDIR"),
-  });
+  await expect(profile.read()).rejects.toThrow("cut short");
   await profile.remove();
+  await expect(profile.read()).rejects.toThrow(/cannot hold a profile: ENOENT/);
 });
 
 it("names a temporary folder that is not there", async () => {
