@@ -55,16 +55,6 @@ describe("dyconv compare", () => {
   }, 180_000);
 });
 
-describe("dyconv train --resume of a finished run", () => {
-  it("draws the curves that a killed process did not get to", async () => {
-    const curves = ["svg", "png"].map((ending) => join(dynamic(), `curves-loss.${ending}`));
-    await Promise.all(curves.map((file) => rm(file)));
-    expect((await dyconv("train", "alexnet-dy", "--out", dynamic(), "--resume")).code).toBe(0);
-    expect(await readFile(curves[0]!, "utf8")).toContain("<svg");
-    expect((await readFile(curves[1]!)).subarray(1, 4).toString()).toBe("PNG");
-  }, 60_000);
-});
-
 describe("dyconv compare with a run", () => {
   it("trains the model like the run, makes the folder, and names two runs of one model apart", async () => {
     const out = join(folder, "new", "place");

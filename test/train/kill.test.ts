@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, watch } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, watch } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -25,20 +25,25 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-function start(out: string): ChildProcess {
+/** A module for `--import` that kills the process as it is about to give a file of this name its content. */
+function killAtWriteOf(name: string): string {
+  const source = `
+    import fs from "node:fs/promises";
+    import { syncBuiltinESMExports } from "node:module";
+    const { rename } = fs;
+    fs.rename = async (from, to) => {
+      if (to.endsWith(${JSON.stringify(name)})) process.kill(process.pid, "SIGKILL");
+      return rename(from, to);
+    };
+    syncBuiltinESMExports();`;
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
+function start(out: string, flags = FLAGS, imported: readonly string[] = []): ChildProcess {
   const resume = existsSync(join(out, "config.json")) ? ["--resume"] : [];
-  const args = [
-    "--import",
-    "tsx",
-    "src/cli/main.ts",
-    "train",
-    "alexnet-dy",
-    "--out",
-    out,
-    ...FLAGS,
-    ...resume,
-  ];
-  return spawn(process.execPath, args, { stdio: "ignore" });
+  const imports = [...imported, "tsx"].flatMap((module) => ["--import", module]);
+  const command = ["src/cli/main.ts", "train", "alexnet-dy", "--out", out];
+  return spawn(process.execPath, [...imports, ...command, ...flags, ...resume], { stdio: "ignore" });
 }
 
 async function exitOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
@@ -71,6 +76,20 @@ async function startAndKill(run: string, random: RandomStream): Promise<number |
   child.kill("SIGKILL");
   return exit;
 }
+
+it("a run that is killed while it writes its last curve has it after --resume, and no half of it", async () => {
+  const flags = [...FLAGS, "--epochs", "1", "--limit-train", String(BATCH)];
+  const curve = "curves-accuracy.png";
+  expect(await exitOf(start(folder, flags, [killAtWriteOf(curve)]))).toBe("SIGKILL");
+  expect(existsSync(checkpointPath(folder, "final"))).toBe(true);
+  const left = await readdir(folder);
+  expect(left).not.toContain(curve);
+  expect(left.filter((name) => name.endsWith(".tmp"))).toHaveLength(1);
+
+  expect(await exitOf(start(folder, flags))).toBe(0);
+  expect((await readFile(join(folder, curve))).subarray(1, 4).toString()).toBe("PNG");
+  expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
+}, 60_000);
 
 it(
   `ends in the same weights after ${KILLS} SIGKILLs at random moments as without`,
