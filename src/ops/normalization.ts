@@ -9,6 +9,7 @@ import { expectDType } from "./expect.js";
 import { constant } from "./input.js";
 import { reshape, slice, zerosLike } from "./layout.js";
 import { sum } from "./reduce.js";
+import { emitSum } from "./staged-sum.js";
 
 /** Sum over all axes except the channels. */
 function channelSum(x: Tensor): Tensor {
@@ -46,10 +47,13 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     const count = elementCount(shape) / channels;
     const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
     // Sums within images first: this is fastest in the runtime, and short sums round less.
+    const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
+    const perImage = shape.map((size, axis) => (within.includes(axis) ? 1 : size));
+    const sumOver = (value: string, sizes: readonly number[], axes: readonly number[]) =>
+      emitSum(onnx, "ReduceSum", value, { dtype: "float32", shape: sizes }, axes, true);
     const average = (value: string) => {
-      const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
-      const images = within.length === 0 ? value : onnx.reduce("ReduceSum", value, within, true);
-      const total = onnx.reduce("ReduceSum", images, [0], true);
+      const images = within.length === 0 ? value : sumOver(value, shape, within);
+      const total = sumOver(images, perImage, [0]);
       return onnx.node("Mul", [total, onnx.float(1 / count)]);
     };
     // Two passes: E[x²] − m² cancels if the mean is large compared to the deviation. The second pass also corrects the

@@ -9,6 +9,7 @@ import { elementCount, normalizeAxes } from "../util/shape.js";
 import { cast, div, equal, exp, mul, sub } from "./elementwise.js";
 import { expectDType } from "./expect.js";
 import { expand, reshape } from "./layout.js";
+import { emitSum } from "./staged-sum.js";
 
 interface ReduceAttributes extends Attributes {
   readonly axes: readonly number[];
@@ -35,7 +36,7 @@ function keepDims(reduced: Tensor, x: Tensor, attributes: ReduceAttributes): Ten
 
 function reduction(
   name: string,
-  onnxType: `Reduce${string}`,
+  onnxType: "ReduceSum" | "ReduceSumSquare" | "ReduceMax",
   gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor,
 ): Operator<ReduceAttributes> {
   return {
@@ -47,8 +48,10 @@ function reduction(
     gradient: (dy, { inputs: [x], output, attributes }) => [
       gradient(keepDims(dy, x!, attributes), x!, keepDims(output, x!, attributes)),
     ],
-    emit: ({ inputs, attributes }, onnx) =>
-      onnx.reduce(onnxType, inputs[0]!, attributes.axes, attributes.keepDims),
+    emit: ({ inputs: [x], types: [type], attributes: { axes, keepDims } }, onnx) =>
+      onnxType === "ReduceMax"
+        ? onnx.reduce(onnxType, x!, axes, keepDims)
+        : emitSum(onnx, onnxType, x!, type!, axes, keepDims),
   };
 }
 
@@ -136,10 +139,10 @@ const logSoftmaxOperator: Operator<{ axis: number }> = {
     sub(dy, mul(exp(y), sum(dy, { axes: [axis], keepDims: true }))),
   ],
   // WebGPU has no LogSoftmax: the tensor would be copied to the CPU and back.
-  emit: ({ inputs: [x], attributes: { axis }, target }, onnx) => {
+  emit: ({ inputs: [x], types, attributes: { axis }, target }, onnx) => {
     if (target !== "webgpu") return onnx.node("LogSoftmax", [x!], { axis });
     const shifted = onnx.node("Sub", [x!, onnx.reduce("ReduceMax", x!, [axis], true)]);
-    const total = onnx.reduce("ReduceSum", onnx.node("Exp", [shifted]), [axis], true);
+    const total = emitSum(onnx, "ReduceSum", onnx.node("Exp", [shifted]), types[0]!, [axis], true);
     return onnx.node("Sub", [shifted, onnx.node("Log", [total])]);
   },
 };

@@ -4,6 +4,7 @@ import type { Tensor } from "../../src/ir/index.js";
 import * as ops from "../../src/ops/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec } from "../../src/trace/index.js";
+import { elementCount } from "../../src/util/shape.js";
 
 type Device = "cpu" | "wasm";
 
@@ -25,10 +26,39 @@ async function valueAndGradient(fn: (x: Tensor) => Tensor, x: readonly number[],
 }
 
 function expectClose(actual: readonly number[], expected: readonly number[], tolerance: number): void {
-  for (const [i, value] of expected.entries()) {
-    expect(Math.abs(actual[i]! - value), `element ${i}`).toBeLessThanOrEqual(tolerance * Math.abs(value));
-  }
+  expect(actual.length).toBe(expected.length);
+  const far = expected.findIndex(
+    (value, i) => !(Math.abs(actual[i]! - value) <= tolerance * Math.abs(value)),
+  );
+  if (far >= 0) expect(actual[far], `element ${far}, to ${tolerance}`).toBe(expected[far]);
 }
+
+/** Shapes and axes to sum over: first, middle, last and several; counts that have few divisors, or none. */
+const LONG_SUMS: readonly (readonly [shape: readonly number[], axes: readonly number[]])[] = [
+  [[100_000], [0]],
+  [[3, 4097], [1]],
+  [[20_000, 6], [0]],
+  [[4, 8192, 3], [1]],
+  [
+    [2, 17, 48, 64],
+    [1, 2, 3],
+  ],
+  [
+    [64, 8, 10, 10],
+    [0, 2, 3],
+  ],
+  [
+    [16, 2, 16, 16, 8],
+    [0, 2, 3],
+  ],
+  [
+    [40, 3, 41, 2],
+    [0, 2],
+  ],
+  [[2, 1, 8209, 3], [2]],
+  [[2, 2 * 4099], [1]],
+  [[1_200_000], [0]],
+];
 
 for (const device of ["cpu", "wasm"] as const) {
   describe(`far from ordinary values, on ${device}`, () => {
@@ -91,6 +121,50 @@ for (const device of ["cpu", "wasm"] as const) {
       }
       const { value } = await valueAndGradient(ops.sum, [1, Number.NaN, -1], device);
       expect(value[0]).toBeNaN();
+    });
+
+    for (const [shape, axes] of LONG_SUMS) {
+      it(`sums of [${shape}] over axes ${axes} keep their digits`, async () => {
+        const compiled = await compile(
+          (x) => ({
+            sum: ops.sum(x, { axes }),
+            squares: ops.sumSquares(x, { axes, keepDims: true }),
+            mean: ops.mean(x, { axes }),
+            slope: gradients(ops.sum(ops.sumSquares(x, { axes })), x),
+          }),
+          [spec(shape)],
+          { device },
+        );
+        // Equal values are the worst case: all additions round the same way.
+        const size = elementCount(shape);
+        const x = new Float32Array(size).fill(0.1);
+        const results = await compiled(x);
+        await compiled.dispose();
+        const count = elementCount(axes.map((axis) => shape[axis]!));
+        const all = (value: number) => new Array<number>(size / count).fill(value);
+        const numbers = (array: ArrayLike<number | bigint>) => Array.from(array, Number);
+        expectClose(numbers(results.sum), all(count * x[0]!), 5e-6);
+        expectClose(numbers(results.squares), all(count * x[0]! ** 2), 5e-6);
+        expectClose(numbers(results.mean), all(x[0]!), 5e-6);
+        expectClose(numbers(results.slope), new Array<number>(size).fill(2 * x[0]!), 1e-7);
+      });
+    }
+
+    it("a long sum of each sample of an open batch keeps its digits", async () => {
+      const fn = (x: Tensor) => ops.mean(x, { axes: [2, 3], keepDims: true });
+      const compiled = await compile(fn, [spec(["batch", 2, 50, 41])], { device });
+      const result = await compiled(new Float32Array(3 * 2 * 50 * 41).fill(0.1));
+      await compiled.dispose();
+      expectClose(Array.from(result, Number), new Array<number>(6).fill(Math.fround(0.1)), 5e-6);
+    });
+
+    it("long sums let NaN and infinities through", async () => {
+      const compiled = await compile((x) => ops.sum(x, { axes: [1] }), [spec([3, 8209])], { device });
+      const x = new Float32Array(3 * 8209);
+      x[5] = Number.NaN;
+      x[3 * 8209 - 1] = Number.NEGATIVE_INFINITY;
+      expect(Array.from(await compiled(x), Number)).toEqual([Number.NaN, 0, Number.NEGATIVE_INFINITY]);
+      await compiled.dispose();
     });
 
     it("powers of 0 have the gradients of PyTorch", async () => {
