@@ -4,14 +4,14 @@ import { z } from "zod";
 import { DataError } from "../errors/index.js";
 import { readSafetensors, type StoredTensor } from "../files/index.js";
 import { formatShape } from "../util/shape.js";
-import { type FamilyCase, familyCaseSchema } from "./family/family-case.js";
+import { type FamilyCase, familyCaseSchema, ownOnly, shapesSchema } from "./family/family-case.js";
 
 /** Larger sizes indicate a damaged file. */
 const size = z.int().positive().max(65_536);
 const temperature = z.number().positive();
 const labelSmoothing = z.number().min(0).lt(1);
 
-const layerOptions = z.object({
+const layerOptions = z.strictObject({
   inChannels: size,
   outChannels: size,
   kernelSize: size,
@@ -25,8 +25,8 @@ const layerOptions = z.object({
   temperature,
   routing: z.enum(["softmax", "sigmoid"]),
 });
-const lossOptions = z.object({ labelSmoothing });
-const networkOptions = z.object({
+const lossOptions = z.strictObject({ labelSmoothing });
+const networkOptions = z.strictObject({
   dynamic: z.boolean(),
   experts: size,
   temperature,
@@ -35,6 +35,8 @@ const networkOptions = z.object({
   labelSmoothing,
   seed: z.int(),
   parameters: z.array(z.tuple([z.string(), z.array(size), z.enum(["rule", "ones"]), z.number()])),
+  /** How the values follow from it, in words. */
+  rule: z.string().optional(),
 });
 
 const OPTIONS = { layer: layerOptions, loss: lossOptions, network: networkOptions } as const;
@@ -43,7 +45,7 @@ const caseSchema = z.object({
   file: z.string().min(1),
   tolerance: z.number().positive().max(1),
   options: z.record(z.string(), z.unknown()),
-  tensors: z.record(z.string(), z.array(z.int().nonnegative())),
+  tensors: shapesSchema,
 });
 const indexSchema = z.object({ cases: z.array(z.record(z.string(), z.unknown())).min(1) });
 
@@ -80,13 +82,16 @@ const RESULT_NAME = /^(y|attention|loss|(grad|gradnorm|buffer|logits)\..*)$/;
 export async function readIndex(path: string): Promise<readonly ParityCase[]> {
   try {
     const { cases } = indexSchema.parse(JSON.parse(await readFile(path, "utf8")));
-    return cases.map((each) => {
-      if ("layer" in each) return { ...familyCaseSchema.parse(each), kind: "family" };
-      const { options, ...others } = caseSchema.parse(each);
+    return cases.map((each, n) => {
+      const name = typeof each.file === "string" ? each.file : `case ${n}`;
+      if ("layer" in each) return { ...parseCase(name, each, familyCaseSchema), kind: "family" };
+      const { options, ...others } = parseCase(name, each, caseSchema);
       const kind = "inChannels" in options ? "layer" : "parameters" in options ? "network" : "loss";
-      const parsed = OPTIONS[kind].safeParse(options);
-      if (!parsed.success) throw new Error(`${others.file}: options: ${z.prettifyError(parsed.error)}`);
-      return { ...others, kind, options: parsed.data } as ParityCase;
+      return {
+        ...others,
+        kind,
+        options: parseCase(`${name}: options`, options, OPTIONS[kind]),
+      } as ParityCase;
     });
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
@@ -97,14 +102,21 @@ export async function readIndex(path: string): Promise<readonly ParityCase[]> {
   }
 }
 
+function parseCase<S extends z.ZodType>(name: string, value: unknown, schema: S): z.infer<S> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Error(`${name}: ${z.prettifyError(parsed.error)}`);
+}
+
 /**
  * Reads the tensors of a case.
  *
  * @throws DataError if they are not those listed in the index, or include no result
  */
 export async function readValues(indexPath: string, testCase: ParityCase): Promise<Values> {
-  const { tensors } = await readSafetensors(join(dirname(indexPath), testCase.file));
-  const values: Record<string, Float32Array | BigInt64Array> = {};
+  const file = await readSafetensors(join(dirname(indexPath), testCase.file));
+  const tensors = ownOnly(file.tensors);
+  const values: Record<string, Float32Array | BigInt64Array> = ownOnly({});
   for (const name of Object.keys({ ...testCase.tensors, ...tensors })) {
     const [listed, found] = [testCase.tensors[name], tensors[name]];
     const dtype = dtypeOf(testCase, name, found);
@@ -145,7 +157,7 @@ function dtypeOf({ kind }: ParityCase, name: string, found: StoredTensor | undef
  * @throws DataError naming the tensor
  */
 export function assertTensors(
-  testCase: ParityCase,
+  testCase: Pick<ParityCase, "file" | "tensors">,
   needed: Readonly<Record<string, readonly number[] | undefined>>,
 ): void {
   for (const [name, shape] of Object.entries(needed)) {
@@ -159,7 +171,7 @@ export function assertTensors(
   }
 }
 
-function disagreement({ file }: ParityCase, what: string): DataError {
+function disagreement({ file }: Pick<ParityCase, "file">, what: string): DataError {
   return new DataError(`${file}: ${what}`, {
     hint: "the index and its files must have been written together; write both anew",
   });

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { DataError, DyconvError, UsageError } from "../errors/index.js";
+import { DataError, DyconvError, RuntimeUnavailableError, UsageError } from "../errors/index.js";
 import { gradients } from "../grad/index.js";
 import type { Tensor } from "../ir/index.js";
 import { alexnet, alexnetDy } from "../models/index.js";
@@ -114,7 +114,8 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
   const { experts, dynamic, ...network } = testCase.options;
   const { plan = "auto", withoutRewrites = [] } = options;
   const model = dynamic ? alexnetDy({ experts, dropout: 0, plan }) : alexnet({ dropout: 0 });
-  assertTensors(testCase, { x: undefined, target: undefined, loss: undefined });
+  const [steps] = testCase.tensors.loss ?? [];
+  assertTensors(testCase, { x: undefined, target: undefined, loss: [steps ?? 1] });
   const parameters = model.namedParameters();
   const rules = new Map(network.parameters.map(([name, , kind, scale], n) => [name, { kind, scale, n }]));
   const initial: ModelState = Object.fromEntries(
@@ -165,7 +166,7 @@ async function runNetwork(testCase: NetworkCase, values: Values, options: Parity
   const target = values.target as BigInt64Array;
   const losses: number[] = [];
   const found: Record<string, Float32Array> = {};
-  for (let n = 0; n < testCase.tensors.loss![0]!; n++) {
+  for (let n = 0; n < steps!; n++) {
     const results = await step.run({ x, target });
     losses.push((results.loss as Float32Array)[0]!);
     if (n > 0) continue;
@@ -253,8 +254,11 @@ async function runCase(run: Omit<CaseRun, "testCase"> & { readonly testCase: Par
     if (testCase.kind === "network") return await runNetwork(testCase, values, options);
     return await runLoss(testCase, values, options);
   } catch (cause) {
-    if (cause instanceof DyconvError) throw cause;
-    throw new DataError(`${testCase.file}: the case cannot be run: ${(cause as Error).message}`, {
+    if (cause instanceof RuntimeUnavailableError) throw cause;
+    const { message } = cause as Error;
+    if (cause instanceof DyconvError && message.startsWith(`${testCase.file}: `)) throw cause;
+    const what = cause instanceof DyconvError ? message : `the case cannot be run: ${message}`;
+    throw new DataError(`${testCase.file}: ${what}`, {
       cause,
       hint: "its options do not fit its tensors; write the case anew",
     });

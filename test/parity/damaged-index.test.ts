@@ -59,6 +59,26 @@ describe("an index of reference vectors", () => {
       /inChannels/,
     ],
     ["has options of a layer for a loss", { cases: [{ ...CASE, options: LAYER }] }, /tensor "x" is missing/],
+    [
+      "has an unknown option",
+      { cases: [{ ...CASE, options: { ...CASE.options, smoothing: 0.1 } }] },
+      /loss\.safetensors: options: .*smoothing/s,
+    ],
+    [
+      "has an unknown option of a layer",
+      { cases: [{ ...CASE, options: { ...LAYER, dilatation: 2 } }] },
+      /loss\.safetensors: options: .*dilatation/s,
+    ],
+    [
+      "lists a tensor by a name that all objects have",
+      { cases: [{ ...CASE, tensors: { ...CASE.tensors, toString: [1] } }] },
+      /loss\.safetensors: tensor "toString" is listed as float32 \[1\], found absent/,
+    ],
+    [
+      "has a case that is damaged",
+      { cases: [CASE, { ...CASE, tensors: 1 }] },
+      /loss\.safetensors: .*tensors/s,
+    ],
     ["names no file", { cases: [{ ...CASE, file: "none" }] }, /cannot read .*none: ENOENT/],
     [
       "lists another shape",

@@ -60,6 +60,32 @@ describe("a case that names its layer", () => {
       { outputs: ["y", "attention"] },
       /the result "attention" is not/,
     ],
+    [
+      "with an input that is not among its tensors",
+      { inputs: ["toString"] },
+      /case\.safetensors: .*toString/s,
+    ],
+    ["with a static kernel that is not", { plain: ["constructor"] }, /case\.safetensors: .*constructor/s],
+    [
+      "with options that are not known",
+      { layer: "dyRelu", options: { channels: 1, context: 1, channel: 1, size: 2 } },
+      /case\.safetensors: options: .*"channel", "size"/s,
+    ],
+    [
+      "with options for a layer that has none",
+      { layer: "heatmapLoss", options: { sigma: 2 } },
+      /case\.safetensors: options: .*"sigma"/s,
+    ],
+    [
+      "without an input that its layer reads",
+      { layer: "dyRelu", options: { channels: 1, context: 1 } },
+      /case\.safetensors: the layer needs "context", which is not among the case's inputs/,
+    ],
+    [
+      "with keypoints and visibility of different shapes",
+      { layer: "heatmapTarget", options: { imageSize: [4, 4], heatmapSize: [1, 1], sigma: 1 } },
+      /case\.safetensors: tensor "visibility" must have 2 axes/,
+    ],
     ["without a list of results", { outputs: undefined }, /no index of reference vectors: .*outputs/s],
   ])("%s is refused", async (_, change, message) => {
     const path = await write({ ...CASE, ...change });

@@ -14,7 +14,7 @@ import { geometryOf } from "./geometry.js";
 import { plainConv2d } from "./plain.js";
 import { runnerOf } from "./run-layer.js";
 
-const layerOptions = z.object({
+const layerOptions = z.strictObject({
   ...geometryOf.image,
   router: z.enum(["own", "given"]),
   experts: optionOf.size,
@@ -29,6 +29,7 @@ export const condConv = runnerOf(layerOptions, (given, { plan }) => {
   const more = others.router === "given";
   return {
     members: layer,
+    needs: more ? ["x", "routing"] : ["x"],
     forward: ({ x, routing }, context) => ({ y: layer.forward(x!, context, more ? routing : undefined) }),
     plain: plainConv2d(others),
   };
@@ -49,7 +50,7 @@ const activation = z
   .transform((name) => name.toLowerCase().replace(/[-_]/g, ""))
   .pipe(z.enum(Object.keys(ACTIVATIONS)));
 
-const blockOptions = z.object({
+const blockOptions = z.strictObject({
   inChannels: optionOf.size,
   expandedChannels: optionOf.size,
   outChannels: optionOf.size,

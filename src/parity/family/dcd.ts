@@ -12,7 +12,7 @@ const common = {
   mode: optionOf.mode,
 } as const;
 
-const convolution = z.object({
+const convolution = z.strictObject({
   ...geometryOf.image,
   ...common,
   where: z.enum(["basic", "bottleneck", "mobilenet"]),
@@ -38,7 +38,7 @@ export const dcd = runnerOf(convolution, (given) => {
   };
 });
 
-const classifier = z.object({
+const classifier = z.strictObject({
   ...common,
   inChannels: optionOf.size,
   outChannels: optionOf.size,

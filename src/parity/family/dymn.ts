@@ -3,7 +3,7 @@ import { ContextDyReLU, DyMNBlock } from "../../nn/index.js";
 import { optionOf } from "./family-case.js";
 import { runnerOf } from "./run-layer.js";
 
-const blockOptions = z.object({
+const blockOptions = z.strictObject({
   inChannels: optionOf.size,
   expandedChannels: optionOf.size,
   outChannels: optionOf.size,
@@ -37,7 +37,7 @@ export const dymnBlock = runnerOf(blockOptions, (given, { plan }) => {
   };
 });
 
-const reluOptions = z.object({
+const reluOptions = z.strictObject({
   channels: optionOf.size,
   context: optionOf.size,
   mode: optionOf.mode.optional(),
@@ -49,5 +49,6 @@ export const dyRelu = runnerOf(reluOptions, ({ channels, context: size }) => {
   return {
     members: layer,
     forward: ({ x, context: h }, context) => ({ y: layer.forward(x!, context, h!) }),
+    needs: ["x", "context"],
   };
 });

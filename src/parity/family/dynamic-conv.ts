@@ -17,42 +17,51 @@ const branch = {
 } as const;
 
 /** Cases of `dynamicConv1d`. */
-export const dynamicConv1d = runnerOf(z.object({ ...geometryOf.sequence, ...branch }), (given, { plan }) => {
-  const { inChannels, outChannels, kernelSize, temperature, mode: _, ...others } = given;
-  const layer = new DynamicConv1d(inChannels, outChannels, kernelSize, { ...others, plan });
-  return {
-    members: layer,
-    forward: ({ x }, context) => ({ y: layer.forward(x!, context) }),
-    annealed: { temperature },
-    plain: plainConv1d(others),
-  };
-});
+export const dynamicConv1d = runnerOf(
+  z.strictObject({ ...geometryOf.sequence, ...branch }),
+  (given, { plan }) => {
+    const { inChannels, outChannels, kernelSize, temperature, mode: _, ...others } = given;
+    const layer = new DynamicConv1d(inChannels, outChannels, kernelSize, { ...others, plan });
+    return {
+      members: layer,
+      forward: ({ x }, context) => ({ y: layer.forward(x!, context) }),
+      annealed: { temperature },
+      plain: plainConv1d(others),
+    };
+  },
+);
 
 /** Cases of `dynamicConv2d`. */
-export const dynamicConv2d = runnerOf(z.object({ ...geometryOf.image, ...branch }), (given, { plan }) => {
-  const { inChannels, outChannels, kernelSize, temperature, mode: _, ...others } = given;
-  const layer = new DynamicConv2d(inChannels, outChannels, kernelSize, { ...others, plan });
-  return {
-    members: layer,
-    forward: ({ x }, context) => ({ y: layer.forward(x!, context) }),
-    annealed: { temperature },
-    plain: plainConv2d(others),
-  };
-});
+export const dynamicConv2d = runnerOf(
+  z.strictObject({ ...geometryOf.image, ...branch }),
+  (given, { plan }) => {
+    const { inChannels, outChannels, kernelSize, temperature, mode: _, ...others } = given;
+    const layer = new DynamicConv2d(inChannels, outChannels, kernelSize, { ...others, plan });
+    return {
+      members: layer,
+      forward: ({ x }, context) => ({ y: layer.forward(x!, context) }),
+      annealed: { temperature },
+      plain: plainConv2d(others),
+    };
+  },
+);
 
 /** Cases of `dynamicConv3d`. */
-export const dynamicConv3d = runnerOf(z.object({ ...geometryOf.volume, ...branch }), (given, { plan }) => {
-  const { inChannels, outChannels, kernelSize, temperature, mode: _, ...others } = given;
-  const layer = new DynamicConv3d(inChannels, outChannels, kernelSize, { ...others, plan });
-  return {
-    members: layer,
-    forward: ({ x }, context) => ({ y: layer.forward(x!, context) }),
-    annealed: { temperature },
-    plain: plainConv3d(others),
-  };
-});
+export const dynamicConv3d = runnerOf(
+  z.strictObject({ ...geometryOf.volume, ...branch }),
+  (given, { plan }) => {
+    const { inChannels, outChannels, kernelSize, temperature, mode: _, ...others } = given;
+    const layer = new DynamicConv3d(inChannels, outChannels, kernelSize, { ...others, plan });
+    return {
+      members: layer,
+      forward: ({ x }, context) => ({ y: layer.forward(x!, context) }),
+      annealed: { temperature },
+      plain: plainConv3d(others),
+    };
+  },
+);
 
-const transposed = z.object({
+const transposed = z.strictObject({
   ...geometryOf.image,
   ...branch,
   outputPadding: geometryOf.image.padding,

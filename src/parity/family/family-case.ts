@@ -15,29 +15,35 @@ export const optionOf = {
   mode: z.enum(["train", "eval"]),
 } as const;
 
-const shapes = z.record(
-  z.string(),
-  z.array(
-    z
-      .int()
-      .nonnegative()
-      .max(2 ** 31),
-  ),
-);
+/** Without what all objects inherit, so that a file may name something `toString`. */
+export function ownOnly<T extends object>(record: T): T {
+  return Object.assign(Object.create(null), record) as T;
+}
+
+/** Shapes of tensors by name. */
+export const shapesSchema = z.record(z.string(), z.array(z.int().nonnegative())).transform(ownOnly);
 
 /** Content of a case for a layer of the family. */
-export const familyCaseSchema = z.object({
-  file: z.string().min(1),
-  layer: z.string().min(1),
-  tolerance: z.number().positive().max(1),
-  options: z.record(z.string(), z.unknown()),
-  derived: z.record(z.string(), z.unknown()).optional(),
-  plain: z.array(z.string()).optional(),
-  state: z.object({ parameters: shapes, buffers: shapes, constants: shapes }),
-  inputs: z.array(z.string()),
-  outputs: z.array(z.string()).min(1),
-  tensors: shapes,
-});
+export const familyCaseSchema = z
+  .object({
+    file: z.string().min(1),
+    layer: z.string().min(1),
+    tolerance: z.number().positive().max(1),
+    options: z.record(z.string(), z.unknown()),
+    derived: z.record(z.string(), z.unknown()).optional(),
+    plain: z.array(z.string()).optional(),
+    state: z.object({ parameters: shapesSchema, buffers: shapesSchema, constants: shapesSchema }),
+    inputs: z.array(z.string()),
+    outputs: z.array(z.string()).min(1),
+    tensors: shapesSchema,
+  })
+  .superRefine(({ tensors, inputs, plain = [] }, { addIssue }) => {
+    for (const [key, names] of Object.entries({ inputs, plain })) {
+      const missing = names.filter((name) => !(name in tensors));
+      if (missing.length > 0)
+        addIssue({ code: "custom", path: [key], message: `not among the tensors: ${missing.join(", ")}` });
+    }
+  });
 
 /** A case in an index of the family's reference vectors. */
 export type FamilyCase = z.infer<typeof familyCaseSchema>;

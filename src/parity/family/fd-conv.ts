@@ -5,7 +5,7 @@ import { geometryOf } from "./geometry.js";
 import { perSamplePlan, plainConv2d } from "./plain.js";
 import { runnerOf } from "./run-layer.js";
 
-const options = z.object({
+const options = z.strictObject({
   ...geometryOf.image,
   kernelSize: optionOf.size,
   bias: z.boolean(),

@@ -5,7 +5,7 @@ import { geometryOf } from "./geometry.js";
 import { plainConv2d } from "./plain.js";
 import { runnerOf } from "./run-layer.js";
 
-const options = z.object({
+const options = z.strictObject({
   ...geometryOf.image,
   experts: optionOf.size,
   temperature: optionOf.temperature,

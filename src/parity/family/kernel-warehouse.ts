@@ -8,7 +8,16 @@ import { runnerOf } from "./run-layer.js";
 
 const share = z.number().positive();
 
-const options = z.object({
+const layerOptions = z.strictObject({
+  name: z.string().min(1),
+  ...geometryOf.image,
+  bias: z.boolean(),
+  /** Follow from the others. */
+  mixtures: optionOf.size.optional(),
+  start: optionOf.padding.optional(),
+});
+
+const options = z.strictObject({
   cellRatio: share,
   inRatio: share,
   outRatio: share,
@@ -21,7 +30,7 @@ const options = z.object({
   normEpsilon: optionOf.epsilon.nullish(),
   tau: z.number(),
   mode: optionOf.mode,
-  layers: z.array(z.object({ name: z.string().min(1), ...geometryOf.image, bias: z.boolean() })).min(1),
+  layers: z.array(layerOptions).min(1),
 });
 
 /** Cases of `kernelWarehouse`: layers that share a warehouse, each with its own input. */
@@ -43,6 +52,7 @@ export const kernelWarehouse = runnerOf(options, (given, { plan }) => {
       Object.fromEntries(
         layers.map(({ name }) => [`y.${name}`, stage.layer(name).call(inputs[`x.${name}`]!, context)]),
       ),
+    needs: layers.map(({ name }) => `x.${name}`),
     annealed: { ownership: tau },
     plain: (tensors) =>
       Object.fromEntries(

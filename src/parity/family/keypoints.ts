@@ -17,19 +17,21 @@ import {
 import { mean, reshape } from "../../ops/index.js";
 import { compile } from "../../runtime/index.js";
 import { spec } from "../../trace/index.js";
+import { assertTensors } from "../parity-case.js";
 import { type CaseRunner, type FamilyCase, optionOf, parseOptions } from "./family-case.js";
 
 const size = z.tuple([optionOf.size, optionOf.size]);
-const targetOptions = z.object({ imageSize: size, heatmapSize: size, sigma: optionOf.size });
+const targetOptions = z.strictObject({ imageSize: size, heatmapSize: size, sigma: optionOf.size });
 
 /** Cases of `heatmapTarget`. */
 export const heatmapTarget: CaseRunner = async ({ testCase, values }) => {
   const options = parseOptions(testCase, targetOptions);
   const [batch, joints] = shapeOf(testCase, "visibility", 2) as [number, number];
+  assertTensors(testCase, { keypoints: [batch, joints, 2] });
   const samples = Array.from({ length: batch }, (_, b) =>
     heatmapTargets(
-      floats(values.keypoints).subarray(2 * b * joints, 2 * (b + 1) * joints),
-      floats(values.visibility).subarray(b * joints, (b + 1) * joints),
+      floats(values.keypoints!).subarray(2 * b * joints, 2 * (b + 1) * joints),
+      floats(values.visibility!).subarray(b * joints, (b + 1) * joints),
       options,
     ),
   );
@@ -39,10 +41,12 @@ export const heatmapTarget: CaseRunner = async ({ testCase, values }) => {
   };
 };
 
-/** Cases of `heatmapLoss`. */
+/** Cases of `heatmapLoss`, which has no options. */
 export const heatmapLoss: CaseRunner = async ({ testCase, values, runtime }) => {
+  parseOptions(testCase, z.strictObject({}));
   const names = ["heatmaps", "target", "weight"];
-  const specs = Object.fromEntries(names.map((name) => [name, spec(shapeOf(testCase, name))]));
+  assertTensors(testCase, { heatmaps: undefined, target: undefined, weight: undefined });
+  const specs = Object.fromEntries(names.map((name) => [name, spec(testCase.tensors[name]!)]));
   const run = await compile(
     (fed: Tensors) => {
       const loss = mean(heatmapLossPerSample(fed.heatmaps!, fed.target!, fed.weight!));
@@ -52,13 +56,13 @@ export const heatmapLoss: CaseRunner = async ({ testCase, values, runtime }) => 
     [specs],
     runtime,
   );
-  const fed = Object.fromEntries(names.map((name) => [name, floats(values[name])]));
+  const fed = Object.fromEntries(names.map((name) => [name, floats(values[name]!)]));
   const results = await run(fed);
   await run.dispose();
   return results as Record<string, Float32Array>;
 };
 
-const decodeOptions = z.object({
+const decodeOptions = z.strictObject({
   flipPairs: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()])).optional(),
   flipShift: z.boolean().optional(),
 });
@@ -66,14 +70,19 @@ const decodeOptions = z.object({
 /** Cases of `heatmapDecode`. */
 export const heatmapDecode: CaseRunner = async ({ testCase, values }) => {
   const { flipPairs, flipShift } = parseOptions(testCase, decodeOptions);
-  const [, joints, height, width] = shapeOf(testCase, "heatmaps", 4) as [number, number, number, number];
+  const shape = shapeOf(testCase, "heatmaps", 4) as [number, number, number, number];
+  const [batch, joints, height, width] = shape;
+  assertTensors(testCase, { box: [batch, 4], ...(flipPairs && { "heatmaps.flipped": shape }) });
+  if (flipPairs?.flat().some((joint) => joint >= joints)) {
+    throw new DataError(`flipPairs: expected joints below ${joints}`, { hint: "write the vectors anew" });
+  }
   const map: Size = [width, height];
-  const given = floats(values.heatmaps);
+  const given = floats(values.heatmaps!);
   const averaged =
     flipPairs &&
     averageFlipped(
       given,
-      floats(values["heatmaps.flipped"]),
+      floats(values["heatmaps.flipped"]!),
       { keypoints: joints, size: map },
       {
         flipPairs,
@@ -81,7 +90,7 @@ export const heatmapDecode: CaseRunner = async ({ testCase, values }) => {
       },
     );
   const { keypoints, score } = decodeHeatmaps(averaged ?? given, map);
-  const box = floats(values.box);
+  const box = floats(values.box!);
   const inImage = keypoints.map((value, i) => {
     const [axis, sample] = [i % 2, Math.floor(i / (2 * joints))];
     return box[4 * sample + axis]! + (value / map[axis]!) * box[4 * sample + 2 + axis]!;
@@ -89,7 +98,7 @@ export const heatmapDecode: CaseRunner = async ({ testCase, values }) => {
   return { keypoints, score, "keypoints.image": inImage, ...(averaged && { averaged }) };
 };
 
-const oksOptions = z.object({
+const oksOptions = z.strictObject({
   maxDetections: optionOf.size,
   annotations: z.string().regex(/^[\w.-]+$/),
   detections: z.string().regex(/^[\w.-]+$/),
@@ -143,16 +152,14 @@ async function readJson<S extends z.ZodType>(path: string, schema: S): Promise<z
   }
 }
 
-function shapeOf({ file, tensors }: FamilyCase, name: string, rank?: number): readonly number[] {
+function shapeOf({ tensors }: FamilyCase, name: string, rank: number): readonly number[] {
   const shape = tensors[name];
-  if (shape !== undefined && (rank === undefined || shape.length === rank)) return shape;
-  throw new DataError(`${file}: ${name} is missing or has another rank than ${rank}`);
+  if (shape?.length === rank) return shape;
+  throw new DataError(`tensor "${name}" must have ${rank} axes`, { hint: "write the vectors anew" });
 }
 
-function floats(values: Float32Array | BigInt64Array | undefined): Float32Array {
-  if (values instanceof Float32Array) return values;
-  if (values !== undefined) return Float32Array.from(values, Number);
-  throw new DataError("the case lacks an input that its layer needs");
+function floats(values: Float32Array | BigInt64Array): Float32Array {
+  return values instanceof Float32Array ? values : Float32Array.from(values, Number);
 }
 
 function concatenated(parts: readonly Float32Array[]): Float32Array {

@@ -12,6 +12,7 @@ import {
   type CaseRunner,
   type CaseValues,
   type FamilyCase,
+  ownOnly,
   parseOptions,
 } from "./family-case.js";
 
@@ -26,6 +27,8 @@ export interface Subject {
    * records.
    */
   readonly forward: (inputs: Tensors, context: ForwardContext) => Tensors;
+  /** Names of the inputs that it reads. Defaults to `x`. */
+  readonly needs?: readonly string[];
   /** Values of annealed scalars. Default to their final values. */
   readonly annealed?: Readonly<Record<string, number>>;
   /** Results of a static convolution, by the name of the result that must equal them at the neutral point. */
@@ -91,9 +94,10 @@ async function runSubject(
 ): Promise<CaseValues> {
   const { state, inputs, outputs, plain = [] } = testCase;
   const stateNames = [...Object.keys(state.parameters), ...Object.keys(state.buffers)];
+  expectInputs(testCase, subject.needs);
   expectState(testCase, new Root(subject, {}));
   const names = [...new Set([...stateNames, ...inputs, ...plain])];
-  const specs = Object.fromEntries(names.map((name) => [name, spec(testCase.tensors[name] ?? [])]));
+  const specs = Object.fromEntries(names.map((name) => [name, spec(testCase.tensors[name]!)]));
   const fn = await compile(
     (tensors: Tensors) => {
       const root = new Root(subject, tensors);
@@ -157,12 +161,34 @@ function objectiveOf({ outputs }: FamilyCase, tensors: Tensors, results: Tensors
   return { objective, by: Object.fromEntries(by) };
 }
 
+/**
+ * Checks that the case has what the layer reads, a gradient of each result if it has gradients, and a static kernel for
+ * each if it has any.
+ */
+function expectInputs(
+  { file, inputs, outputs, plain = [] }: FamilyCase,
+  needs: readonly string[] = ["x"],
+): void {
+  const results = outputs.filter((name) => /^y(\.|$)/.test(name));
+  const slopes = outputs.some((name) => name.startsWith("grad.")) ? results.map((name) => `d${name}`) : [];
+  const kernels = plain.length > 0 ? results.map((name) => name.replace("y", "plain.weight")) : [];
+  const given = [...inputs, ...plain];
+  const missing = [...needs, ...slopes, ...kernels].find((name) => !given.includes(name));
+  if (missing === undefined) return;
+  throw new DataError(`${file}: the layer needs "${missing}", which is not among the case's inputs`, {
+    hint: "the index and its files must have been written together; write both anew",
+  });
+}
+
 /** Checks that the layer's parameters and buffers are those that the case lists. */
 function expectState(testCase: FamilyCase, root: Root): void {
   const { file, state, tensors } = testCase;
-  const ours = stateShapes(root);
+  const ours = ownOnly(stateShapes(root));
   const buffers = root.namedParameters().flatMap(([name, { trainable }]) => (trainable ? [] : [name]));
-  const listed: Readonly<Record<string, readonly number[]>> = { ...state.parameters, ...state.buffers };
+  const listed: Readonly<Record<string, readonly number[]>> = ownOnly({
+    ...state.parameters,
+    ...state.buffers,
+  });
   for (const name of new Set([...Object.keys(ours), ...Object.keys(listed)])) {
     const shown = (shape: readonly number[] | undefined) => (shape ? formatShape(shape) : "absent");
     const trained = name in state.parameters === !buffers.includes(name);
