@@ -21,15 +21,27 @@ export interface CurvesOfRuns {
  * `curves-accuracy`. Writes `.svg` and `.png` to `folder`, which is created if needed. Without sharp, there
  * are no PNGs.
  *
+ * @returns names of the files in `folder`
  * @throws CheckpointError if a run has no metrics, or the runs have different tasks
  */
-export async function writeCurves(runs: readonly string[], folder: string): Promise<void> {
+export async function writeCurves(runs: readonly string[], folder: string): Promise<readonly string[]> {
   const { task, loss, metric } = await readCurves(runs);
   const best = task.metrics[task.best]!;
   const endings = (await hasSharp()) ? ["svg", "png"] : ["svg"];
-  const files = (name: string) => endings.map((ending) => join(folder, `curves-${name}.${ending}`));
-  await writeFigure(files("loss"), lossSpec(loss, { y: task.lossTitle }));
-  await writeFigure(files(best.title.toLowerCase().replaceAll(" ", "-")), metricSpec(best, metric));
+  const figures = {
+    loss: lossSpec(loss, { y: task.lossTitle }),
+    [best.title.toLowerCase().replaceAll(" ", "-")]: metricSpec(best, metric),
+  };
+  const written: string[] = [];
+  for (const [name, figure] of Object.entries(figures)) {
+    const files = endings.map((ending) => `curves-${name}.${ending}`);
+    await writeFigure(
+      files.map((file) => join(folder, file)),
+      figure,
+    );
+    written.push(...files);
+  }
+  return written;
 }
 
 /**

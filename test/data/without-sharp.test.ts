@@ -30,6 +30,26 @@ it("says once what is missing and how to install it, and blames no file", async 
   );
 });
 
+it("says which figures it has drawn", async () => {
+  const folder = await temporaryFolder();
+  const epoch = {
+    kind: "epoch",
+    epoch: 1,
+    step: 1,
+    trainLoss: 1,
+    valLoss: 1,
+    trainAccuracy: 0,
+    valAccuracy: 0,
+  };
+  const rest = { learningRate: 0.1, annealed: {}, imagesPerSecond: 1, outsideRunShare: 0 };
+  await writeFile(join(folder, "metrics.jsonl"), `${JSON.stringify({ ...epoch, ...rest })}\n`);
+  const { code, stderr } = await run("plot", folder, "--out", folder);
+  expect({ code, stderr }).toEqual({
+    code: 0,
+    stderr: `wrote curves-loss.svg, curves-accuracy.svg in ${folder}\n`,
+  });
+});
+
 it("does not skip images as if they were damaged", async () => {
   const path = join(await images(), "train", "a", "1.png");
   const skipped = vi.fn();

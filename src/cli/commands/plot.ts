@@ -13,8 +13,9 @@ export function definePlot(program: Command, terminal: Terminal): void {
     .option(...JSON_OPTION)
     .action(async (runs: readonly string[], { out, json }: { out: string; json?: true }) => {
       const { writeCurves } = await import("../../compare/curves.js");
-      await writeCurves(runs, out);
-      if (json) writeJson(terminal, { runs, out, figures: ["curves-loss", "curves-accuracy"] });
-      else terminal.err(`wrote curves-loss and curves-accuracy, as .svg and .png, in ${out}\n`);
+      const files = await writeCurves(runs, out);
+      const figures = new Set(files.map((file) => file.replace(/\.\w+$/, "")));
+      if (json) writeJson(terminal, { runs, out, figures: [...figures] });
+      else terminal.err(`wrote ${files.join(", ")} in ${out}\n`);
     });
 }
