@@ -26,6 +26,7 @@ import { type Initializer, Parameter } from "../parameter.js";
 import { BANDS, type BandMasks, modulateBands } from "./band-modulation.js";
 import { type PlainStart, type PlainWeights, type StartsPlain, setBias, zeroed } from "./plain-start.js";
 import {
+  expectGroups,
   frequencyGroups,
   inverseSpectrum,
   kernelSpectrum,
@@ -131,7 +132,8 @@ export class FDConv2d extends Module implements StartsPlain {
   readonly bands: readonly Conv2d[];
   readonly #shape: readonly [out: number, inner: number, kernel: number];
   readonly #size: SpectrumSize;
-  readonly #groups: Uint32Array;
+  readonly #groupCount: number;
+  #table: Uint32Array | undefined;
   readonly #options: FDConv2dOptions;
 
   /**
@@ -152,8 +154,9 @@ export class FDConv2d extends Module implements StartsPlain {
     const head = (outputs: number) => new Linear(width, outputs, { init: normalInit(NEARLY_ZERO) });
     this.#shape = [outChannels, inChannels, kernelSize];
     this.#size = spectrumSize(outChannels, inChannels, kernelSize);
-    this.#groups =
-      givenGroups(options.frequencyGroup, this.#size, groups) ?? frequencyGroups(this.#size, groups);
+    this.#groupCount = groups;
+    this.#table = givenGroups(options.frequencyGroup, this.#size, groups);
+    if (this.#table === undefined) expectGroups(this.#size, groups);
     this.#options = options;
     this.spectrum = new Parameter([this.#size.rows, this.#size.columns, 2], spectrumOf(shape));
     this.bias = bias ? new Parameter([outChannels], zerosInit) : undefined;
@@ -174,6 +177,12 @@ export class FDConv2d extends Module implements StartsPlain {
       band.weight = new Parameter(band.weight.shape, normalInit(NEARLY_ZERO));
       return band;
     });
+  }
+
+  /** Made when it is first needed: sorting the entries of a large kernel takes a while. */
+  get #groups(): Uint32Array {
+    this.#table ??= frequencyGroups(this.#size, this.#groupCount);
+    return this.#table;
   }
 
   get plainShape(): readonly number[] {
@@ -241,8 +250,9 @@ export class FDConv2d extends Module implements StartsPlain {
     const [out, inner, kernel] = this.#shape;
     const [batch, groups] = ofGroups.shape as readonly number[];
     // In the order of the transform: by column, then by row.
+    const ofEntry = this.#groups;
     const places = BigInt64Array.from({ length: rows * columns }, (_, i) =>
-      BigInt(this.#groups[(i % rows) * columns + Math.floor(i / rows)]!),
+      BigInt(ofEntry[(i % rows) * columns + Math.floor(i / rows)]!),
     );
     const scales = mul(ofGroups, Math.floor(Math.min(out, inner) / 2) * groups!);
     const ofEntries = reshape(gather(scales, constant(places), 1), [batch!, columns, 1, rows]);

@@ -55,6 +55,18 @@ export function kernelSpectrum(values: Float32Array, shape: readonly number[]): 
   return spectrum;
 }
 
+/** @throws UsageError if the number of groups does not divide the number of entries */
+export function expectGroups({ rows, columns }: SpectrumSize, groups: number): void {
+  const count = rows * columns;
+  if (count % groups === 0) return;
+  throw new UsageError(
+    `FDConv2d: ${groups} frequency groups do not divide a spectrum of ${rows}×${columns}`,
+    {
+      hint: `use a number of groups that divides ${count}`,
+    },
+  );
+}
+
 /**
  * The frequency group of each entry of a spectrum [R, F]: entries sorted by (u·M)² + (f·R)², u signed, ties by
  * position, and split into equal groups. Squared distances are integers, so rounding does not affect where (u, f) and
@@ -62,16 +74,10 @@ export function kernelSpectrum(values: Float32Array, shape: readonly number[]): 
  *
  * @throws UsageError if the number of groups does not divide the number of entries
  */
-export function frequencyGroups({ rows, width, columns }: SpectrumSize, groups: number): Uint32Array {
+export function frequencyGroups(size: SpectrumSize, groups: number): Uint32Array {
+  expectGroups(size, groups);
+  const { rows, width, columns } = size;
   const count = rows * columns;
-  if (count % groups !== 0) {
-    throw new UsageError(
-      `FDConv2d: ${groups} frequency groups do not divide a spectrum of ${rows}×${columns}`,
-      {
-        hint: `use a number of groups that divides ${count}`,
-      },
-    );
-  }
   const distance = Float64Array.from({ length: count }, (_, place) => {
     const row = Math.floor(place / columns);
     const u = Math.min(row, rows - row) * width;
