@@ -98,37 +98,57 @@ describe("a run of one's own model", () => {
   });
 });
 
+/** Files that are no models, and what must be said of them. */
+const NO_MODELS: readonly (readonly [name: string, text: string | undefined, message: string])[] = [
+  ["nothing.js", "", "nothing.js: exports no model"],
+  ["broken.js", "export default (", "broken.js: the module cannot be loaded"],
+  [
+    "bare.js",
+    'import { defineModel, z } from "dyconv"; export default defineModel({ name: "bare", imageSize: 32, options: z.strictObject({ width: z.int() }) });',
+    "bare: its option width has no default",
+  ],
+  [
+    "clash.js",
+    'import { defineModel, z } from "dyconv"; export default defineModel({ name: "clash", imageSize: 32, options: z.strictObject({ epochs: z.int().default(1).describe("x") }) });',
+    "clash: its option epochs has the flag --epochs, which the command already has",
+  ],
+  [
+    "same.ts",
+    'import { alexnet, defineModel, z } from "dyconv"; const size: number = 128; export default defineModel({ name: "alexnet", summary: "", imageSize: size, options: z.strictObject({}), create: alexnet });',
+    "same.ts: its model has the name of a registered model, alexnet",
+  ],
+  ["none.js", undefined, "./bad/none.js: no such file"],
+];
+
+/** Calls the command line for each of its arguments, in one process: starting one takes longer than all of them. */
+const TRY_ALL = `
+import { runCommandLine } from ${JSON.stringify(join(ROOT, "src/cli/program.ts"))};
+const results = {};
+for (const path of process.argv.slice(2)) {
+  let stderr = "";
+  const silent = { width: 80, colour: false, live: false, out: () => {}, draw: () => {} };
+  const terminal = { ...silent, err: (text) => { stderr += text; } };
+  const status = await runCommandLine(["train", path, "--out", "runs/bad"], terminal);
+  results[path] = { status, stderr };
+}
+console.log(JSON.stringify(results));
+`;
+
 describe("a file that is no model", () => {
-  it.each([
-    ["nothing.js", "", "nothing.js: exports no model"],
-    ["broken.js", "export default (", "broken.js: the module cannot be loaded"],
-    [
-      "bare.js",
-      'import { defineModel, z } from "dyconv"; export default defineModel({ name: "bare", imageSize: 32, options: z.strictObject({ width: z.int() }) });',
-      "bare: its option width has no default",
-    ],
-    [
-      "clash.js",
-      'import { defineModel, z } from "dyconv"; export default defineModel({ name: "clash", imageSize: 32, options: z.strictObject({ epochs: z.int().default(1).describe("x") }) });',
-      "clash: its option epochs has the flag --epochs, which the command already has",
-    ],
-    [
-      "same.ts",
-      'import { alexnet, defineModel, z } from "dyconv"; const size: number = 128; export default defineModel({ name: "alexnet", summary: "", imageSize: size, options: z.strictObject({}), create: alexnet });',
-      "same.ts: its model has the name of a registered model, alexnet",
-    ],
-  ])("is refused: %s", async (name, text, message) => {
+  const path = (name: string) => `./bad/${name}`;
+  let results: Readonly<Record<string, { readonly status: number; readonly stderr: string }>>;
+  beforeAll(async () => {
     await mkdir(join(folder, "bad"), { recursive: true });
-    await writeFile(join(folder, "bad", name), text);
-    const { status, stderr } = dyconv(`dyconv train ./bad/${name} --out runs/bad`);
-    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) });
-    expect(stderr).not.toMatch(/^ {4}at /m);
+    for (const [name, text] of NO_MODELS) {
+      if (text !== undefined) await writeFile(join(folder, "bad", name), text);
+    }
+    await writeFile(join(folder, "try-all.mts"), TRY_ALL);
+    results = JSON.parse(node("try-all.mts", ...NO_MODELS.map(([name]) => path(name))).stdout);
   });
 
-  it("or is not there", () => {
-    expect(dyconv("dyconv summary ./none.js")).toMatchObject({
-      status: 2,
-      stderr: expect.stringContaining("./none.js: no such file"),
-    });
+  it.each(NO_MODELS)("is refused: %s", (name, _, message) => {
+    const { status, stderr } = results[path(name)]!;
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining(message) });
+    expect(stderr).not.toMatch(/^ {4}at /m);
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { exportOnnx } from "../../src/export/index.js";
 import { gradients } from "../../src/grad/index.js";
 import type { Tensor } from "../../src/ir/index.js";
@@ -68,9 +68,9 @@ const values = Object.fromEntries(
   }),
 );
 
-async function results(
-  withoutRewrites: readonly RewriteName[],
-): Promise<Readonly<Record<string, Float32Array>>> {
+type Named = Readonly<Record<string, Float32Array>>;
+
+async function results(withoutRewrites: readonly RewriteName[]): Promise<Named> {
   const fn = await compile(step(withoutRewrites), inputs, { withoutRewrites });
   const targets = BigInt64Array.from({ length: BATCH }, (_, i) => BigInt(i % 10));
   const { loss, buffers, gradient, step: change } = await fn(values, randomArray(count(shape), "x"), targets);
@@ -90,9 +90,7 @@ function evaluation(x: Tensor): Tensor {
   return applyModel(model, freeze(model, values), x).output;
 }
 
-async function logits(
-  withoutRewrites: readonly RewriteName[],
-): Promise<Readonly<Record<string, Float32Array>>> {
+async function logits(withoutRewrites: readonly RewriteName[]): Promise<Named> {
   const fn = await compile(evaluation, [spec(shape)], { withoutRewrites });
   const output = await fn(randomArray(count(shape), "x"));
   await fn.dispose();
@@ -108,8 +106,6 @@ function models(withoutRewrites: readonly RewriteName[]): readonly Buffer[] {
   ].map((model) => Buffer.from(model));
 }
 
-type Named = Readonly<Record<string, Float32Array>>;
-
 function expectClose(actual: Named, expected: Named): void {
   expect(Object.keys(actual)).toEqual(Object.keys(expected));
   for (const [name, reference] of Object.entries(expected)) {
@@ -120,20 +116,27 @@ function expectClose(actual: Named, expected: Named): void {
   }
 }
 
+const both = async (withoutRewrites: readonly RewriteName[]): Promise<Named> => ({
+  ...(await results(withoutRewrites)),
+  ...(await logits(withoutRewrites)),
+});
+
 describe("training and evaluation compute the same", () => {
-  it("with all rewrites as with none", async () => {
-    expectClose(await results([]), await results(REWRITE_NAMES));
-    expectClose(await logits([]), await logits(REWRITE_NAMES));
+  let [all, none]: Named[] = [];
+  let every: readonly Buffer[];
+  beforeAll(async () => {
+    all = await both([]);
+    none = await both(REWRITE_NAMES);
+    every = models([]);
   });
+
+  it("with all rewrites as with none", () => expectClose(all!, none!));
 
   for (const name of REWRITE_NAMES) {
     it(`with and without ${name}, which changes a graph`, async () => {
       const others = REWRITE_NAMES.filter((other) => other !== name);
-      expectClose(await results([name]), await results([]));
-      expectClose(await results(others), await results(REWRITE_NAMES));
-      expectClose(await logits([name]), await logits([]));
-      expectClose(await logits(others), await logits(REWRITE_NAMES));
-      const every = models([]);
+      expectClose(await both([name]), all!);
+      expectClose(await both(others), none!);
       const kinds = ["training", "evaluation"] as const;
       const changed = models([name]).flatMap((model, i) => (model.equals(every[i]!) ? [] : [kinds[i]!]));
       expect(changed).not.toEqual([]);
