@@ -50,7 +50,7 @@ try {
   const config = parseTrainConfig({
     model: "alexnet",
     data: source,
-    epochs: 4,
+    epochs: 2,
     batchSize: 8,
     optimizer: "adam",
     learningRate: 1e-4,

@@ -4,20 +4,23 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeRun } from "../../src/runs/description.js";
+import { writeShapeFolder } from "../runs/shape-folder.js";
 import { run as dyconv } from "./run.js";
 
-const FLAGS =
-  "--data shapes --epochs 1 --batch-size 8 --limit-train 16 --limit-val 8 --lr 0.01 --threads 2".split(" ");
+const FLAGS = "--epochs 1 --batch-size 8 --limit-train 16 --limit-val 8 --lr 0.01 --threads 2".split(" ");
+
+const [DYNAMIC, STATIC] = ["test/cli/models/small-dy.ts", "test/cli/models/small.ts"] as const;
 
 /** A comparison of both models that was cut before the end of its first run. */
 let folder: string;
-const dynamic = () => join(folder, "alexnet-dy");
+const dynamic = () => join(folder, "small-dy");
 const compare = (...flags: readonly string[]) =>
-  dyconv("compare", "alexnet-dy", "alexnet", "--out", folder, ...flags);
+  dyconv("compare", DYNAMIC, STATIC, "--out", folder, ...flags);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "dyconv-"));
-  await compare("--experts", "3", "--max-steps", "1", ...FLAGS);
+  const data = await writeShapeFolder(join(folder, "data"), { train: 40, test: 80 });
+  await compare("--data", data, "--experts", "3", "--max-steps", "1", ...FLAGS);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -25,9 +28,7 @@ describe("dyconv compare", () => {
   it("does not touch a run that is there already", async () => {
     const { code, stderr } = await compare(...FLAGS);
     expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /alexnet-dy already holds a run[\s\S]*hint: continue the comparison with --resume/,
-    );
+    expect(stderr).toMatch(/small-dy already holds a run[\s\S]*hint: continue the comparison with --resume/);
     expect(stderr).not.toContain("training");
   });
 
@@ -35,49 +36,49 @@ describe("dyconv compare", () => {
     const { code, stdout, stderr } = await compare("--resume");
     expect(stderr.match(/^epoch 1\/1 /gm)).toHaveLength(2);
     expect(code).toBe(0);
-    expect(stdout).toContain("alexnet-dy");
-    expect(stdout).toContain("7,526,794");
-    const [first, second] = await Promise.all([describeRun(dynamic()), describeRun(join(folder, "alexnet"))]);
+    expect(stdout).toContain("small-dy");
+    expect(stdout).toContain("3,014");
+    const [first, second] = await Promise.all([describeRun(dynamic()), describeRun(join(folder, "small"))]);
     expect(first.config.modelOptions.experts).toBe(3);
     const { modelOptions: _, ...others } = first.config;
-    expect(second.config).toMatchObject({ ...others, model: "alexnet", modelOptions: { dynamic: "none" } });
+    expect(second.config).toMatchObject({ ...others, model: "small", modelOptions: {} });
     const report = await readFile(join(folder, "report.html"), "utf8");
-    expect(report).toContain("alexnet-dy against alexnet");
+    expect(report).toContain("small-dy against small");
     expect(report).toContain("onnxruntime-node");
-    expect(stdout).toMatch(/^seed +alexnet-dy +alexnet +difference/m);
-    for (const part of ["Comparison on the test images", "Confusion of alexnet-dy", "Accuracy by class"]) {
+    expect(stdout).toMatch(/^seed +small-dy +small +difference/m);
+    for (const part of ["Comparison on the test images", "Confusion of small-dy", "Accuracy by class"]) {
       expect(report).toContain(part);
     }
 
-    expect((await dyconv("plot", dynamic(), join(folder, "alexnet"), "--out", folder)).code).toBe(0);
+    expect((await dyconv("plot", dynamic(), join(folder, "small"), "--out", folder)).code).toBe(0);
     const curves = await readFile(join(folder, "curves-accuracy.svg"), "utf8");
-    for (const name of ["alexnet-dy", "alexnet"]) expect(curves).toContain(`${name} validation`);
+    for (const name of ["small-dy", "small"]) expect(curves).toContain(`${name} validation`);
   }, 180_000);
 });
 
 describe("dyconv compare with a run", () => {
   it("trains the model like the run, makes the folder, and names two runs of one model apart", async () => {
     const out = join(folder, "new", "place");
-    const { code, stderr, stdout } = await dyconv("compare", dynamic(), "alexnet-dy", "--out", out);
+    const { code, stderr, stdout } = await dyconv("compare", dynamic(), DYNAMIC, "--out", out);
     expect(stderr).toContain(`, with the recipe and data of ${dynamic()}`);
     expect(code).toBe(0);
-    const [run, model] = await Promise.all([describeRun(dynamic()), describeRun(join(out, "alexnet-dy"))]);
+    const [run, model] = await Promise.all([describeRun(dynamic()), describeRun(join(out, "small-dy"))]);
     expect(model.config).toEqual(run.config);
-    expect(stdout).toContain("place/alexnet-dy (alexnet-dy)");
+    expect(stdout).toContain("place/small-dy (small-dy)");
     const report = await readFile(join(out, "report.html"), "utf8");
     expect(report).not.toContain("Published");
-    expect(report).toContain("place/alexnet-dy validation");
+    expect(report).toContain("place/small-dy validation");
   }, 180_000);
 
   it("refuses options that would make the model incomparable, or do nothing", async () => {
     const out = join(folder, "other");
-    const data = await dyconv("compare", dynamic(), "alexnet", "--out", out, "--limit-val", "4");
+    const data = await dyconv("compare", dynamic(), STATIC, "--out", out, "--limit-val", "4");
     expect(data.code).toBe(2);
     expect(data.stderr).toContain("was trained with --limit-val 8, not 4");
     const two = await dyconv(
       "compare",
       dynamic(),
-      join(folder, "alexnet"),
+      join(folder, "small"),
       "--out",
       out,
       "--lr",
@@ -163,16 +164,14 @@ describe("a run", () => {
   it("shows its attention: a table, a figure, and each image's as JSON", async () => {
     const plot = join(folder, "attention.svg");
     const { stdout } = await dyconv("attention", dynamic(), "--from-test", "2", "--plot", plot);
-    expect(stdout).toMatch(
-      /^features\.14 +(0\.\d{3} ?){3} +[01]\.\d{3} +0\.\d{3} +(uniform|mixed|one-hot)$/m,
-    );
-    expect(stdout.match(/^test \d+ +features\.8 /gm)).toHaveLength(2);
-    expect(await readFile(plot, "utf8")).toContain("features.11");
+    expect(stdout).toMatch(/^features\.4 +(0\.\d{3} ?){3} +[01]\.\d{3} +0\.\d{3} +(uniform|mixed|one-hot)$/m);
+    expect(stdout.match(/^test \d+ +features\.0 /gm)).toHaveLength(2);
+    expect(await readFile(plot, "utf8")).toContain("features.2");
 
     const out = join(dynamic(), "attention");
     const all = await dyconv("attention", dynamic(), "--from-test", "70", "--json", "--out", out);
-    expect(all.stderr).toMatch(/wrote attention\.json, .*, kernels-features\.14\.svg/);
-    expect((await readFile(join(out, "images-features.8.png"))).subarray(1, 4).toString()).toBe("PNG");
+    expect(all.stderr).toMatch(/wrote attention\.json, .*, kernels-features\.4\.svg/);
+    expect((await readFile(join(out, "images-features.0.png"))).subarray(1, 4).toString()).toBe("PNG");
     expect(await readFile(join(out, "by-class.svg"), "utf8")).toContain("Attention by class");
     const { layers } = JSON.parse(all.stdout) as { layers: { samples: number[][] }[] };
     expect(layers).toHaveLength(3);
@@ -198,9 +197,9 @@ describe("a run", () => {
   }, 120_000);
 
   it("of a model without dynamic convolutions has no attention", async () => {
-    const { code, stderr } = await dyconv("attention", join(folder, "alexnet"));
+    const { code, stderr } = await dyconv("attention", join(folder, "small"));
     expect(code).toBe(2);
-    expect(stderr).toContain("alexnet has no dynamic convolutions");
+    expect(stderr).toContain("small has no dynamic convolutions");
   });
 });
 

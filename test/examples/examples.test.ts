@@ -42,7 +42,7 @@ describe("examples run as they stand", () => {
     const losses = lines.flatMap(
       (line) => /^epoch \d: training loss ([\d.]+),/.exec(line)?.slice(1).map(Number) ?? [],
     );
-    expect(losses.length).toBe(4);
+    expect(losses.length).toBe(2);
     expect(losses.at(-1)!).toBeLessThan(losses[0]!);
     const ranked = lines.slice(-3).map((line) => line.trim().split(": "));
     expect(ranked.map(([label]) => label).sort()).toEqual(["circle", "cross", "star"]);

@@ -2,10 +2,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { evaluateRun } from "../../src/infer/evaluate-run.js";
 import { predict } from "../../src/infer/predict.js";
 import { testSamples } from "../../src/infer/samples.js";
 import { readAttention } from "../../src/inspect/attention.js";
+import { defineModel } from "../../src/models/index.js";
+import { AvgPool2d, DynamicConv2d, Flatten, Linear, ReLU, Sequential } from "../../src/nn/index.js";
 import { parseTrainConfig } from "../../src/runs/config.js";
 import { type OpenRun, openRun } from "../../src/runs/open-run.js";
 import { train } from "../../src/train/trainer.js";
@@ -13,14 +16,31 @@ import { writeImageData } from "../runs/image-data.js";
 
 const RUNTIME = { threads: 2 };
 
+/** Small, so that little time goes into opening it once for each question. */
+const model = defineModel({
+  name: "small-dy",
+  summary: "one dynamic convolution",
+  imageSize: 16,
+  options: z.strictObject({}),
+  create: ({ classes }) =>
+    new Sequential(
+      new DynamicConv2d(3, 8, 3, { padding: 1, experts: 2, ratio: 1 }),
+      new ReLU(),
+      new AvgPool2d(2),
+      new Flatten(),
+      new Linear(8 * 64, classes),
+    ),
+});
+
 let folder: string;
 let run: OpenRun;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "dyconv-"));
   const data = await writeImageData(join(folder, "data"));
-  const config = parseTrainConfig({ model: "alexnet-dy", data, batchSize: 8, maxSteps: 1, ...RUNTIME });
-  await train(config, { out: folder });
-  run = await openRun(folder);
+  const values = { model: "small-dy", data, batchSize: 8, maxSteps: 1, ...RUNTIME };
+  const out = join(folder, "run");
+  await train(parseTrainConfig(values, { model }), { out, model });
+  run = await openRun(out, "last", { model });
 }, 60_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -69,6 +89,6 @@ describe("weights that have diverged", () => {
     const samples = await testSamples(run, 2);
     await expect(predict(diverged(), samples, RUNTIME)).rejects.toThrow(/output: expected finite numbers/);
     const attention = readAttention(diverged(), samples, RUNTIME);
-    await expect(attention).rejects.toThrow(/features\.8: expected finite numbers/);
+    await expect(attention).rejects.toThrow(/^0: expected finite numbers/);
   });
 });
