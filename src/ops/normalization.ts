@@ -1,6 +1,7 @@
 import { expectWithin } from "../errors/expect.js";
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
 import { elementCount, staticShape } from "../util/shape.js";
 import { emitBlockedAffine } from "./blocked-layout.js";
 import { channelAffine } from "./channel-affine.js";
@@ -16,23 +17,82 @@ function channelSum(x: Tensor): Tensor {
   return sum(x, { axes: x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])) });
 }
 
-interface StatisticsAttributes extends Attributes {
+interface LayoutAttributes extends Attributes {
   readonly blocked: boolean;
 }
 
-/** The operator of {@link channelStatistics}. */
-export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
+/** The number of channels of [B, C, …], or of [B, C/b, H, W, b] if blocked. */
+function channelCount(operator: string, x: TensorType, { blocked }: LayoutAttributes): number {
+  expectDType(operator, [x], "float32");
+  if (blocked ? x.shape.length !== 5 : x.shape.length < 2) {
+    throw new ShapeError(operator, blocked ? "[B, C/b, H, W, b]" : "[B, C, …]", formatType(x));
+  }
+  const [, second, , , block] = staticShape(x.shape, operator);
+  return blocked ? second! * block! : second!;
+}
+
+/** The mean of each channel of x or of something shaped like it, with sizes of 1. */
+function emitChannelMean(onnx: OnnxBuilder, x: string, type: TensorType, { blocked }: LayoutAttributes) {
+  const { dtype } = type;
+  const shape = type.shape as readonly number[];
+  const sumOver = (value: string, sizes: readonly number[], axes: readonly number[]) =>
+    emitSum(onnx, "ReduceSum", value, { dtype, shape: sizes }, axes, true);
+  // Sums within images first: this is fastest in the runtime, and short sums round less.
+  const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
+  const perImage = shape.map((size, axis) => (within.includes(axis) ? 1 : size));
+  const images = within.length === 0 ? x : sumOver(x, shape, within);
+  const count = elementCount(shape) / elementCount(perImage.slice(1));
+  return onnx.node("Mul", [sumOver(images, perImage, [0]), onnx.float(1 / count)]);
+}
+
+/** The operator that finds the centre of {@link channelStatistics}. */
+export const channelCentreOperator: Operator<LayoutAttributes> = {
+  name: "channelCentre",
+  inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
+  infer: ([x], attributes) => ({
+    dtype: "float32",
+    shape: [channelCount("channelCentre", x!, attributes)],
+  }),
+  gradient: () => [null],
+  emit: ({ inputs: [x], types: [type], attributes }, onnx) =>
+    onnx.reshape(emitChannelMean(onnx, x!, type!, attributes), [-1]),
+};
+
+/** The operator of x − c per channel: inputs x and c [C]. Its result has small means. */
+export const centredOperator: Operator<LayoutAttributes> = {
+  name: "centred",
+  inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
+  infer: ([x, centre], attributes) => {
+    expectDType("centred", [centre!], "float32");
+    const channels = channelCount("centred", x!, attributes);
+    if (centre!.shape.join() !== `${channels}`) {
+      throw new ShapeError("centred", `[${channels}]`, formatType(centre!));
+    }
+    return x!;
+  },
+  gradient: (dy, { inputs: [, centre], attributes: { blocked } }) => {
+    const axes = dy.shape.flatMap((_, axis) => (axis === 1 || (blocked && axis === 4) ? [] : [axis]));
+    return [dy, neg(reshape(sum(dy, { axes }), centre!.shape))];
+  },
+  emit: ({ inputs: [x, centre], output, attributes: { blocked } }, onnx) => {
+    const shape = output.shape as readonly number[];
+    if (!blocked) {
+      return onnx.node("Sub", [x!, onnx.reshape(centre!, [-1, ...shape.slice(2).map(() => 1)])]);
+    }
+    const channels = shape[1]! * shape[4]!;
+    const scale = onnx.constant("float32", [channels], new Float32Array(channels).fill(1));
+    return emitBlockedAffine(onnx, { x: x!, shape, scale, shift: onnx.node("Neg", [centre!]) });
+  },
+};
+
+/** The operator of mean and biased variance of each channel, [2, C], of values whose means are small. */
+export const channelStatisticsOperator: Operator<LayoutAttributes> = {
   name: "channelStatistics",
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
-  infer: ([x], { blocked }) => {
-    expectDType("channelStatistics", [x!], "float32");
-    if (blocked ? x!.shape.length !== 5 : x!.shape.length < 2) {
-      const layout = blocked ? "[B, C/b, H, W, b]" : "[B, C, …]";
-      throw new ShapeError("channelStatistics", layout, formatType(x!));
-    }
-    const [, second, , , block] = staticShape(x!.shape, "channelStatistics");
-    return { dtype: "float32", shape: [2, blocked ? second! * block! : second!] };
-  },
+  infer: ([x], attributes) => ({
+    dtype: "float32",
+    shape: [2, channelCount("channelStatistics", x!, attributes)],
+  }),
   // Both parts combine into one scale and shift of x: dm/N + 2·dv/N·(x − m).
   gradient: (dy, { inputs: [x], output, attributes: { blocked } }) => {
     const [mean, byMean, byVariance] = [row(output, 0), row(dy, 0), row(dy, 1)];
@@ -41,34 +101,13 @@ export const channelStatisticsOperator: Operator<StatisticsAttributes> = {
     const offset = sub(mul(byMean, 1 / count), mul(slope, mean));
     return [channelAffine(x!, slope, offset, undefined, { blocked })];
   },
-  emit: ({ inputs: [x], types, output, attributes: { blocked } }, onnx) => {
-    const shape = types[0]!.shape as readonly number[];
-    const channels = output.shape[1] as number;
-    const count = elementCount(shape) / channels;
-    const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
-    // Sums within images first: this is fastest in the runtime, and short sums round less.
-    const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
-    const perImage = shape.map((size, axis) => (within.includes(axis) ? 1 : size));
-    const sumOver = (value: string, sizes: readonly number[], axes: readonly number[]) =>
-      emitSum(onnx, "ReduceSum", value, { dtype: "float32", shape: sizes }, axes, true);
-    const average = (value: string) => {
-      const images = within.length === 0 ? value : sumOver(value, shape, within);
-      const total = sumOver(images, perImage, [0]);
-      return onnx.node("Mul", [total, onnx.float(1 / count)]);
-    };
-    // Two passes: E[x²] − m² cancels if the mean is large compared to the deviation. The second pass also corrects the
-    // mean. Squares by Mul, since ReduceSumSquare is slower and rounds more.
-    const first = average(x!);
-    const centred = blocked
-      ? emitBlockedAffine(onnx, {
-          x: x!,
-          shape,
-          scale: onnx.constant("float32", [channels], new Float32Array(channels).fill(1)),
-          shift: onnx.reshape(onnx.node("Neg", [first]), [channels]),
-        })
-      : onnx.node("Sub", [x!, first]);
-    const mean = onnx.node("Add", [first, average(centred)]);
-    const variance = average(onnx.node("Mul", [centred, centred]));
+  emit: ({ inputs: [x], types: [type], output, attributes }, onnx) => {
+    const rowOf = (value: string) => onnx.reshape(value, [1, output.shape[1] as number]);
+    const mean = emitChannelMean(onnx, x!, type!, attributes);
+    // Squares by Mul, since ReduceSumSquare is slower.
+    const squares = emitChannelMean(onnx, onnx.node("Mul", [x!, x!]), type!, attributes);
+    const difference = onnx.node("Sub", [squares, onnx.node("Mul", [mean, mean])]);
+    const variance = onnx.node("Max", [difference, onnx.float(0)]);
     return onnx.node("Concat", [rowOf(mean), rowOf(variance)], { axis: 0 });
   },
 };
@@ -79,14 +118,20 @@ function row(x: Tensor, index: number): Tensor {
 }
 
 /**
- * Mean and biased variance of each channel.
+ * Mean and biased variance of each channel, exact if means are large beside deviations. The centre is the mean, rounded
+ * to float32, and x − centre has nearly all digits: statistics and normalisation start from there. Neither depends on
+ * which number near the mean is taken, so the centre is a constant to gradients.
  *
- * @param x [B, C, …]; [B, C/b, H, W, b] if blocked
- * @returns `mean` and `variance` [C], and `both` [2, C], whose rows they are
+ * @param x [B, C, …]
+ * @returns `centred`, x − centre, and `offset`, its mean [C]; `mean` and `variance` of x [C]
  */
-export function channelStatistics(x: Tensor, { blocked = false }: { readonly blocked?: boolean } = {}) {
-  const both = Tensor.apply(channelStatisticsOperator, [x], { blocked });
-  return { both, mean: row(both, 0), variance: row(both, 1) };
+export function channelStatistics(x: Tensor) {
+  const layout = { blocked: false };
+  const centre = Tensor.apply(channelCentreOperator, [x], layout);
+  const centred = Tensor.apply(centredOperator, [x, centre], layout);
+  const both = Tensor.apply(channelStatisticsOperator, [centred], layout);
+  const offset = row(both, 0);
+  return { centred, offset, mean: add(centre, offset), variance: row(both, 1) };
 }
 
 /** Scale, bias, mean and variance of each channel, [C]. */
@@ -112,7 +157,7 @@ function expectChannels(inputs: readonly TensorType[]): TensorType {
 }
 
 /** The operator of {@link batchNorm}. */
-export const batchNormOperator: Operator<{ epsilon: number }> = {
+export const batchNormOperator: Operator<{ epsilon: number; centred: boolean }> = {
   name: "batchNorm",
   inBlocks: ({ inputs: [x, scale, bias, mean, variance], attributes: { epsilon } }) => {
     const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
@@ -120,14 +165,16 @@ export const batchNormOperator: Operator<{ epsilon: number }> = {
     return channelAffine(x!, affine.scale, affine.shift, undefined, { blocked: true });
   },
   infer: expectChannels,
-  gradient: (dy, { inputs: [x, scale, bias, mean, variance], attributes: { epsilon } }) => {
+  gradient: (dy, { inputs: [x, scale, bias, mean, variance], attributes: { epsilon, centred } }) => {
     const parameters = { scale: scale!, bias: bias!, mean: mean!, variance: variance! };
     const affine = batchNormAffine(parameters, epsilon);
     const byBias = channelSum(dy);
-    // Σ dy·x − m·Σ dy would cancel if the mean is large compared to the deviation.
+    // Σ dy·(x − m). With a mean that is large beside the deviation, Σ dy·x − m·Σ dy would cancel.
     const ones = constant(new Float32Array(mean!.shape[0] as number).fill(1));
-    const centred = channelAffine(x!, ones, neg(mean!));
-    const byScale = div(channelSum(mul(dy, centred)), affine.deviation);
+    const moment = centred
+      ? sub(channelSum(mul(dy, x!)), mul(mean!, byBias))
+      : channelSum(mul(dy, channelAffine(x!, ones, neg(mean!))));
+    const byScale = div(moment, affine.deviation);
     const byVariance = div(mul(mul(byScale, scale!), -0.5), add(variance!, epsilon));
     const byInput = channelAffine(dy, affine.scale, zerosLike(affine.scale));
     return [byInput, byScale, byBias, neg(mul(byBias, affine.scale)), byVariance];
@@ -147,6 +194,8 @@ export function batchNormAffine({ scale, bias, mean, variance }: ChannelParamete
  * (x − mean) / √(variance + epsilon) · scale + bias, per channel (axis 1). The statistics are ordinary inputs:
  * gradients flow through them if they were computed from the batch.
  *
+ * Statistics of the batch go with `centred` and `offset` of {@link channelStatistics} in the place of x and the mean.
+ *
  * @param x [B, C, …]
  * @param parameters each [C]
  * @param epsilon at least 0; defaults to 1e-5
@@ -154,5 +203,6 @@ export function batchNormAffine({ scale, bias, mean, variance }: ChannelParamete
 export function batchNorm(x: Tensor, parameters: ChannelParameters, epsilon = 1e-5): Tensor {
   expectWithin("batchNorm: epsilon", epsilon, { from: 0 });
   const { scale, bias, mean, variance } = parameters;
-  return Tensor.apply(batchNormOperator, [x, scale, bias, mean, variance], { epsilon });
+  const attributes = { epsilon, centred: x.is(centredOperator) };
+  return Tensor.apply(batchNormOperator, [x, scale, bias, mean, variance], attributes);
 }

@@ -2,6 +2,8 @@ import { any, named, type Tensor, type TensorOf } from "../ir/index.js";
 import {
   batchNormOperator,
   type ConvolutionAttributes,
+  centredOperator,
+  channelCentreOperator,
   channelStatisticsOperator,
   concat,
   constant,
@@ -17,7 +19,7 @@ import {
 import type { ForwardRewrite } from "./rewrite.js";
 import { readersOf, transformGraph } from "./transform.js";
 
-/** maxPool(relu(γ · (y − m) / σ + β)) of a convolution y. */
+/** maxPool(relu(γ · (z − m) / σ + β)) of z: a convolution y, or y − c. */
 const CHAIN = named(
   "pool",
   maxPool2dOperator,
@@ -27,7 +29,7 @@ const CHAIN = named(
     named(
       "norm",
       batchNormOperator,
-      named("convolution", conv2dOperator),
+      any("normalized"),
       any("scale", ({ inputs }) => inputs.length === 0),
       any("bias"),
       any("mean"),
@@ -41,9 +43,9 @@ const CHAIN = named(
  * quarter of the pixels (for stride 2). Where γ is negative the function decreases, so the convolution computes that
  * channel with the opposite sign. With s = sign(γ):
  *
- * maxPool(relu(γ·(y − m)/σ + β)) = relu(|γ|·(maxPool(s·y) − s·m)/σ + β)
+ * maxPool(relu(γ·(z − m)/σ + β)) = relu(|γ|·(maxPool(s·z) − s·m)/σ + β), s·z = s·y − s·c
  *
- * Nothing else may read the intermediate tensors, except the statistics of y.
+ * Nothing else may read the intermediate tensors, except the statistics of z and the centre c of y.
  */
 export const poolFirst = {
   name: "pool-first",
@@ -60,20 +62,30 @@ export const poolFirst = {
     for (const tensor of readers.keys()) {
       const chain = CHAIN.match(tensor);
       if (chain === undefined) continue;
-      const { pool, activation, norm, convolution, scale } = chain;
+      const { pool, activation, norm, normalized, scale } = chain;
+      const centred = normalized.is(centredOperator);
+      const convolution = centred ? normalized.inputs[0]! : normalized;
       const alone =
         onlyReadBy(activation, (reader) => reader.is(maxPool2dOperator)) &&
         onlyReadBy(norm, (reader) => reader === activation) &&
-        onlyReadBy(convolution, (reader) => reader === norm || reader.is(channelStatisticsOperator));
-      if (!alone) continue;
+        onlyReadBy(normalized, (reader) => reader === norm || reader.is(channelStatisticsOperator)) &&
+        (!centred ||
+          onlyReadBy(convolution, (reader) => reader === normalized || reader.is(channelCentreOperator)));
+      if (!alone || !convolution.is(conv2dOperator)) continue;
       const sign = signs.get(convolution) ?? signOf(scale);
       signs.set(convolution, sign);
+      signs.set(normalized, sign);
       pools.set(pool, sign);
     }
     return transformGraph(graph, (node, original) => {
       const sign = signs.get(original) ?? pools.get(original) ?? signs.get(original.inputs[0]!);
       if (sign === undefined) return undefined;
       if (node.is(conv2dOperator)) return withSign(node, sign);
+      if (node.is(channelCentreOperator)) return mul(node, sign);
+      if (node.is(centredOperator)) {
+        const [y, centre] = node.inputs as readonly [Tensor, Tensor];
+        return node.with({ inputs: [y, mul(centre, sign)] });
+      }
       if (node.is(channelStatisticsOperator)) return mul(node, meanSigns(sign));
       return node.is(maxPool2dOperator) ? pooledFirst(node, sign) : undefined;
     });

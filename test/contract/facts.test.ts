@@ -70,7 +70,18 @@ const SAMPLES: Record<string, Sample> = {
   spreadExperts: { fn: (y, attention) => ops.spreadExperts(y, attention), shapes: [IMAGE, [2, 2]] },
   expertProducts: { fn: (many, y) => ops.expertProducts(many, y), shapes: [IMAGE, [2, C / 2, 4, 5]] },
   channelAffine: { fn: (x, scale, shift) => ops.channelAffine(x, scale, shift), shapes: [IMAGE, [C], [C]] },
-  channelStatistics: { fn: (x) => ops.channelStatistics(x).both, shapes: [IMAGE] },
+  channelCentre: {
+    fn: (x) => Tensor.apply(ops.channelCentreOperator, [x], { blocked: false }),
+    shapes: [IMAGE],
+  },
+  centred: {
+    fn: (x, centre) => Tensor.apply(ops.centredOperator, [x, centre], { blocked: false }),
+    shapes: [IMAGE, [C]],
+  },
+  channelStatistics: {
+    fn: (x) => Tensor.apply(ops.channelStatisticsOperator, [x], { blocked: false }),
+    shapes: [IMAGE],
+  },
   batchNorm: {
     fn: (x, scale, bias, mean, variance) =>
       ops.batchNorm(x, { scale, bias, mean, variance: ops.exp(variance) }),

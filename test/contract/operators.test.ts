@@ -115,7 +115,17 @@ const rows: Readonly<Record<string, Row>> = {
       ops.batchNorm(x, { scale, bias, mean, variance: ops.exp(variance) }),
     shapes: [[3, 2, 2, 2], [2], [2], [2], [2]],
   },
-  channelStatistics: { fn: (x) => ops.channelStatistics(x).both, shapes: [[3, 2, 2, 3]] },
+  channelStatistics: {
+    fn: (x) => {
+      const { mean, variance } = ops.channelStatistics(x);
+      return ops.mul(mean, variance);
+    },
+    shapes: [[3, 2, 2, 3]],
+  },
+  centred: {
+    fn: (x, centre) => Tensor.apply(ops.centredOperator, [x, centre], { blocked: false }),
+    shapes: [[3, 2, 2, 3], [2]],
+  },
   channelAffine: {
     fn: (x, scale, shift, addend) => ops.channelAffine(x, scale, shift, addend),
     shapes: [[2, 3, 2, 2], [3], [3], [2, 3, 2, 2]],
@@ -304,7 +314,7 @@ Object.assign(rows, {
 } satisfies Record<string, Row>);
 
 /** Operators that no gradient goes through: what is fed or fixed, and what gives bool. */
-const WITHOUT_GRADIENT = ["constant", "equal", "greater", "greaterEqual", "input", "less"];
+const WITHOUT_GRADIENT = ["channelCentre", "constant", "equal", "greater", "greaterEqual", "input", "less"];
 
 describe("gradients agree with finite differences", () => {
   for (const [name, { fn, shapes, inputs }] of Object.entries(rows)) {

@@ -181,12 +181,13 @@ const normalisation = fc
       apply: (x, parameter) => {
         const [batch, count, height, width] = sizes(x);
         expect(batch * height * width >= LEAST_STATISTICS);
-        const statistics =
-          of === "batch"
-            ? channelStatistics(x)
-            : { mean: parameter([count]), variance: parameter([count], "positive") };
-        const { mean, variance } = statistics;
-        const y = batchNorm(x, { scale: parameter([count]), bias: parameter([count]), mean, variance });
+        const affine = { scale: parameter([count]), bias: parameter([count]) };
+        const running = () => ({ mean: parameter([count]), variance: parameter([count], "positive") });
+        const ofBatch = () => {
+          const { centred, offset, variance } = channelStatistics(x);
+          return batchNorm(centred, { ...affine, mean: offset, variance });
+        };
+        const y = of === "batch" ? ofBatch() : batchNorm(x, { ...affine, ...running() });
         const z = after.startsWith("relu") ? relu(y) : y;
         return after.endsWith("pool") ? maxPool2d(z, { kernelSize: 3, stride: 2, padding: 1 }) : z;
       },

@@ -1,18 +1,7 @@
 import { expectWhole, expectWithin } from "../../errors/expect.js";
 import { ShapeError, UsageError } from "../../errors/index.js";
 import { formatType, type Tensor } from "../../ir/index.js";
-import {
-  add,
-  batchNorm,
-  type ChannelParameters,
-  channelStatistics,
-  div,
-  mean,
-  mul,
-  reshape,
-  sqrt,
-  sub,
-} from "../../ops/index.js";
+import { add, batchNorm, channelStatistics, div, mean, mul, reshape, sqrt, sub } from "../../ops/index.js";
 import { elementCount, sameShape } from "../../util/shape.js";
 import type { ForwardContext } from "../context.js";
 import { onesInit, zerosInit } from "../initializers.js";
@@ -75,20 +64,16 @@ export abstract class BatchNorm extends Module {
     if (!this.layouts.some((layout) => layout.split(",").length === x.shape.length)) {
       throw new ShapeError(this.constructor.name, this.layouts.join(" or "), formatType(x));
     }
-    return batchNorm(x, this.#parameters(x, context), this.#epsilon);
-  }
-
-  #parameters(x: Tensor, context: ForwardContext): ChannelParameters {
     const affine = { scale: context.read(this.weight), bias: context.read(this.bias) };
     const running = { mean: context.read(this.running_mean), variance: context.read(this.running_var) };
-    if (!context.training) return { ...affine, ...running };
+    if (!context.training) return batchNorm(x, { ...affine, ...running }, this.#epsilon);
     const [batch, , ...positions] = x.shape;
     const count = elementCount([batch!, ...positions], `${this.constructor.name} in training`);
-    if (count === 1) return { ...affine, ...running };
-    const { mean, variance } = channelStatistics(x);
+    if (count === 1) return batchNorm(x, { ...affine, ...running }, this.#epsilon);
+    const { centred, offset, mean, variance } = channelStatistics(x);
     this.#track(context, this.running_mean, mean);
     this.#track(context, this.running_var, mul(variance, count / (count - 1)));
-    return { ...affine, mean, variance };
+    return batchNorm(centred, { ...affine, mean: offset, variance }, this.#epsilon);
   }
 
   #track(context: ForwardContext, buffer: Parameter, value: Tensor): void {

@@ -151,7 +151,10 @@ export function reducingOperators(): void {
   const image = [3, 2, 2, 3];
   agrees(
     "channelStatistics",
-    (x) => ops.channelStatistics(x).both,
+    (x) => {
+      const { mean, variance } = ops.channelStatistics(x!);
+      return ops.reshape(ops.concat([mean, variance], 0), [2, 2]);
+    },
     [image],
     [2, 2],
     ([which, c], x) => {
@@ -159,6 +162,17 @@ export function reducingOperators(): void {
       const mean = total(values) / 18;
       return which === 0 ? mean : total(values.map((value) => (value - mean) ** 2)) / 18;
     },
+  );
+  agrees(
+    "centred and its offset",
+    (x) => {
+      const { centred, offset } = ops.channelStatistics(x!);
+      return ops.sub(centred, ops.reshape(offset, [2, 1, 1]));
+    },
+    [image],
+    image,
+    ([b, c, i, j], x) =>
+      x!(b!, c!, i!, j!)! - total(positions([3, 2, 3]).map(([n, k, l]) => x!(n!, c!, k!, l!)!)) / 18,
   );
   agrees(
     "channelStatistics of a matrix",
