@@ -7,6 +7,9 @@ import { writeSafetensors } from "../../src/files/index.js";
 import type { LayerPlan } from "../../src/inspect/plans.js";
 import { run } from "./run.js";
 
+/** Quick to open and to run. */
+const SMALL = "test/cli/models/small-dy.ts";
+
 describe("dyconv summary", () => {
   it.each([
     ["alexnet", 7_526_794, 7_525_418],
@@ -58,17 +61,18 @@ describe("dyconv summary", () => {
 
 describe("dyconv bench", () => {
   it("gives its figures as JSON", async () => {
-    const args = ["bench", "alexnet-dy", "--batch-size", "2", "--steps", "1", "--threads", "1", "--json"];
-    const { code, stdout } = await run(...args);
+    const { code, stdout } = await run(
+      ...["bench", SMALL, "--batch-size", "2", "--steps", "1", "--threads", "1", "--json"],
+    );
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ model: "alexnet-dy", batchSize: 2, threads: 1 });
+    expect(JSON.parse(stdout)).toMatchObject({ model: "small-dy", batchSize: 2, threads: 1 });
   });
 
   it("trains a model for the task that it is made for", async () => {
     const size = ["--batch-size", "1", "--steps", "1", "--threads", "1"];
-    const { code, stdout, stderr } = await run("bench", "pose-mobilenet-v2", ...size, "--json");
+    const { code, stdout, stderr } = await run("bench", "test/cli/models/small-pose.ts", ...size, "--json");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(JSON.parse(stdout)).toMatchObject({ model: "pose-mobilenet-v2", batchSize: 1 });
+    expect(JSON.parse(stdout)).toMatchObject({ model: "small-pose", batchSize: 1 });
     const sound = await run("bench", "dymn04", ...size);
     expect(sound.code).toBe(2);
     expect(sound.stderr).toContain('there is no task "tags of sounds"');
@@ -77,15 +81,7 @@ describe("dyconv bench", () => {
 
 describe("dyconv bench --profile", () => {
   it("lists operators and their types, and the share of the peak", async () => {
-    const { code, stdout } = await run(
-      "bench",
-      "alexnet-dy",
-      "--profile",
-      "--batch-size",
-      "1",
-      "--steps",
-      "1",
-    );
+    const { code, stdout } = await run("bench", SMALL, "--profile", "--batch-size", "1", "--steps", "1");
     expect(code).toBe(0);
     expect(stdout).toMatch(/^features\.\d+\.grad\/Conv\w* +Conv +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$/m);
     expect(stdout).toMatch(/^Conv +\d+ +[\d.]+ +[\d.]+%/m);
@@ -120,7 +116,9 @@ describe("dyconv bench --profile", () => {
     const folder = await mkdtemp(join(tmpdir(), "dyconv-"));
     // A limit on the size of files cuts them as a full disk does.
     const limited = ["-c", 'ulimit -f 8 && exec "$0" "$@"', process.execPath, "--import", "tsx"];
-    const command = "src/cli/main.ts bench alexnet --profile --batch-size 1 --steps 1 --threads 1".split(" ");
+    const command = `src/cli/main.ts bench ${SMALL} --profile --batch-size 1 --steps 1 --threads 1`.split(
+      " ",
+    );
     const env = { ...process.env, TMPDIR: folder, TSX_DISABLE_CACHE: "1" };
     const { status, stdout, stderr } = spawnSync("sh", [...limited, ...command], { env, encoding: "utf8" });
     expect(stderr).toBe(
