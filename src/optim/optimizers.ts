@@ -1,6 +1,6 @@
 import { UsageError } from "../errors/index.js";
 import type { Tensor } from "../ir/index.js";
-import { add, div, mul, neg, pow, sqrt, sub } from "../ops/index.js";
+import { add, div, mul, neg, sqrt, sub, tanh } from "../ops/index.js";
 
 /** What an update rule receives besides parameter and gradient. */
 export interface UpdateContext<Slot extends string> {
@@ -74,6 +74,15 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
+/**
+ * 1 − βᵗ, as 2u / (1 + u) of u = tanh(−t·ln β / 2). The difference itself would keep few digits of a β near 1 while t is
+ * small: three at the first step for β = 0.99999.
+ */
+function biasCorrection(beta: number, step: Tensor): Tensor {
+  const u = tanh(mul(step, -Math.log(beta) / 2));
+  return div(mul(u, 2), add(u, 1));
+}
+
 function adamUpdate(name: string, options: AdamOptions, decoupled: boolean): Optimizer<"mean" | "variance"> {
   const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = decoupled ? 0.01 : 0 } = options;
   const [beta1, beta2] = betas;
@@ -84,8 +93,8 @@ function adamUpdate(name: string, options: AdamOptions, decoupled: boolean): Opt
       const gradient = decoupled ? rawGradient : decayed(parameter, rawGradient, weightDecay);
       const mean = add(mul(slots.mean, beta1), mul(gradient, 1 - beta1));
       const variance = add(mul(slots.variance, beta2), mul(mul(gradient, gradient), 1 - beta2));
-      const meanCorrection = sub(1, pow(beta1, step));
-      const varianceCorrection = sub(1, pow(beta2, step));
+      const meanCorrection = biasCorrection(beta1, step);
+      const varianceCorrection = biasCorrection(beta2, step);
       const deviation = add(sqrt(div(variance, varianceCorrection)), epsilon);
       const moved = mul(div(mean, deviation), div(learningRate, meanCorrection));
       const kept = decoupled ? mul(parameter, sub(1, mul(learningRate, weightDecay))) : parameter;
