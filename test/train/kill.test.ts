@@ -39,10 +39,17 @@ function killAtWriteOf(name: string): string {
   return `data:text/javascript,${encodeURIComponent(source)}`;
 }
 
-function start(out: string, flags = FLAGS, imported: readonly string[] = []): ChildProcess {
+interface StartOptions {
+  readonly model?: string;
+  readonly flags?: readonly string[];
+  readonly imported?: readonly string[];
+}
+
+function start(out: string, options: StartOptions = {}): ChildProcess {
+  const { model = "alexnet-dy", flags = FLAGS, imported = [] } = options;
   const resume = existsSync(join(out, "config.json")) ? ["--resume"] : [];
   const imports = [...imported, "tsx"].flatMap((module) => ["--import", module]);
-  const command = ["src/cli/main.ts", "train", "alexnet-dy", "--out", out];
+  const command = ["src/cli/main.ts", "train", model, "--out", out];
   return spawn(process.execPath, [...imports, ...command, ...flags, ...resume], { stdio: "ignore" });
 }
 
@@ -79,14 +86,15 @@ async function startAndKill(run: string, random: RandomStream): Promise<number |
 
 it("a run that is killed while it writes its last curve has it after --resume, and no half of it", async () => {
   const flags = [...FLAGS, "--epochs", "1", "--limit-train", String(BATCH)];
+  const small = { model: "test/cli/models/small-dy.ts", flags };
   const curve = "curves-accuracy.png";
-  expect(await exitOf(start(folder, flags, [killAtWriteOf(curve)]))).toBe("SIGKILL");
+  expect(await exitOf(start(folder, { ...small, imported: [killAtWriteOf(curve)] }))).toBe("SIGKILL");
   expect(existsSync(checkpointPath(folder, "final"))).toBe(true);
   const left = await readdir(folder);
   expect(left).not.toContain(curve);
   expect(left.filter((name) => name.endsWith(".tmp"))).toHaveLength(1);
 
-  expect(await exitOf(start(folder, flags))).toBe(0);
+  expect(await exitOf(start(folder, small))).toBe(0);
   expect((await readFile(join(folder, curve))).subarray(1, 4).toString()).toBe("PNG");
   expect((await readdir(folder)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 }, 60_000);

@@ -7,29 +7,34 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { generateShapes, type ImageDataset } from "../../src/data/index.js";
 import { RuntimeUnavailableError } from "../../src/errors/index.js";
 import { readJsonLines, readSafetensors } from "../../src/files/index.js";
+import { modelEntry } from "../../src/models/index.js";
 import { stateShapes } from "../../src/nn/index.js";
 import { checkpointPath } from "../../src/runs/checkpoint.js";
-import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
+import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import type { RunDescription } from "../../src/runs/description.js";
 import type { MetricsLine } from "../../src/runs/metrics.js";
-import { openRun } from "../../src/runs/open-run.js";
+import { openRun as open } from "../../src/runs/open-run.js";
 import type { RunStart } from "../../src/train/run-start.js";
-import { type TrainOptions, train } from "../../src/train/trainer.js";
+import { type TrainOptions, train as trainModel } from "../../src/train/trainer.js";
+import smallDy from "../cli/models/small-dy.js";
+import { count } from "../contract/gradient-check.js";
 import { writeImageData } from "../runs/image-data.js";
 
 const data = generateShapes({ train: 24, test: 8 });
+const model = smallDy;
+
+/** Trains the small network; kill.test.ts does so with a large one. */
+const train = (values: TrainConfig, options: TrainOptions) => trainModel(values, { model, ...options });
+
+const openRun = (folder: string, checkpoint?: string) => open(folder, checkpoint, { model });
 
 function config(values: Partial<TrainConfigInput> = {}) {
-  return parseTrainConfig({
-    model: "alexnet-dy",
-    data: "shapes",
-    epochs: 2,
-    batchSize: 8,
-    learningRate: 0.01,
-    checkpointEvery: 2,
-    threads: 2,
-    ...values,
-  });
+  const small = {
+    ...{ model: model.name, data: "shapes", epochs: 2, batchSize: 8 },
+    ...{ learningRate: 0.01, checkpointEvery: 2, threads: 2 },
+  };
+  const entry = values.model === undefined ? model : modelEntry(values.model);
+  return parseTrainConfig({ ...small, ...values }, { model: entry });
 }
 
 describe("a run", () => {
@@ -46,17 +51,21 @@ describe("a run", () => {
       schedule: "cosine",
       warmUp: 1,
       temperatureEvery: "step",
-      modelOptions: { experts: 3, routing: "softmax", init: "notebook" },
+      modelOptions: { experts: 3 },
     },
   };
   it("says what it is about to do", async () => {
     const starts: RunStart[] = [];
+    const parameters = Object.values(stateShapes(model.create())).reduce(
+      (sum, shape) => sum + count(shape),
+      0,
+    );
     const pair = { ...data, notices: ["one file is skipped"] };
     const options = { data: pair, out: folder, onStart: (start: RunStart) => void starts.push(start) };
     await train(config({ maxSteps: 1, limitTrain: 23 }), options);
     expect(starts).toEqual([
       expect.objectContaining({
-        ...{ trainImages: 23, validationImages: 8, batches: 2, leftOut: 7, parameters: 8_324_368 },
+        ...{ trainImages: 23, validationImages: 8, batches: 2, leftOut: 7, parameters },
         notices: [data.note, "one file is skipped"],
       }),
     ]);
@@ -91,7 +100,7 @@ describe("a run", () => {
       const epochs = lines.filter((line) => line.kind === "epoch");
       expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2]);
       for (const { experts } of epochs) {
-        expect(experts!.map(({ layer }) => layer)).toEqual(["features.8", "features.11", "features.14"]);
+        expect(experts!.map(({ layer }) => layer)).toEqual(["features.0", "features.2", "features.4"]);
         for (const { use, entropy } of experts!) {
           expect(use.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 3);
           expect(entropy).toBeGreaterThan(0);
@@ -136,7 +145,7 @@ describe("a run", () => {
     const [given, begun] = await Promise.all(
       [init, run].map((out) => readSafetensors(checkpointPath(out, "last"))),
     );
-    const weight = "features.8.weight";
+    const weight = "features.0.weight";
     expect(begun!.tensors[weight]).toEqual(given!.tensors[weight]);
   });
 
@@ -148,9 +157,9 @@ describe("a run", () => {
     });
     const own = { ...data, train: three(data.train), test: three(data.test) };
     await train(config({ maxSteps: 1 }), { out: folder, data: own });
-    const { model, classes } = await openRun(folder);
-    expect(classes).toEqual(["a", "b", "c"]);
-    expect(stateShapes(model)["classifier.6.weight"]).toEqual([3, 2048]);
+    const run = await openRun(folder);
+    expect(run.classes).toEqual(["a", "b", "c"]);
+    expect(stateShapes(run.model)["classifier.weight"]).toEqual([3, 16]);
   });
 
   it("of other classes lends its weights to a new head", async () => {
@@ -172,11 +181,11 @@ describe("a run", () => {
     await expect(begin(false)).rejects.toMatchObject({ hint: expect.stringContaining("--new-head") });
     await begin(true);
     expect(warnings).toEqual([
-      `initialized from the seed, not from ${weights}: classifier.6.weight, classifier.6.bias`,
+      `initialized from the seed, not from ${weights}: classifier.weight, classifier.bias`,
     ]);
     const [given, begun] = await Promise.all([init, run].map((out) => openRun(out)));
-    expect(begun!.state["classifier.4.weight"]).toEqual(given!.state["classifier.4.weight"]);
-    expect(begun!.state["classifier.6.weight"]).toHaveLength(2 * 2048);
+    expect(begun!.state["features.4.weight"]).toEqual(given!.state["features.4.weight"]);
+    expect(begun!.state["classifier.weight"]).toHaveLength(2 * 16);
   }, 60_000);
 
   it("is written by one process, which sweeps what killed ones left", async () => {
@@ -228,7 +237,7 @@ describe("a run", () => {
 
     it("refuses another model, and the checkpoint of other options", async () => {
       await expect(resume({ model: "alexnet" })).rejects.toThrow(
-        /cannot continue with model alexnet-dy → alexnet/,
+        /cannot continue with model small-dy → alexnet/,
       );
       const more = resume({ modelOptions: { experts: 3 } });
       await expect(more).rejects.toThrow(/cannot continue with experts 2 → 3/);
@@ -265,7 +274,7 @@ describe("a configuration", () => {
   });
 
   it("holds every option of the model", () => {
-    const { modelOptions } = config({ modelOptions: { experts: 4 } });
+    const { modelOptions } = config({ model: "alexnet-dy", modelOptions: { experts: 4 } });
     const others = { ratio: 4, routing: "softmax", init: "per-expert", plan: "auto", dropout: 0.5 };
     expect(modelOptions).toEqual({ experts: 4, ...others });
     expect(config({ model: "alexnet" }).modelOptions).toMatchObject({ dropout: 0.5, dynamic: "none" });
@@ -274,7 +283,7 @@ describe("a configuration", () => {
   it("refuses options that the model does not have, and values that they cannot have", () => {
     const alexnet = () => config({ model: "alexnet", modelOptions: { plan: "auto", routing: "softmax" } });
     expect(alexnet).toThrow("alexnet has no option modelOptions.plan, modelOptions.routing");
-    expect(() => config({ modelOptions: { routing: "hard" } })).toThrow(
+    expect(() => config({ model: "alexnet-dy", modelOptions: { routing: "hard" } })).toThrow(
       'modelOptions.routing must be one of softmax, sigmoid, not "hard"',
     );
   });

@@ -1,6 +1,7 @@
 import {
   AdaptiveAvgPool2d,
   Conv2d,
+  Dropout,
   DynamicConv2d,
   Flatten,
   type ForwardContext,
@@ -16,6 +17,7 @@ const CHANNELS = [8, 12, 16];
 /** Three convolutions that take little time, dynamic ones where there are experts. */
 export class SmallNetwork extends Module {
   readonly features: Sequential;
+  readonly dropout = new Dropout(0.5);
   readonly classifier: Linear;
 
   constructor({ classes, experts }: { readonly classes: number; readonly experts: number }) {
@@ -33,6 +35,7 @@ export class SmallNetwork extends Module {
   }
 
   forward(x: Tensor, context: ForwardContext): Tensor {
-    return this.classifier.call(this.features.call(x, context), context);
+    const features = this.dropout.call(this.features.call(x, context), context);
+    return this.classifier.call(features, context);
   }
 }
