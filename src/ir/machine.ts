@@ -21,6 +21,7 @@ export interface MachineProfile {
   readonly plans?: PlanCoefficients;
   readonly winograd: WinogradProfile;
   readonly mixedKernels: MixedKernelsProfile;
+  readonly weightGradients: WeightGradientsProfile;
 }
 
 /** When 3×3 convolutions are computed by Winograd's algorithm. */
@@ -42,6 +43,12 @@ export interface MixedKernelsProfile {
   readonly bytesAtOnce: number;
   /** Most parts to split a batch into for mixing: each adds to the time a session takes to open. */
   readonly mostParts: number;
+}
+
+/** How blocked convolutions compute the gradient with respect to their weight. */
+export interface WeightGradientsProfile {
+  /** Most pixels of the gradient with respect to the output to convolve with at once; larger ones go row by row. */
+  readonly mostPixels: number;
 }
 
 /** Kinds of work in the cost model: each node's work is counted by kind. */

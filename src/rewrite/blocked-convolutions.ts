@@ -7,10 +7,12 @@ import type { Machine, Tensor } from "../ir/index.js";
 import {
   blockedConv2d,
   type ConvolutionAttributes,
+  constant,
   conv2dOperator,
   conv2dWeightGradientOperator,
   convTranspose2dOperator,
   fromBlocked,
+  gather,
   type Pair,
   pad,
   reshape,
@@ -103,12 +105,15 @@ export function blockedInputGradient(
  * The gradient with respect to the weight: the batch takes the place of the input channels, and dy that of the kernel.
  * Channels are interleaved with the columns of the image, so that the convolution works on long rows:
  * [B/b, H, W·C, b] ∗ [O/b, B/b, H′, W′, b, b] → [O/b, kh, kw·C, b].
+ *
+ * A large dy does not stay in the cache. Each of its rows is then a kernel of its own, and rows take the place of input
+ * channels too: [kh, B/b·H′, 1, W·C, b] ∗ [O/b, B/b·H′, 1, W′, b, b] → [kh, O/b, 1, kw·C, b].
  */
 function weightGradient(
   [x, dy]: readonly Tensor[],
   { stride, padding, dilation }: ConvolutionAttributes,
   kernel: Pair,
-  block: number,
+  { block, profile }: Machine,
 ): Tensor {
   const images = padBatch(x!, block);
   const [batch, channels, height, width] = images.shape as Sizes;
@@ -118,32 +123,50 @@ function weightGradient(
   const [, out, outHeight, outWidth] = dy!.shape as Sizes;
   // Crops to what the windows reach, so that exactly the taps are computed. Pads last, when whole rows of pixels are
   // contiguous.
-  const reach = [outHeight, outWidth].map(
+  const [rows, columns] = [outHeight, outWidth].map(
     (size, i) => (size - 1) * stride[i]! + (kernel[i]! - 1) * dilation[i]! + 1,
-  );
+  ) as [number, number];
   const rowwise = transpose(planes, [0, 2, 3, 1, 4]);
-  const padded = [1, 2].reduce((image, axis, i) => resized(image, axis, padding[i]!, reach[i]!), rowwise);
-  const [, rows, columns] = padded.shape as Sizes;
-  const interleaved = reshape(padded, [1, blocks, rows, columns * channels, block]);
+  const padded = [rows, columns].reduce(
+    (image, size, i) => resized(image, i + 1, padding[i]!, size),
+    rowwise,
+  );
 
   const gradients = toBlocked(padBatch(dy!, block), block);
   const grouped = reshape(gradients, [blocks, block, out / block, outHeight * outWidth, block]);
-  const kernels = reshape(transpose(grouped, [2, 0, 3, 1, 4]), [
-    out / block,
-    blocks,
-    outHeight,
-    outWidth,
-    block,
-    block,
-  ]);
+  const kernels = transpose(grouped, [2, 0, 3, 1, 4]);
   // Stride and dilation are swapped: windows of dy move by the dilation, and their elements are a stride apart.
+  const step = stride[1] * channels;
+  if (kernel[0] > 1 && outHeight * outWidth <= profile.weightGradients.mostPixels) {
+    const image = reshape(padded, [1, blocks, rows, columns * channels, block]);
+    const windows = reshape(kernels, [out / block, blocks, outHeight, outWidth, block, block]);
+    const geometry = { stride: [dilation[0], 1] as const, dilation: [stride[0], step] as const };
+    const sums = fromBlocked(blockedConv2d(image, windows, undefined, geometry));
+    return transpose(reshape(sums, [out, ...kernel, channels]), [0, 3, 1, 2]);
+  }
+  const needed = Array.from({ length: kernel[0] * blocks * outHeight }, (_, n) => {
+    const [tap, sample, row] = [
+      Math.floor(n / (blocks * outHeight)),
+      Math.floor(n / outHeight) % blocks,
+      n % outHeight,
+    ];
+    return sample * rows + row * stride[0] + tap * dilation[0];
+  });
+  const image = pickRows(reshape(padded, [blocks * rows, columns * channels * block]), needed);
   const sums = fromBlocked(
-    blockedConv2d(interleaved, kernels, undefined, {
-      stride: [dilation[0], 1],
-      dilation: [stride[0], stride[1] * channels],
-    }),
+    blockedConv2d(
+      reshape(image, [kernel[0], blocks * outHeight, 1, columns * channels, block]),
+      reshape(kernels, [out / block, blocks * outHeight, 1, outWidth, block, block]),
+      undefined,
+      { dilation: [1, step] },
+    ),
   );
-  return transpose(reshape(sums, [out, ...kernel, channels]), [0, 3, 1, 2]);
+  return transpose(reshape(sums, [kernel[0], out, kernel[1], channels]), [1, 3, 0, 2]);
+}
+
+function pickRows(rows: Tensor, needed: readonly number[]): Tensor {
+  const isAll = needed.length === rows.shape[0] && needed.every((row, n) => row === n);
+  return isAll ? rows : gather(rows, constant(BigInt64Array.from(needed, BigInt), [needed.length]));
 }
 
 /** Pads the batch with zero images to whole blocks. */
@@ -178,7 +201,7 @@ function replacement(node: Tensor, machine: Machine): Tensor | undefined {
     // The batch is padded with zeros to whole blocks; for a few images the plain layout does less work.
     const filled = (first.shape[0] as number) > block / 2;
     const fits = groups === 1 && (shape[0] as number) % block === 0 && dilation[1] === 1 && filled;
-    return fits ? weightGradient(inputs, node.attributes, kernel, block) : undefined;
+    return fits ? weightGradient(inputs, node.attributes, kernel, machine) : undefined;
   }
   return undefined;
 }

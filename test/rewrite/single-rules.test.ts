@@ -7,6 +7,7 @@ import {
   add,
   avgPool2d,
   batchNorm,
+  blockedConv2dOperator,
   channelAffine,
   clamp,
   constant,
@@ -177,6 +178,24 @@ describe("blocked-convolutions", () => {
     const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
     const plain = [conv2dOperator, convTranspose2dOperator, conv2dWeightGradientOperator];
     expect(left.filter((node) => plain.some((operator) => node.operator === operator))).toEqual([]);
+  });
+  it.each([
+    [3, { padding: 1 }],
+    [1, {}],
+    [1, { stride: 2 }],
+    [5, { padding: 2, stride: 3 }],
+    [3, { padding: [0, 1], stride: [1, 2], dilation: [2, 1] }],
+  ])("computes the weight gradient of large images row by row: kernel %s, %o", async (kernel, options) => {
+    const fn = withGradients((x, weight) => conv2d(x!, weight!, undefined, options as object));
+    const shapes = [
+      [10, 16, 41, 39],
+      [32, 16, kernel, kernel],
+    ];
+    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
+    const blocked = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    const byRow = blocked.filter((node) => node.is(blockedConv2dOperator) && node.inputs[1]!.shape[2] === 1);
+    expect(byRow.some(({ inputs: [, windows] }) => (windows!.shape[3] as number) > kernel)).toBe(true);
+    await expectSame(fn, shapes);
   });
   it("leaves depthwise convolutions whose channels fill no whole block", async () => {
     const fn = withGradients((x, weight) => conv2d(x!, weight!, undefined, { padding: 1, groups: 20 }));
