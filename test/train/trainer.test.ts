@@ -206,6 +206,14 @@ describe("a run", () => {
     expect((await openRun(out)).config.data).toBe(source);
   });
 
+  it("is not written among its images", async () => {
+    const source = await writeImageData(join(folder, "images"));
+    const out = join(source, "run");
+    const begun = train(config({ data: source }), { out });
+    await expect(begun).rejects.toThrow(`${out} lies in ${source}, whose files are read as data`);
+    expect(existsSync(out)).toBe(false);
+  });
+
   it("that cannot begin leaves no folder", async () => {
     const out = join(folder, "run");
     await expect(train(config({ data: "nothing" }), { out })).rejects.toThrow(/no such data set/);
