@@ -18,10 +18,11 @@ export type { EpochMetrics } from "./runs/metrics.js";
 export type { WasmPaths } from "./runtime/backend.js";
 export type { StepProgress, TrainResult } from "./train/training-run.js";
 export type {
+  RunFiles,
   TrainingData,
   WebRunStart,
   WebStepProgress,
   WebTrainConfig,
 } from "./web-training/messages.js";
-export { packRun, writeRun } from "./web-training/save-run.js";
-export { type RunFiles, train, type WebTrainOptions, type WebTrainResult } from "./web-training/train.js";
+export { packRun, readRun, unpackRun, writeRun } from "./web-training/save-run.js";
+export { train, type WebTrainOptions, type WebTrainResult } from "./web-training/train.js";

@@ -1,7 +1,6 @@
 /** Checksum of a safetensors file, stored in its own metadata. */
 import { createHash } from "node:crypto";
-import { CheckpointError } from "../errors/index.js";
-import { CHECKSUM, checksummed } from "./checksummed.js";
+import { CHECKSUM, checksumDiffers, checksummed } from "./checksummed.js";
 import type { StoredTensor } from "./safetensors-dtypes.js";
 
 /** Metadata with the SHA-256 of the other entries and of each tensor's name, dtype, shape and data. */
@@ -31,9 +30,7 @@ export function verifyChecksum(
   const { [CHECKSUM]: expected, ...others } = metadata;
   if (expected === undefined) return false;
   if (checksum(tensors, others) === expected) return true;
-  throw new CheckpointError(`${source}: its content does not match its checksum`, {
-    hint: "the file was damaged or changed after it was written; use another checkpoint or a copy",
-  });
+  throw checksumDiffers(source);
 }
 
 function checksum(

@@ -1,4 +1,5 @@
 /** What a safetensors file's checksum is taken of: for node and browser, which hash each in its own way. */
+import { CheckpointError } from "../errors/index.js";
 import type { StoredTensor } from "./safetensors-dtypes.js";
 
 /** The metadata entry that holds the checksum: a SHA-256 in hexadecimal digits. */
@@ -15,6 +16,13 @@ export function* checksummed(
     yield encoder.encode(JSON.stringify([name, dtype, shape]));
     yield new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   }
+}
+
+/** The error for a file whose content is not what its checksum was taken of. */
+export function checksumDiffers(source: string): CheckpointError {
+  return new CheckpointError(`${source}: its content does not match its checksum`, {
+    hint: "the file was damaged or changed after it was written; use another checkpoint or a copy",
+  });
 }
 
 function byName<T>(record: Readonly<Record<string, T>>): [string, T][] {

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { DyconvError } from "../errors/index.js";
 import { AppendFile } from "./append.js";
 import { writeFileAtomically } from "./atomic.js";
 import { errorCode, fileError } from "./file-error.js";
+import { parseJsonLines } from "./parse-json-lines.js";
 
 /** Options of {@link JsonLinesWriter.open}. */
 export interface JsonLinesOptions {
@@ -21,10 +21,7 @@ export interface JsonLinesOptions {
  * @throws DyconvError naming the line, if another line is not JSON
  */
 export async function readJsonLines(path: string): Promise<unknown[]> {
-  const lines = (await readText(path)).split("\n");
-  const last = lines.pop()!;
-  const records = lines.map((line, index) => parseLine(line, `${path}, line ${index + 1}`));
-  return [...records, ...parseTorn(last)];
+  return parseJsonLines(await readText(path), path);
 }
 
 /**
@@ -73,26 +70,6 @@ export class JsonLinesWriter {
 
 function toLine(record: unknown): string {
   return `${JSON.stringify(record)}\n`;
-}
-
-function parseLine(line: string, place: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (cause) {
-    throw new DyconvError(`${place}: not JSON`, {
-      hint: "The file was changed or damaged; remove this line to continue without it.",
-      cause,
-    });
-  }
-}
-
-/** Parses what follows the last newline: nothing, a record without its newline, or part of a record. */
-function parseTorn(text: string): unknown[] {
-  try {
-    return [JSON.parse(text)];
-  } catch {
-    return [];
-  }
 }
 
 async function readText(path: string): Promise<string> {

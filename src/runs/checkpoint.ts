@@ -1,10 +1,7 @@
 import { join } from "node:path";
-import { z } from "zod";
-import { CheckpointError } from "../errors/index.js";
 import { readSafetensors, verifyChecksum, withChecksum, writeSafetensors } from "../files/index.js";
-import { formatShape } from "../util/shape.js";
-import { asWrittenNow } from "./as-written-now.js";
 import { checkpointContent, checkpointFile, storedTensors } from "./run-files.js";
+import { asCheckpoint, type StoredCheckpoint, type StoredState, stateIn } from "./stored-state.js";
 
 /**
  * Position of a run between two steps. It needs no random state, as every random number is drawn by position.
@@ -27,20 +24,6 @@ export interface Position {
   /** Epoch of the best value, from 1. 0 before the first. */
   readonly bestEpoch: number;
 }
-
-const positionSchema: z.ZodType<Position> = z.preprocess(
-  asWrittenNow,
-  z.object({
-    epoch: z.int(),
-    batch: z.int(),
-    step: z.int(),
-    annealed: z.record(z.string(), z.number()),
-    lossSum: z.number(),
-    measured: z.number(),
-    best: z.number(),
-    bestEpoch: z.int(),
-  }),
-);
 
 /** Name of a checkpoint of a run. */
 export type CheckpointName = "best" | "last" | "final";
@@ -103,18 +86,6 @@ export async function saveWeights(
   await writeSafetensors(path, tensors, withChecksum(tensors, metadata));
 }
 
-/** Tensors of a weights file, and where in a run it was written, if it was in one. */
-interface StoredState {
-  readonly state: Checkpoint["state"];
-  readonly position: Position | undefined;
-  /** Annealed scalars that the weights were trained at last, by name; none if the file does not say. */
-  readonly annealed: Position["annealed"];
-  /** Identity of the run that wrote the file, if it says so. */
-  readonly id: string | undefined;
-  /** Whether the file has a checksum that matches its content. */
-  readonly verified: boolean;
-}
-
 /**
  * Reads the tensors of a state from a weights file.
  *
@@ -124,53 +95,11 @@ interface StoredState {
 export async function readState(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
-  hint = "the file belongs to another model or to other options of it",
+  hint?: string,
 ): Promise<StoredState> {
   const content = await readSafetensors(path);
   const verified = verifyChecksum(content, path);
-  const { tensors, metadata } = content;
-  const state: Record<string, Float32Array> = {};
-  for (const [name, shape] of Object.entries(shapes)) {
-    const tensor = tensors[name];
-    if (tensor?.dtype !== "float32" || tensor.shape.join() !== shape.join()) {
-      throw new CheckpointError(
-        `${path}: expected "${name}" as float32 ${formatShape(shape)}, found ${tensor ? `${tensor.dtype} ${formatShape(tensor.shape)}` : "no such tensor"}`,
-        { hint },
-      );
-    }
-    state[name] = tensor.data as Float32Array;
-    assertFinite(state[name], `${path}: "${name}"`);
-  }
-  const position = readPosition(metadata.position, path);
-  const annealed = position?.annealed ?? readPart(annealedSchema, metadata.annealed, path) ?? {};
-  return { state, position, annealed, id: metadata.run, verified };
-}
-
-function assertFinite(values: Float32Array, what: string): void {
-  for (const value of values) {
-    if (Number.isFinite(value)) continue;
-    throw new CheckpointError(`${what} holds ${value}; weights must be finite numbers`, {
-      hint: "the weights have diverged or were damaged; use another checkpoint",
-    });
-  }
-}
-
-const annealedSchema = z.record(z.string(), z.number());
-
-const readPosition = (text: string | undefined, path: string) => readPart(positionSchema, text, path);
-
-/** What a file says of the place of its weights in a run, as JSON. */
-function readPart<T>(schema: z.ZodType<T>, text: string | undefined, path: string): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : "it is not JSON";
-    throw new CheckpointError(`${path}: its position in the run cannot be read: ${reason}`, {
-      cause,
-      hint: "the file was damaged or changed; use another checkpoint",
-    });
-  }
+  return stateIn(content, shapes, { verified, source: path, ...(hint !== undefined && { hint }) });
 }
 
 /**
@@ -181,12 +110,6 @@ function readPart<T>(schema: z.ZodType<T>, text: string | undefined, path: strin
 export async function loadCheckpoint(
   path: string,
   shapes: Readonly<Record<string, readonly number[]>>,
-): Promise<StoredState & Checkpoint> {
-  const { position, ...stored } = await readState(path, shapes);
-  if (position === undefined) {
-    throw new CheckpointError(`${path} holds weights but no position in a run`, {
-      hint: "use it with --init instead of --resume",
-    });
-  }
-  return { ...stored, position };
+): Promise<StoredCheckpoint> {
+  return asCheckpoint(await readState(path, shapes), path);
 }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { CheckpointError } from "../errors/index.js";
+import { sha256 } from "../files/sha256.js";
 
 /** An event in the history of a run: its start, or a change of its configuration. */
 export interface HistoryEntry {
@@ -39,8 +39,8 @@ export const historyEntrySchema: z.ZodType<HistoryEntry> = z.object({
  * Hashes the given values to an identity. Equal values, and so runs that are equal bit for bit, have the same
  * one.
  */
-export function identify(determinants: unknown): string {
-  return createHash("sha256").update(JSON.stringify(determinants)).digest("hex").slice(0, 32);
+export async function identify(determinants: unknown): Promise<string> {
+  return (await sha256([JSON.stringify(determinants)])).slice(0, 32);
 }
 
 /** The origin of a checkpoint. */

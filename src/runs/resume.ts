@@ -1,6 +1,5 @@
 /** What may change when a run is resumed, what each change means, and what may not change. */
 import { CheckpointError } from "../errors/index.js";
-import { beginHistory, firstDeterminants } from "./begin-history.js";
 import type { Position } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import type { RunDescription } from "./description.js";
@@ -28,16 +27,13 @@ const PASSING = ["maxSteps"];
  */
 export function assertSameRun(out: string, begun: TrainConfig, now: TrainConfig): void {
   const changes = changesBetween(valuesOf(begun), valuesOf(now));
-  refuse(out, changes, [...FIXED, ...changedOptions(changes)], "to train that, choose another --out");
+  refuse(out, changes, [...FIXED, ...changedOptions(changes)], ANOTHER);
   if (begun.momentum > 0 !== now.momentum > 0) {
-    refuse(
-      out,
-      changes,
-      ["momentum"],
-      "the optimizer would lack its state; to train that, choose another --out",
-    );
+    refuse(out, changes, ["momentum"], `the optimizer would lack its state; ${ANOTHER}`);
   }
 }
+
+const ANOTHER = "to train that, begin another run: choose another --out";
 
 /** Model options whose value has changed. Options that the model has gained since are not counted. */
 function changedOptions(changes: Changes): string[] {
@@ -59,12 +55,12 @@ export interface Resumption {
  * @param now the run's description from here on; its history is ignored
  * @throws CheckpointError if its best accuracy would be invalid, or it has done more epochs than asked for
  */
-export function resumeRun(
+export async function resumeRun(
   out: string,
   begun: RunDescription,
   now: RunDescription,
   position: Position,
-): Resumption {
+): Promise<Resumption> {
   const changes = changesBetween(valuesOf(begun.config, begun), valuesOf(now.config, now));
   if (position.bestEpoch > 0) {
     refuse(out, changes, VALIDATION, `${BEST_HINT} --init ${out}/checkpoints/last.safetensors`);
@@ -78,7 +74,7 @@ export function resumeRun(
   const notes = [...versionNotes(begun, now), ...changeNotes(changes, position)];
   if (anew) notes.push(`epoch ${position.epoch + 1} starts over, since its batches hold other images`);
   return {
-    description: { ...now, history: historyAfter(begun, changes, position) },
+    description: { ...now, history: await historyAfter(begun, changes, position) },
     position: anew ? { ...position, batch: 0, lossSum: 0, measured: 0 } : position,
     notes,
   };
@@ -114,16 +110,28 @@ export function assertSameClasses(
   );
 }
 
-/** The history of a new run. Everything that its weights depend on determines its identity. */
-export function firstHistory(description: RunDescription, init: string | undefined): HistoryEntry[] {
-  return beginHistory(identify(firstDeterminants(description, init)));
+/**
+ * The history of a new run. Everything that its weights depend on determines its identity.
+ *
+ * @param init identifies the weights that it begins with, if they are not drawn from the seed
+ */
+export async function firstHistory(description: RunDescription, init?: string): Promise<HistoryEntry[]> {
+  const { task, classes, dataFingerprint, versions, modelFile } = description;
+  // Where the images lie and when the run is saved makes no difference to it.
+  const config = { ...description.config, data: undefined, maxSteps: undefined, checkpointEvery: undefined };
+  const id = await identify([config, task, classes, dataFingerprint, versions, modelFile?.sha256, init]);
+  return [{ date: new Date().toISOString(), epoch: 0, step: 0, id, changes: {} }];
 }
 
-function historyAfter(begun: RunDescription, changes: Changes, { epoch, step }: Position): HistoryEntry[] {
+async function historyAfter(
+  begun: RunDescription,
+  changes: Changes,
+  { epoch, step }: Position,
+): Promise<HistoryEntry[]> {
   const { history } = begun;
   const before = history.at(-1)?.id;
   if (before !== undefined && Object.keys(changes).length === 0) return [...history];
-  const id = identify([before ?? begun.config, begun.dataFingerprint, epoch, step, changes]);
+  const id = await identify([before ?? begun.config, begun.dataFingerprint, epoch, step, changes]);
   return [...history, { date: new Date().toISOString(), epoch, step, id, changes }];
 }
 

@@ -7,8 +7,11 @@ import type { Checkpoint } from "../runs/checkpoint.js";
 import type { TrainConfig } from "../runs/config.js";
 import { createModel } from "../runs/create-model.js";
 import type { RunDescription } from "../runs/description.js";
+import { assertWrittenBy } from "../runs/history.js";
 import type { ModelFile } from "../runs/model-file.js";
+import { assertSameClasses, resumeRun } from "../runs/resume.js";
 import type { RunStore } from "../runs/run-store.js";
+import type { StoredCheckpoint } from "../runs/stored-state.js";
 import { createTask, type Task } from "../tasks/index.js";
 import { openLoaders } from "./loaders.js";
 import { describeStart } from "./run-start.js";
@@ -74,6 +77,27 @@ export interface RunBeginning extends Checkpoint {
   readonly notes: readonly string[];
   /** Whether it must be saved at once, since its values cannot be made again. */
   readonly save: boolean;
+}
+
+/**
+ * Where a run goes on: at a checkpoint of its own.
+ *
+ * @param begun what the run was
+ * @param now what it is from here on; its history is ignored
+ * @param names of the run and of the checkpoint, for errors and notes
+ * @throws CheckpointError if another run wrote the checkpoint, or this one cannot go on as `now`
+ */
+export async function goOn(
+  begun: RunDescription,
+  now: RunDescription,
+  { state, position, id, verified }: StoredCheckpoint,
+  names: { readonly run: string; readonly checkpoint: string },
+): Promise<RunBeginning> {
+  assertSameClasses(begun, now, now.config.data);
+  assertWrittenBy(begun.history, { id, step: position.step }, names.checkpoint);
+  const resumed = await resumeRun(names.run, begun, now, position);
+  const unverified = `${names.checkpoint} has no checksum, so damage would go unnoticed`;
+  return { state, save: false, ...resumed, notes: [...(verified ? [] : [unverified]), ...resumed.notes] };
 }
 
 /**

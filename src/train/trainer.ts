@@ -10,14 +10,13 @@ import { checkpointPath, loadCheckpoint } from "../runs/checkpoint.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import { describeRun, isRun, type RunDescription } from "../runs/description.js";
 import { folderStore } from "../runs/folder-store.js";
-import { assertWrittenBy } from "../runs/history.js";
 import { checkMemory } from "../runs/memory.js";
 import type { ModelFile } from "../runs/model-file.js";
-import { assertSameClasses, assertSameRun, firstHistory, resumeRun } from "../runs/resume.js";
+import { assertSameRun, firstHistory } from "../runs/resume.js";
 import { installedVersions } from "../runs/versions.js";
 import { loadRuntime, machineFor } from "../runtime/index.js";
 import { firstCheckpoint, type InitOptions } from "./first-checkpoint.js";
-import { prepareRun, type RunBeginning, trainPrepared } from "./prepared-run.js";
+import { goOn, prepareRun, type RunBeginning, trainPrepared } from "./prepared-run.js";
 import { createOptimizer } from "./recipe.js";
 import type { TrainCallbacks, TrainResult } from "./training-run.js";
 import type { Network } from "./training-session.js";
@@ -120,16 +119,9 @@ async function beginOrResume(
   const last = checkpointPath(out, "last");
   if (begun === undefined || !existsSync(last)) {
     const first = await firstCheckpoint(now, entry, network, options);
-    const history = firstHistory(now, first.init);
+    const history = await firstHistory(now, first.init);
     return { ...first, description: { ...now, history }, save: first.init !== undefined };
   }
-  assertSameClasses(begun, now, now.config.data);
-  const { state, position, id, verified } = await loadCheckpoint(
-    last,
-    stateShapes(network.model, network.optimizer),
-  );
-  assertWrittenBy(begun.history, { id, step: position.step }, last);
-  const resumed = resumeRun(out, begun, now, position);
-  const unverified = `${last} has no checksum, so damage would go unnoticed`;
-  return { state, save: false, ...resumed, notes: [...(verified ? [] : [unverified]), ...resumed.notes] };
+  const stored = await loadCheckpoint(last, stateShapes(network.model, network.optimizer));
+  return goOn(begun, now, stored, { run: out, checkpoint: last });
 }

@@ -31,12 +31,16 @@ export interface WebStepProgress extends StepProgress {
   readonly imagesPerSecond: number;
 }
 
+/** The files of a run folder, by path, such as `checkpoints/last.safetensors`. */
+export type RunFiles = Readonly<Record<string, Blob>>;
+
 /** From the page. */
 export type Request =
   | {
       readonly kind: "train";
       readonly config: WebTrainConfig;
       readonly data: TrainingData;
+      readonly resume: RunFiles | undefined;
       readonly wasmPaths: WasmPaths | string | undefined;
     }
   | { readonly kind: "stop" };

@@ -4,6 +4,7 @@ import type { TrainCallbacks, TrainResult } from "../train/training-run.js";
 import type {
   Report,
   Request,
+  RunFiles,
   TrainingData,
   WebRunStart,
   WebStepProgress,
@@ -11,13 +12,16 @@ import type {
 } from "./messages.js";
 import { unpackError } from "./sent-error.js";
 
-/** The files of a run folder, by path, such as `checkpoints/last.safetensors`. */
-export type RunFiles = Readonly<Record<string, Blob>>;
-
 /** How a page trains. */
 export interface WebTrainOptions extends Pick<TrainCallbacks, "onEpoch" | "onWarning" | "signal"> {
   /** Images to learn from; copied to the worker. */
   readonly data: TrainingData;
+  /**
+   * The files of a run to go on with, as `unpackRun` and `readRun` read them, or as an earlier `train` gave them. The
+   * configuration is given anew: what differs from the run's is told by `onWarning`, or refused where it would be another
+   * run.
+   */
+  readonly resume?: RunFiles;
   /** Before the first step is compiled; once more if WebGPU does not run the network and WebAssembly takes over. */
   readonly onStart?: (start: WebRunStart) => void;
   /** Each step. */
@@ -51,6 +55,7 @@ export interface WebTrainResult extends TrainResult {
  * @param config the run, with the defaults of `dyconv train`: the published recipe
  * @throws UsageError naming what cannot be
  * @throws DataError if an archive cannot be read
+ * @throws CheckpointError if the files to go on with are damaged, or the run cannot go on with this configuration
  * @throws DyconvError if the loss is no number; what `onSave` was given last is intact
  * @throws RuntimeUnavailableError if the device that was asked for, or the worker, is unavailable
  * @example
@@ -67,7 +72,7 @@ export function train(config: WebTrainConfig, options: WebTrainOptions): Promise
   const send = (request: Request) => worker.postMessage(request);
   const stop = () => send({ kind: "stop" });
   const ended = new Promise<WebTrainResult>((resolve, reject) => {
-    const files: Record<string, Blob> = {};
+    const files: Record<string, Blob> = { ...options.resume };
     worker.addEventListener("message", ({ data }: MessageEvent<Report>) => {
       if (data.kind === "end") resolve({ ...data.result, files });
       else if (data.kind === "failure") reject(unpackError(data.error));
@@ -78,7 +83,8 @@ export function train(config: WebTrainConfig, options: WebTrainOptions): Promise
       reject(workerFailed(message || `${filename || "its file"} cannot be loaded`));
     });
   });
-  send({ kind: "train", config, data: options.data, wasmPaths: addressOf(options.wasmPaths) });
+  const { data, resume } = options;
+  send({ kind: "train", config, data, resume, wasmPaths: addressOf(options.wasmPaths) });
   if (signal?.aborted) stop();
   signal?.addEventListener("abort", stop);
   return ended.finally(() => {

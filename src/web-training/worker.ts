@@ -2,20 +2,27 @@
 import manifest from "../../package.json" with { type: "json" };
 import { RuntimeUnavailableError, UsageError } from "../errors/index.js";
 import { modelEntry } from "../models/index.js";
-import { initialState } from "../nn/index.js";
-import { beginHistory, firstDeterminants } from "../runs/begin-history.js";
+import { initialState, stateShapes } from "../nn/index.js";
 import { parseTrainConfig, type TrainConfig } from "../runs/config.js";
+import type { RunDescription } from "../runs/description.js";
+import { assertSameRun, firstHistory } from "../runs/resume.js";
 import { type Device, loadRuntime, machineFor, runtimeVersions } from "../runtime/index.js";
 import { beginAt } from "../train/begin-at.js";
-import { prepareRun, trainPrepared } from "../train/prepared-run.js";
+import {
+  goOn,
+  type PreparedRun,
+  prepareRun,
+  type RunBeginning,
+  trainPrepared,
+} from "../train/prepared-run.js";
 import { createOptimizer } from "../train/recipe.js";
 import type { TrainCallbacks, TrainResult } from "../train/training-run.js";
 import { softwareAdapter } from "../web/software-adapter.js";
+import { type BegunRun, LAST, readBegun, readLast } from "./begun-run.js";
 import type { Report, Request } from "./messages.js";
 import { openPageData } from "./page-data.js";
 import { pageStore } from "./page-store.js";
 import { packError } from "./sent-error.js";
-import { sha256 } from "./sha256.js";
 
 type Task = Extract<Request, { readonly kind: "train" }>;
 
@@ -47,8 +54,11 @@ async function train(task: Task): Promise<TrainResult> {
   }
 }
 
-async function trainOn(device: Device, { config: given, data: from, wasmPaths }: Task): Promise<TrainResult> {
+async function trainOn(device: Device, task: Task): Promise<TrainResult> {
+  const { config: given, data: from, resume, wasmPaths } = task;
   const parsed = parseTrainConfig({ ...given, device });
+  const begun = resume && (await readBegun(resume));
+  if (begun !== undefined) assertSameRun(RUN, begun.description.config, parsed);
   const optimizer = createOptimizer(parsed);
   const entry = modelEntry(parsed.model);
   const { threads, seed } = parsed;
@@ -58,14 +68,27 @@ async function trainOn(device: Device, { config: given, data: from, wasmPaths }:
   const data = await openPageData(from, { seed, imageSize: entry.imageSize });
   const config = { ...parsed, data: data.name };
   const prepared = prepareRun({ config, data, entry, optimizer, versions });
-  const { description, network } = prepared;
-  const id = (await sha256([JSON.stringify(firstDeterminants(description))])).slice(0, 32);
-  const beginning = {
-    ...beginAt(network, initialState(network.model, seed)),
-    ...{ description: { ...description, history: beginHistory(id) }, notes: [], save: false },
-  };
-  const store = pageStore((path, content) => report({ kind: "file", path, content }));
+  const beginning = await beginOrGoOn(begun, prepared);
+  const store = pageStore((path, content) => report({ kind: "file", path, content }), begun?.metrics);
   return trainPrepared(prepared, beginning, store, callbacksOf(config));
+}
+
+/** What a run that goes on is called in errors. */
+const RUN = "the run";
+
+/** Where a run begins, or goes on: at its last checkpoint, unless it was stopped before its first. */
+async function beginOrGoOn(
+  begun: BegunRun | undefined,
+  { description: now, network }: PreparedRun,
+): Promise<RunBeginning> {
+  const { model, optimizer } = network;
+  if (begun?.last !== undefined) {
+    const stored = await readLast(begun.last, stateShapes(model, optimizer));
+    return goOn(begun.description, now, stored, { run: RUN, checkpoint: LAST });
+  }
+  const description: RunDescription = { ...now, history: await firstHistory(now) };
+  const first = beginAt(network, initialState(model, now.config.seed));
+  return { ...first, description, notes: [], save: false };
 }
 
 async function versionsOn(device: Device): Promise<Readonly<Record<string, string>>> {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readSafetensors } from "../../src/files/index.js";
 import { checkpointPath } from "../../src/runs/checkpoint.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
+import type { RunDescription } from "../../src/runs/description.js";
 import { readMetrics } from "../../src/runs/metrics.js";
 import { train } from "../../src/train/trainer.js";
 import packageConfig from "../../tsdown.config.js";
@@ -40,6 +41,16 @@ interface Trained {
   readonly losses: readonly number[];
   /** Losses on the validation images. */
   readonly epochs: readonly number[];
+}
+
+/** A run that went on in the page. */
+interface Resumed {
+  readonly losses: readonly number[];
+  readonly warnings: readonly string[];
+  readonly finished: boolean;
+  readonly paths: readonly string[];
+  readonly metrics: string;
+  readonly description: RunDescription;
 }
 
 /** What the page offers. */
@@ -79,7 +90,10 @@ describe.skipIf(executablePath === undefined)("training in Chromium (skipped whe
       });
     }
     const script = `import * as training from "./web-training.js"; Object.assign(globalThis, { training });`;
-    await writeFile(join(folder, "index.html"), `<!doctype html><script type="module">${script}</script>`);
+    await writeFile(
+      join(folder, "index.html"),
+      `<!doctype html><input type="file" /><script type="module">${script}</script>`,
+    );
     server = await serve(folder);
     browser = await chromium.launch({ executablePath: executablePath!, args: QUIET });
     page = await browser.newPage();
@@ -93,8 +107,8 @@ describe.skipIf(executablePath === undefined)("training in Chromium (skipped whe
     await rm(folder, { recursive: true });
   });
 
-  /** Trains for an epoch of five steps, is stopped in the next, and downloads the run. */
-  async function trainAndStop(run: string): Promise<Trained> {
+  /** Trains for an epoch of five steps, is stopped in the next, and downloads the run as an archive. */
+  async function trainAndStop(archive: string): Promise<Trained> {
     const download = page.waitForEvent("download", { timeout: 110_000 });
     const trained = page.evaluate(`(async () => {
       const losses = [], epochs = [], stop = new AbortController();
@@ -111,13 +125,34 @@ describe.skipIf(executablePath === undefined)("training in Chromium (skipped whe
       Object.assign(document.createElement("a"), { href, download: "run.tar" }).click();
       return { losses, epochs, finished, start };
     })()`);
-    const archive = await readFile(await (await download).path());
-    for (const { header, data } of await unpackTar(archive)) {
+    await (await download).saveAs(archive);
+    return trained as Promise<Trained>;
+  }
+
+  /** Goes on with a packed run in the page, until nine steps are done. */
+  async function goOnInPage(archive: string): Promise<Resumed> {
+    await page.setInputFiles("input", archive);
+    const config = { ...CONFIG, maxSteps: 9, device: "wasm" };
+    return page.evaluate(`(async () => {
+      const losses = [], warnings = [];
+      const { files, finished } = await training.train(${JSON.stringify(config)}, {
+        data: (${noise})(),
+        resume: await training.unpackRun(document.querySelector("input").files[0]),
+        wasmPaths: "./",
+        onStep: ({ loss }) => losses.push(loss),
+        onWarning: (message) => warnings.push(message),
+      });
+      const text = (path) => files[path].text();
+      return { losses, warnings, finished, paths: Object.keys(files), metrics: await text("metrics.jsonl"), description: JSON.parse(await text("config.json")) };
+    })()`);
+  }
+
+  async function unpack(archive: string, run: string): Promise<void> {
+    for (const { header, data } of await unpackTar(await readFile(archive))) {
       const path = join(run, header.name.replace("run/", ""));
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, data!);
     }
-    return trained as Promise<Trained>;
   }
 
   it("neither page nor worker imports anything", async () => {
@@ -126,19 +161,35 @@ describe.skipIf(executablePath === undefined)("training in Chromium (skipped whe
     }
   });
 
-  it("a run that is stopped in a page goes on in node as if it had begun there", async () => {
-    const [run, whole] = [join(folder, "run"), join(folder, "whole")];
+  it("a run that is stopped in a page goes on in node, or there, as if it had begun in node", async () => {
+    const [run, whole, packed] = ["run", "whole", "run.tar"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     const config = parseTrainConfig({ ...CONFIG, data: "noise", maxSteps: 9 });
     const data = noise();
     const losses: number[] = [];
     const onStep = ({ loss }: { readonly loss: number }) => losses.push(loss);
     const reference = await train(config, { out: whole, data, onStep });
 
-    const trained = await trainAndStop(run);
+    const trained = await trainAndStop(packed);
     expect(trained).toMatchObject({
       finished: false,
       start: { device: "wasm", threads: availableParallelism(), task: "classification" },
     });
+    const inPage = await goOnInPage(packed);
+    expect(inPage).toMatchObject({ finished: false, warnings: [] });
+    expect(inPage.description.history).toHaveLength(1);
+    expect(inPage.paths.toSorted()).toEqual([
+      "checkpoints/best.safetensors",
+      "checkpoints/last.safetensors",
+      "config.json",
+      "metrics.jsonl",
+    ]);
+    expectClose([...trained.losses, ...inPage.losses], losses);
+
+    await unpack(packed, run);
     const warnings: string[] = [];
     const resumed: number[] = [];
     await train(config, {
@@ -156,6 +207,7 @@ describe.skipIf(executablePath === undefined)("training in Chromium (skipped whe
     expect(mine!.map(({ kind, step }) => [kind, step])).toEqual(
       theirs!.map(({ kind, step }) => [kind, step]),
     );
+    expect(inPage.metrics.trim().split("\n")).toHaveLength(theirs!.length);
     const [found, expected] = await Promise.all(
       [run, whole].map((out) => readSafetensors(checkpointPath(out, "last"))),
     );
@@ -186,6 +238,20 @@ describe.skipIf(executablePath === undefined)("training in Chromium (skipped whe
     expect(await refused(CONFIG, "pictures")).toMatchObject({
       message: 'there are no data "pictures" in a page',
     });
+    const files = `({ "config.json": new Blob(["{}"]) })`;
+    expect(
+      await page.evaluate(
+        `training.train(${JSON.stringify(CONFIG)}, { data: "shapes", resume: ${files} }).catch(({ name, message }) => ({ name, message }))`,
+      ),
+    ).toMatchObject({
+      name: "CheckpointError",
+      message: expect.stringContaining("config.json cannot be read"),
+    });
+    expect(
+      await page.evaluate(
+        `training.unpackRun(new Blob(["no run"])).catch(({ name, message }) => ({ name, message }))`,
+      ),
+    ).toMatchObject({ name: "CheckpointError" });
     expect(await refused({ ...CONFIG, device: "cuda" }, "shapes")).toMatchObject({
       name: "RuntimeUnavailableError",
     });
