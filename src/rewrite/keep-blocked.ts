@@ -53,10 +53,12 @@ function blockedOperand(x: Tensor, block: number): Tensor {
  */
 function imagewise(node: Tensor, block: number): Tensor | undefined {
   const { operator, attributes } = node;
+  // Checked first: weights can have the result's shape, and are no images to convert.
+  if (operator.inBlocks === undefined) return undefined;
   const inputs = node.inputs.map((input) => {
     if (input.shape.length !== 4) return input;
     return blockedSource(input) ?? (sameShape(input.shape, node.shape) ? toBlocked(input, block) : undefined);
   });
   if (!inputs.every((input) => input !== undefined)) return undefined;
-  return operator.inBlocks?.({ inputs, output: node, attributes });
+  return operator.inBlocks({ inputs, output: node, attributes });
 }

@@ -99,5 +99,29 @@ describe.skipIf(block === 0)(
         [[2, channels, 3, 4], [channels], [channels], [2, channels, 3, 4]],
       );
     });
+
+    it("a grouped convolution whose weights have its output's shape, after a blocked one", async () => {
+      const half = block / 2;
+      const shapes = [
+        [half, block, 3, 3],
+        [block, block, 3, 3],
+        [half, half, 3, 3],
+      ];
+      const results = [[], REWRITE_NAMES].map(async (withoutRewrites) => {
+        const network = (x: Tensor, first: Tensor, second: Tensor) =>
+          conv2d(conv2d(x, first, undefined, { padding: 1 }), second, undefined, { padding: 1, groups: 2 });
+        const [image, first, second] = shapes.map((shape) => spec(shape));
+        const compiled = await compile(network, [image!, first!, second!], { withoutRewrites });
+        const [x, u, v] = shapes.map((shape, i) => randomArray(count(shape), `input ${i}`));
+        const y = await compiled(x!, u!, v!);
+        await compiled.dispose();
+        return Array.from(y, Number);
+      });
+      const [actual, expected] = await Promise.all(results);
+      const scale = Math.max(...expected!.map(Math.abs));
+      for (const [i, value] of expected!.entries()) {
+        expect(Math.abs(actual![i]! - value) / scale).toBeLessThan(1e-5);
+      }
+    });
   },
 );
