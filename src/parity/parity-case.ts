@@ -5,6 +5,7 @@ import { DataError } from "../errors/index.js";
 import { readSafetensors, type StoredTensor } from "../files/index.js";
 import { formatShape } from "../util/shape.js";
 import { type FamilyCase, familyCaseSchema, ownOnly, shapesSchema } from "./family/family-case.js";
+import { parseOptions } from "./parse-options.js";
 
 /** Larger sizes indicate a damaged file. */
 const size = z.int().positive().max(65_536);
@@ -90,7 +91,7 @@ export async function readIndex(path: string): Promise<readonly ParityCase[]> {
       return {
         ...others,
         kind,
-        options: parseCase(`${name}: options`, options, OPTIONS[kind]),
+        options: parseOptions({ file: name, options }, OPTIONS[kind] as z.ZodType),
       } as ParityCase;
     });
   } catch (cause) {

@@ -67,16 +67,6 @@ describe("a case that names its layer", () => {
     ],
     ["with a static kernel that is not", { plain: ["constructor"] }, /case\.safetensors: .*constructor/s],
     [
-      "with options that are not known",
-      { layer: "dyRelu", options: { channels: 1, context: 1, channel: 1, size: 2 } },
-      /case\.safetensors: options: .*"channel", "size"/s,
-    ],
-    [
-      "with options for a layer that has none",
-      { layer: "heatmapLoss", options: { sigma: 2 } },
-      /case\.safetensors: options: .*"sigma"/s,
-    ],
-    [
       "without an input that its layer reads",
       { layer: "dyRelu", options: { channels: 1, context: 1 } },
       /case\.safetensors: the layer needs "context", which is not among the case's inputs/,

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { DataError } from "../../errors/index.js";
 import type { RuntimeOptions } from "../../runtime/index.js";
 
 /** Larger sizes indicate a damaged file. */
@@ -65,16 +64,3 @@ export interface CaseRun {
 
 /** Runs a case, and returns its outputs by name. */
 export type CaseRunner = (run: CaseRun) => Promise<CaseValues>;
-
-/**
- * Validates the options of a case.
- *
- * @throws DataError naming the invalid option
- */
-export function parseOptions<S extends z.ZodType>({ file, options }: FamilyCase, schema: S): z.infer<S> {
-  const parsed = schema.safeParse(options);
-  if (parsed.success) return parsed.data;
-  throw new DataError(`${file}: options: ${z.prettifyError(parsed.error)}`, {
-    hint: "the index and its files must have been written together; write both anew",
-  });
-}

@@ -18,7 +18,8 @@ import { mean, reshape } from "../../ops/index.js";
 import { compile } from "../../runtime/index.js";
 import { spec } from "../../trace/index.js";
 import { assertTensors } from "../parity-case.js";
-import { type CaseRunner, type FamilyCase, optionOf, parseOptions } from "./family-case.js";
+import { parseOptions } from "../parse-options.js";
+import { type CaseRunner, type FamilyCase, optionOf } from "./family-case.js";
 
 const size = z.tuple([optionOf.size, optionOf.size]);
 const targetOptions = z.strictObject({ imageSize: size, heatmapSize: size, sigma: optionOf.size });

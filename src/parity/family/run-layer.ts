@@ -7,13 +7,13 @@ import { add, mul, sum } from "../../ops/index.js";
 import { compile } from "../../runtime/index.js";
 import { spec } from "../../trace/index.js";
 import { formatShape } from "../../util/shape.js";
+import { parseOptions } from "../parse-options.js";
 import {
   type CaseRun,
   type CaseRunner,
   type CaseValues,
   type FamilyCase,
   ownOnly,
-  parseOptions,
 } from "./family-case.js";
 
 type Tensors = Readonly<Record<string, Tensor>>;
