@@ -49,6 +49,8 @@ export interface MixedKernelsProfile {
 export interface WeightGradientsProfile {
   /** Most pixels of the gradient with respect to the output to convolve with at once; larger ones go row by row. */
   readonly mostPixels: number;
+  /** Most copies of the image to go row by row: one for each row of the kernel. */
+  readonly mostCopies: number;
 }
 
 /** Kinds of work in the cost model: each node's work is counted by kind. */

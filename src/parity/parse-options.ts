@@ -14,7 +14,7 @@ export function parseOptions<S extends z.ZodType>(
   const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data;
   const { issues } = parsed.error;
-  const unknown = issues.filter(({ code }) => code === "unrecognized_keys");
+  const unknown = issues.filter((issue) => issue.code === "unrecognized_keys");
   if (unknown.length < issues.length) {
     throw new DataError(`${file}: options: ${z.prettifyError(parsed.error)}`, {
       hint: "the index and its files must have been written together; write both anew",

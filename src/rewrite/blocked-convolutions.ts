@@ -137,7 +137,10 @@ function weightGradient(
   const kernels = transpose(grouped, [2, 0, 3, 1, 4]);
   // Stride and dilation are swapped: windows of dy move by the dilation, and their elements are a stride apart.
   const step = stride[1] * channels;
-  if (kernel[0] > 1 && outHeight * outWidth <= profile.weightGradients.mostPixels) {
+  const { mostPixels, mostCopies } = profile.weightGradients;
+  const isSmall = outHeight * outWidth <= mostPixels || kernel[0] > mostCopies;
+  // With a single row, nothing is copied.
+  if (kernel[0] > 1 && isSmall) {
     const image = reshape(padded, [1, blocks, rows, columns * channels, block]);
     const windows = reshape(kernels, [out / block, blocks, outHeight, outWidth, block, block]);
     const geometry = { stride: [dilation[0], 1] as const, dilation: [stride[0], step] as const };

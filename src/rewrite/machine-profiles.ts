@@ -7,7 +7,7 @@ const AVX512: MachineProfile = {
   plans: PLAN_COEFFICIENTS.cpu,
   winograd: { leastSaving: 1.5, leastRows: 32, imagesAtOnce: 64 },
   mixedKernels: { bytesAtOnce: 6e6, mostParts: 64 },
-  weightGradients: { mostPixels: 128 },
+  weightGradients: { mostPixels: 512, mostCopies: 5 },
 };
 
 /** CPUs with AVX2, with blocks of 8 channels. No number was found to be better there than AVX-512's. */

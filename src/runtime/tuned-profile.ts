@@ -14,7 +14,7 @@ const profileSchema = z.object({
   plans: z.record(z.enum(WORK_KINDS), z.number().nonnegative()),
   winograd: z.object({ leastSaving: positive, leastRows: positive, imagesAtOnce: positive }),
   mixedKernels: z.object({ bytesAtOnce: positive, mostParts: positive }),
-  weightGradients: z.object({ mostPixels: positive }),
+  weightGradients: z.object({ mostPixels: positive, mostCopies: positive }),
 });
 
 /** Machines may share a home directory, so each processor model has its own file. */

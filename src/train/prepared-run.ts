@@ -84,16 +84,18 @@ export interface RunBeginning extends Checkpoint {
  *
  * @param begun what the run was
  * @param now what it is from here on; its history is ignored
+ * @param load reads the checkpoint, once it is known that it can fit
  * @param names of the run and of the checkpoint, for errors and notes
  * @throws CheckpointError if another run wrote the checkpoint, or this one cannot go on as `now`
  */
 export async function goOn(
   begun: RunDescription,
   now: RunDescription,
-  { state, position, id, verified }: StoredCheckpoint,
+  load: () => Promise<StoredCheckpoint>,
   names: { readonly run: string; readonly checkpoint: string },
 ): Promise<RunBeginning> {
   assertSameClasses(begun, now, now.config.data);
+  const { state, position, id, verified } = await load();
   assertWrittenBy(begun.history, { id, step: position.step }, names.checkpoint);
   const resumed = await resumeRun(names.run, begun, now, position);
   const unverified = `${names.checkpoint} has no checksum, so damage would go unnoticed`;

@@ -122,6 +122,6 @@ async function beginOrResume(
     const history = await firstHistory(now, first.init);
     return { ...first, description: { ...now, history }, save: first.init !== undefined };
   }
-  const stored = await loadCheckpoint(last, stateShapes(network.model, network.optimizer));
-  return goOn(begun, now, stored, { run: out, checkpoint: last });
+  const load = () => loadCheckpoint(last, stateShapes(network.model, network.optimizer));
+  return goOn(begun, now, load, { run: out, checkpoint: last });
 }

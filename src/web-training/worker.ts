@@ -82,9 +82,10 @@ async function beginOrGoOn(
   { description: now, network }: PreparedRun,
 ): Promise<RunBeginning> {
   const { model, optimizer } = network;
-  if (begun?.last !== undefined) {
-    const stored = await readLast(begun.last, stateShapes(model, optimizer));
-    return goOn(begun.description, now, stored, { run: RUN, checkpoint: LAST });
+  const last = begun?.last;
+  if (begun !== undefined && last !== undefined) {
+    const load = () => readLast(last, stateShapes(model, optimizer));
+    return goOn(begun.description, now, load, { run: RUN, checkpoint: LAST });
   }
   const description: RunDescription = { ...now, history: await firstHistory(now) };
   const first = beginAt(network, initialState(model, now.config.seed));

@@ -183,7 +183,7 @@ describe("blocked-convolutions", () => {
     [3, { padding: 1 }],
     [1, {}],
     [1, { stride: 2 }],
-    [5, { padding: 2, stride: 3 }],
+    [5, { padding: 2, stride: [1, 3] }],
     [3, { padding: [0, 1], stride: [1, 2], dilation: [2, 1] }],
   ])("computes the weight gradient of large images row by row: kernel %s, %o", async (kernel, options) => {
     const fn = withGradients((x, weight) => conv2d(x!, weight!, undefined, options as object));

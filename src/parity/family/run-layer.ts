@@ -8,13 +8,7 @@ import { compile } from "../../runtime/index.js";
 import { spec } from "../../trace/index.js";
 import { formatShape } from "../../util/shape.js";
 import { parseOptions } from "../parse-options.js";
-import {
-  type CaseRun,
-  type CaseRunner,
-  type CaseValues,
-  type FamilyCase,
-  ownOnly,
-} from "./family-case.js";
+import { type CaseRun, type CaseRunner, type CaseValues, type FamilyCase, ownOnly } from "./family-case.js";
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
