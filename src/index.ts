@@ -48,6 +48,7 @@ export {
   type Tensors,
   type TensorType,
   verify,
+  type WeightGradientsProfile,
   type WinogradProfile,
   type WorkKind,
   withScope,

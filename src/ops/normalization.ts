@@ -194,7 +194,8 @@ export function batchNormAffine({ scale, bias, mean, variance }: ChannelParamete
  * (x − mean) / √(variance + epsilon) · scale + bias, per channel (axis 1). The statistics are ordinary inputs:
  * gradients flow through them if they were computed from the batch.
  *
- * Statistics of the batch go with `centred` and `offset` of {@link channelStatistics} in the place of x and the mean.
+ * To normalize by the batch, pass x minus a constant near its mean, and the mean of that: no digits are lost then, however
+ * large the mean is.
  *
  * @param x [B, C, …]
  * @param parameters each [C]
