@@ -2,35 +2,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
 import { evaluateRun } from "../../src/infer/evaluate-run.js";
 import { predict } from "../../src/infer/predict.js";
 import { testSamples } from "../../src/infer/samples.js";
 import { readAttention } from "../../src/inspect/attention.js";
-import { defineModel } from "../../src/models/index.js";
-import { AvgPool2d, DynamicConv2d, Flatten, Linear, ReLU, Sequential } from "../../src/nn/index.js";
 import { parseTrainConfig } from "../../src/runs/config.js";
 import { type OpenRun, openRun } from "../../src/runs/open-run.js";
 import { train } from "../../src/train/trainer.js";
 import { writeImageData } from "../runs/image-data.js";
+import { smallDynamic as model } from "../runs/small-dynamic.js";
 
 const RUNTIME = { threads: 2 };
-
-/** Small, so that little time goes into opening it once for each question. */
-const model = defineModel({
-  name: "small-dy",
-  summary: "one dynamic convolution",
-  imageSize: 16,
-  options: z.strictObject({}),
-  create: ({ classes }) =>
-    new Sequential(
-      new DynamicConv2d(3, 8, 3, { padding: 1, experts: 2, ratio: 1 }),
-      new ReLU(),
-      new AvgPool2d(2),
-      new Flatten(),
-      new Linear(8 * 64, classes),
-    ),
-});
 
 let folder: string;
 let run: OpenRun;

@@ -1,41 +1,24 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { z } from "zod";
 import { compareRuns } from "../../src/compare/compare.js";
 import { writeCurves } from "../../src/compare/curves.js";
 import { generatePositions, generateShapes } from "../../src/data/index.js";
 import { evaluateRun } from "../../src/infer/evaluate-run.js";
 import { predict, predictions } from "../../src/infer/predict.js";
 import { testSamples } from "../../src/infer/samples.js";
-import { defineModel } from "../../src/models/index.js";
-import { AvgPool2d, DynamicConv2d, Flatten, Linear, ReLU, Sequential } from "../../src/nn/index.js";
 import { parseTrainConfig, type TrainConfigInput } from "../../src/runs/config.js";
 import { readMetrics } from "../../src/runs/metrics.js";
 import { openRun } from "../../src/runs/open-run.js";
 import { train } from "../../src/train/trainer.js";
 import { temporaryFolder } from "../files/folder.js";
-
-const model = defineModel({
-  name: "finder",
-  summary: "a dynamic convolution that finds a place",
-  imageSize: 16,
-  options: z.strictObject({}),
-  create: ({ classes }) =>
-    new Sequential(
-      new DynamicConv2d(3, 8, 3, { padding: 1, experts: 2, ratio: 1 }),
-      new ReLU(),
-      new AvgPool2d(2),
-      new Flatten(),
-      new Linear(8 * 64, classes),
-    ),
-});
+import { smallDynamic as model } from "../runs/small-dynamic.js";
 
 const data = generatePositions({ train: 64, test: 16, size: 16, seed: 2 });
 const config = (values: Partial<TrainConfigInput> = {}) =>
   parseTrainConfig(
     {
-      ...{ model: "finder", data: "positions", batchSize: 16, epochs: 4, seed: 3, cropScale: 0.7 },
+      ...{ model: "small-dy", data: "positions", batchSize: 16, epochs: 4, seed: 3, cropScale: 0.7 },
       ...{ optimizer: "adam", learningRate: 0.003, schedule: "constant" },
       ...values,
     },

@@ -48,7 +48,7 @@ export class SiLU extends Module {
   }
 }
 
-/** Returns its input unchanged: a placeholder for a layer that a network omits. */
+/** Returns its input unchanged: it stands where a network omits a layer. */
 export class Identity extends Module {
   forward(x: Tensor): Tensor {
     return x;

@@ -9,7 +9,7 @@ import {
 } from "../../ir/index.js";
 import { constantOperator, MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
 import { LOWERED } from "./lowerings.js";
-import { type Candidate, placeholder, priceCandidates, type SharedWork } from "./price.js";
+import { type Candidate, priceCandidates, type SharedWork, standIn } from "./price.js";
 import { addWork, type Work } from "./work.js";
 
 /** Batch size assumed for the cost of an open batch. */
@@ -77,7 +77,7 @@ export class PlanChooser {
    */
   #quickest(group: readonly Tensor[], coefficients: PlanCoefficients): GroupChoice {
     const combinations = combinationsOf(pricesOf(group, this.machine, this.later), coefficients);
-    const ranked = [...combinations].sort((a, b) => a.milliseconds - b.milliseconds);
+    const ranked = combinations.toSorted((a, b) => a.milliseconds - b.milliseconds);
     const about = (milliseconds: number) => milliseconds * (1 + INDIFFERENCE);
     const first = combinations.find(({ milliseconds }) => milliseconds <= about(ranked[0]!.milliseconds))!;
     const pure = combinations.filter(({ plans }) => new Set(plans.values()).size === 1);
@@ -87,7 +87,7 @@ export class PlanChooser {
     };
     let best = alone(first);
     for (const next of [...ranked.slice(0, MOST_PRICED), ...pure]) {
-      if (best.milliseconds <= about(next.milliseconds)) continue;
+      if (next === first || best.milliseconds <= about(next.milliseconds)) continue;
       const priced = alone(next);
       if (priced.milliseconds < best.milliseconds) best = priced;
     }
@@ -123,7 +123,7 @@ function pricesOf(group: readonly Tensor[], machine: Machine, later: Later, only
   const operands = new Map<Tensor, Tensor>();
   const fixed = new Set<Tensor>();
   const stand = (tensor: Tensor): Tensor => {
-    const known = operands.get(tensor) ?? placeholder(withBatch(tensor), place.block);
+    const known = operands.get(tensor) ?? standIn(withBatch(tensor), place.block);
     operands.set(tensor, known);
     if (isFixed(tensor)) fixed.add(known);
     return known;

@@ -29,7 +29,7 @@ export interface SharedWork {
 }
 
 /** An input as a network of blocked convolutions would provide it. */
-export function placeholder({ shape }: TensorType, block: number): Tensor {
+export function standIn({ shape }: TensorType, block: number): Tensor {
   const [batch, channels, height, width] = shape as readonly number[];
   const blocked = block > 0 && shape.length === 4 && channels! % block === 0;
   if (!blocked) return input("float32", shape);
