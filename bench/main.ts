@@ -10,6 +10,7 @@ import { type Flags, type Settings, settingsFrom } from "./settings.js";
 import { runGrowth } from "./suites/growth.js";
 import { runLayers } from "./suites/layers.js";
 import { runNetworks } from "./suites/networks.js";
+import { runPage } from "./suites/page.js";
 import { type PlanSettings, reportPlans, runPlans } from "./suites/plans.js";
 import { runRewrites } from "./suites/rewrites.js";
 import { runStartup } from "./suites/startup.js";
@@ -50,6 +51,7 @@ suite("rewrites", "AlexNet-DY with and without each rewrite", 1.5).action(measur
 suite("networks", "ResNet-18, MobileNetV2 and MobileNetV3-Small, static and dynamic", 1)
   .option("--eager", "without torch.compile, which takes minutes for a network")
   .action(async (flags: Flags & { eager?: true }) => runNetworks(await settingsFrom(flags), flags.eager));
+suite("page", "training AlexNet-DY in a page of headless Chromium, and in node", 1).action(measures(runPage));
 suite("machine", "the machine: multiply-adds, copies, versions", 1).action(
   measures((settings) => recordMachine("machine", settings)),
 );

@@ -21,6 +21,12 @@ export {
 export { type ExportOptions, exportOnnx } from "./export/index.js";
 export { grad, gradients, type ScalarFunction, valueAndGrad } from "./grad/index.js";
 export {
+  evaluationWorkload,
+  trainingWorkload,
+  type Workload,
+  type WorkloadOptions,
+} from "./inspect/workload.js";
+export {
   type ArrayOf,
   type Attributes,
   type AttributeValue,
@@ -345,6 +351,7 @@ export {
   greaterEqual,
   hardSigmoid,
   hardSwish,
+  heaviside,
   interleave,
   less,
   log,
@@ -365,7 +372,6 @@ export {
   mixedConvTranspose2d,
   mul,
   neg,
-  nonzero,
   type Operand,
   type Pair,
   type PairOption,

@@ -151,12 +151,6 @@ export {
   summarize,
 } from "./inspect/summary.js";
 export { type ChoiceQuality, type TuneOptions, type Tuning, tuneMachine } from "./inspect/tune.js";
-export {
-  evaluationWorkload,
-  trainingWorkload,
-  type Workload,
-  type WorkloadOptions,
-} from "./inspect/workload.js";
 export { WORK_KINDS as PLAN_WORK_KINDS } from "./ir/index.js";
 export { checkParity, type ParityOptions, type ParityResult } from "./parity/parity.js";
 export {

@@ -68,3 +68,18 @@ export interface Round {
 export interface Failure {
   readonly error: string;
 }
+
+/** Training steps of AlexNet-DY in a page. */
+export interface PageTask {
+  readonly batch: number;
+  /** Height and width of the images. */
+  readonly size: number;
+  readonly threads: number;
+  readonly steps: number;
+}
+
+/** An operator's time in one step, by its ONNX name. */
+export interface OperatorTime {
+  readonly type: string;
+  readonly milliseconds: number;
+}

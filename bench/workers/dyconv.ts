@@ -3,6 +3,7 @@ import {
   applyModel,
   compile,
   DynamicConv2d,
+  evaluationWorkload,
   freeze,
   gradients,
   initialState,
@@ -13,8 +14,8 @@ import {
   stateSpecs,
   sum,
   type Tensor,
+  trainingWorkload,
 } from "dyconv";
-import { evaluationWorkload, trainingWorkload } from "dyconv/node";
 import type { LayerTask, NetworkTask } from "../contest/protocol.js";
 import { firstElement, randomArray } from "./arrays.js";
 import { networkOf } from "./networks.js";

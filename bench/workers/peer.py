@@ -148,7 +148,11 @@ def build(task, formulation, mode):
         model = DynamicConv2d(task["inChannels"], task["outChannels"], task["experts"], formulation)
         x = torch.rand(task["batch"], task["inChannels"], task["size"], task["size"])
     if mode.startswith("channels-last"):
-        model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=torch.channels_last)
+        # Experts have five dimensions, which `model.to` refuses.
+        for tensor in model.parameters():
+            if tensor.dim() == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
     if not mode.endswith("eager"):
         torch._inductor.config.freezing = mode == "frozen"
         model.compile(dynamic=False)

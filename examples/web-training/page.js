@@ -1,4 +1,4 @@
-import { packRun, train } from "dyconv/web-training";
+import { packRun, train, unpackRun } from "dyconv/web-training";
 
 const element = (selector) => document.querySelector(selector);
 const [start, stop, save, status] = ["#start", "#stop", "#save", "[role=status]"].map(element);
@@ -22,18 +22,27 @@ function drawStep({ epoch, batch, batches, loss, imagesPerSecond }) {
   status.textContent = `Epoch ${epoch}, step ${batch} of ${batches}: loss ${loss.toFixed(3)}, ${imagesPerSecond.toFixed(0)} images/s.`;
 }
 
+async function begin(signal) {
+  const [data, saved] = ["#data", "#run"].map((id) => element(id).files[0]);
+  return train(config, {
+    data: data ?? "shapes",
+    ...(saved && { resume: await unpackRun(saved) }),
+    wasmPaths: "node_modules/onnxruntime-web/dist/",
+    signal,
+    onStep: drawStep,
+    onEpoch: ({ epoch, valMetrics }) => console.log(`epoch ${epoch}: ${valMetrics.accuracy}`),
+    onWarning: (message) => console.warn(message),
+  });
+}
+
 start.addEventListener("click", async () => {
   const stopping = new AbortController();
   stop.onclick = () => stopping.abort();
   [start.disabled, stop.disabled, losses.length] = [true, false, 0];
   status.textContent = "Compiling the step …";
-  const { files, finished } = await train(config, {
-    data: element("input").files[0] ?? "shapes",
-    wasmPaths: "node_modules/onnxruntime-web/dist/",
-    signal: stopping.signal,
-    onStep: drawStep,
-    onEpoch: ({ epoch, valMetrics }) => console.log(`epoch ${epoch}: ${valMetrics.accuracy}`),
-  }).finally(() => ([start.disabled, stop.disabled] = [false, true]));
+  const { files, finished } = await begin(stopping.signal).finally(
+    () => ([start.disabled, stop.disabled] = [false, true]),
+  );
   save.href = URL.createObjectURL(await packRun(files));
   save.hidden = false;
   status.textContent = `${finished ? "Done" : "Stopped"}; dyconv train --resume goes on with the saved run.`;

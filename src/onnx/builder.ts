@@ -260,14 +260,7 @@ export class OnnxBuilder {
     metadata: Readonly<Record<string, string>> = {},
     irVersion = IR_VERSIONS[this.#opset],
   ): Uint8Array {
-    const identities = outputs.map((output) =>
-      create(NodeProtoSchema, {
-        name: `${output.name}.out`,
-        opType: "Identity",
-        input: [output.value],
-        output: [output.name],
-      }),
-    );
+    const { nodes, identities } = this.#nameOutputs(outputs);
     const opsetImport = [...this.#domains].map((domain) =>
       create(OperatorSetIdProtoSchema, {
         domain,
@@ -281,7 +274,7 @@ export class OnnxBuilder {
       opsetImport,
       graph: create(GraphProtoSchema, {
         name,
-        node: [...this.#nodes, ...identities],
+        node: [...nodes, ...identities],
         initializer: this.#initializers,
         input: inputs.map(valueInfo),
         output: outputs.map(valueInfo),
@@ -291,6 +284,31 @@ export class OnnxBuilder {
       ),
     });
     return toBinary(ModelProtoSchema, model);
+  }
+
+  /**
+   * Nodes that compute an output give it that output's name. An `Identity` does so for inputs, constants and further
+   * names only: where a linear layer reads an output as well, ONNX Runtime loses that output as it removes the `Identity`.
+   */
+  #nameOutputs(outputs: readonly (OnnxValue & { readonly value: string })[]) {
+    const computed = new Set(this.#nodes.flatMap(({ output }) => output));
+    const names = new Map<string, string>();
+    for (const { name, value } of outputs) {
+      if (computed.has(value) && !names.has(value)) names.set(value, name);
+    }
+    const named = (value: string) => names.get(value) ?? value;
+    const nodes = this.#nodes.map((node) =>
+      create(NodeProtoSchema, { ...node, input: node.input.map(named), output: node.output.map(named) }),
+    );
+    const identities = outputs
+      .filter(({ name, value }) => named(value) !== name)
+      .map(({ name, value }) =>
+        create(NodeProtoSchema, {
+          ...{ name: `${name}.out`, opType: "Identity" },
+          ...{ input: [named(value)], output: [name] },
+        }),
+      );
+    return { nodes, identities };
   }
 
   #unique(type: string): string {

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import { type Attributes, type Operator, Tensor } from "../ir/index.js";
-import { mul, nonzero, sigmoid, sub } from "./elementwise.js";
+import type { OnnxBuilder } from "../onnx/builder.js";
+import { heaviside, mul, sigmoid, sub } from "./elementwise.js";
 import { expectDType } from "./expect.js";
 
 interface ClampAttributes extends Attributes {
@@ -17,9 +18,9 @@ export const clampOperator: Operator<ClampAttributes> = {
     expectDType("clamp", [x!], "float32");
     return x!;
   },
-  // Neither difference is 0 where y lies strictly between the bounds.
+  // Both differences are positive where y lies strictly between the bounds.
   gradient: (dy, { output: y, attributes: { min, max } }) => [
-    mul(dy, nonzero(mul(sub(y, min), sub(max, y)))),
+    mul(dy, heaviside(mul(min === 0 ? y : sub(y, min), sub(max, y)))),
   ],
   emit: ({ inputs: [x], attributes: { min, max } }, onnx) =>
     onnx.node("Clip", [x!, onnx.float(min), onnx.float(max)]),
@@ -33,9 +34,46 @@ export const hardSigmoidOperator: Operator<Record<string, never>> = {
     expectDType("hardSigmoid", [x!], "float32");
     return x!;
   },
-  gradient: (dy, { output: y }) => [mul(dy, mul(nonzero(mul(y, sub(1, y))), 1 / 6))],
-  emit: ({ inputs: [x] }, onnx) =>
-    onnx.node("HardSigmoid", [x!], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
+  gradient: (dy, { output: y }) => [mul(dy, mul(heaviside(mul(y, sub(1, y))), 1 / 6))],
+  emit: ({ inputs: [x] }, onnx) => emitHardSigmoid(x!, onnx),
+};
+
+function emitHardSigmoid(x: string, onnx: OnnxBuilder): string {
+  return onnx.node("HardSigmoid", [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
+}
+
+/** The operator of {@link hardSwish}. */
+export const hardSwishOperator: Operator<Record<string, never>> = {
+  name: "hardSwish",
+  elementwise: true,
+  infer: ([x]) => {
+    expectDType("hardSwish", [x!], "float32");
+    return x!;
+  },
+  gradient: (dy, { inputs: [x] }) => [mul(dy, hardSwishSlope(x!))],
+  emit: ({ inputs: [x] }, onnx) => onnx.node("Mul", [x!, emitHardSigmoid(x!, onnx)]),
+};
+
+/** The float32 before 3. */
+const BELOW_3 = 3 - 2 ** -22;
+
+const hardSwishSlopeOperator: Operator<Record<string, never>> = {
+  name: "hardSwishSlope",
+  elementwise: true,
+  infer: ([x]) => {
+    expectDType("hardSwishSlope", [x!], "float32");
+    return x!;
+  },
+  gradient: (dy, { inputs: [x] }) => {
+    const rise = hardSigmoid(x!);
+    return [mul(dy, mul(heaviside(mul(rise, sub(1, rise))), 1 / 3))];
+  },
+  // hardSigmoid(x) + x/6 between the bounds, as the difference of x above one and x above the other: six passes.
+  emit: ({ inputs: [x] }, onnx) => {
+    const above = (alpha: number) => onnx.node("ThresholdedRelu", [x!], { alpha: { float: alpha } });
+    const between = onnx.node("Sub", [above(-3), above(BELOW_3)]);
+    return onnx.node("Add", [emitHardSigmoid(x!, onnx), onnx.node("Mul", [between, onnx.float(1 / 6)])]);
+  },
 };
 
 /**
@@ -62,9 +100,17 @@ export function hardSigmoid(x: Tensor): Tensor {
   return Tensor.apply(hardSigmoidOperator, [x], {});
 }
 
-/** x · hardSigmoid(x), Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2. */
+/**
+ * x · hardSigmoid(x), Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2. The gradient is 0 at −3 and 1 at
+ * 3, as in PyTorch.
+ */
 export function hardSwish(x: Tensor): Tensor {
-  return mul(x, hardSigmoid(x));
+  return Tensor.apply(hardSwishOperator, [x], {});
+}
+
+/** The derivative of {@link hardSwish}: 0 up to −3, x/3 + ½ up to 3, then 1. */
+export function hardSwishSlope(x: Tensor): Tensor {
+  return Tensor.apply(hardSwishSlopeOperator, [x], {});
 }
 
 /** x · sigmoid(x), Elfwing et al., 2017; also called swish. */

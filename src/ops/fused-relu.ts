@@ -1,6 +1,6 @@
 import type { Tensor } from "../ir/index.js";
 import type { OnnxAttribute } from "../onnx/builder.js";
-import { mul, nonzero, sub } from "./elementwise.js";
+import { heaviside, mul, sub } from "./elementwise.js";
 
 /** ReLU in the same pass as an operator: `true`, or its upper bound (6 for ReLU6), or `false` for none. */
 export type FusedRelu = boolean | number;
@@ -14,7 +14,7 @@ export function reluAfter(relu: FusedRelu, most = Number.POSITIVE_INFINITY): Fus
 /** The gradient with respect to the input of the ReLU that gave `y`. */
 export function throughRelu(dy: Tensor, y: Tensor, relu: FusedRelu): Tensor {
   if (relu === false) return dy;
-  return mul(dy, nonzero(relu === true ? y : mul(y, sub(relu, y))));
+  return mul(dy, heaviside(relu === true ? y : mul(y, sub(relu, y))));
 }
 
 /** Attributes of ONNX Runtime's fused convolutions. */

@@ -20,7 +20,7 @@ describe.skipIf(executablePath === undefined)("in Chromium (skipped where there 
 
   beforeAll(async () => {
     reference = await trainSmallNetwork({ device: "cpu" });
-    site = await openSite();
+    site = await openSite(["test/browser/page.ts", "test/runtime/small-network.ts"]);
     browser = await chromium.launch({ executablePath: executablePath!, args: [...SOFTWARE_GPU, ...QUIET] });
     page = await openPage();
   }, 600_000);

@@ -22,13 +22,17 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Builds the package and the page of this folder, and serves the page. */
-export async function openSite(): Promise<Site> {
+/**
+ * Builds the package and a page that uses it, and serves the page.
+ *
+ * @param files the page's script and what it imports from this project, by their paths in it
+ */
+export async function openSite(files: readonly [string, ...string[]]): Promise<Site> {
   const project = await mkdtemp(join(tmpdir(), "dyconv-browser-"));
   const site = join(project, "site");
   try {
     await installPackage(join(project, "node_modules", "dyconv"));
-    await bundlePage(project, site);
+    await bundlePage(project, site, files);
     const code = await readFile(join(site, "page.mjs"), "utf8");
     const server = await serve(site);
     const { port } = server.address() as AddressInfo;
@@ -52,15 +56,17 @@ async function installPackage(folder: string): Promise<void> {
 }
 
 /** What a user's bundler does. */
-async function bundlePage(project: string, site: string): Promise<void> {
-  for (const file of ["browser/page.ts", "runtime/small-network.ts"]) {
-    await cp(join("test", file), join(project, file));
-  }
+async function bundlePage(
+  project: string,
+  site: string,
+  files: readonly [string, ...string[]],
+): Promise<void> {
+  for (const file of files) await cp(file, join(project, file));
   await build({
     ...QUIET,
     cwd: project,
     tsconfig: false,
-    entry: [join(project, "browser/page.ts")],
+    entry: { page: join(project, files[0]) },
     platform: "browser",
     target: "es2022",
     outDir: site,

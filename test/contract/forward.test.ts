@@ -282,9 +282,18 @@ describe("other operators agree with plain loops", () => {
       bias!(c!)!,
   );
 
-  agrees("nonzero", ops.nonzero, [[2, 3]], [2, 3], ([i, j], x) => (x(i!, j!) === 0 ? 0 : 1), [
-    Float32Array.of(0, 0.3, -2, 1e-30, -0, 5),
+  agrees("heaviside", ops.heaviside, [[2, 3]], [2, 3], ([i, j], x) => (x!(i!, j!)! > 0 ? 1 : 0), [
+    Float32Array.of(0, 1e-37, -2, 1e-30, -0, 5),
   ]);
+  const ulp = 2 ** -22;
+  agrees(
+    "the slope of hardSwish at its bounds",
+    ops.hardSwishSlope,
+    [[2, 3]],
+    [2, 3],
+    ([i, j]) => [0, -0.5, 0, 1.5, 1, 1][3 * i! + j!]!,
+    [Float32Array.of(-3, -3 + ulp, -3 - ulp, 3 - ulp, 3, 3 + ulp)],
+  );
 });
 
 describe("elementwise operators agree with plain loops", elementwiseOperators);

@@ -38,7 +38,7 @@ const rows: Readonly<Record<string, Row>> = {
   exp: { fn: ops.exp, shapes: [A] },
   log: { fn: ops.log, shapes: [A], inputs: [positive(A, "log")] },
   sqrt: { fn: ops.sqrt, shapes: [A], inputs: [positive(A, "sqrt")] },
-  nonzero: { fn: (x) => ops.mul(x, ops.nonzero(x)), shapes: [A], inputs: [awayFromZero(A, "nonzero")] },
+  heaviside: { fn: (x) => ops.mul(x, ops.heaviside(x)), shapes: [A], inputs: [awayFromZero(A, "heaviside")] },
   abs: { fn: ops.abs, shapes: [A], inputs: [awayFromZero(A, "abs")] },
   relu: { fn: ops.relu, shapes: [A], inputs: [awayFromZero(A, "relu")] },
   sigmoid: { fn: ops.sigmoid, shapes: [A] },
@@ -48,6 +48,7 @@ const rows: Readonly<Record<string, Row>> = {
   relu6: { fn: (x) => ops.relu6(ops.mul(x, 8)), shapes: [[2, 3, 5]], inputs: [spaced] },
   hardSigmoid: { fn: (x) => ops.hardSigmoid(ops.mul(x, 4)), shapes: [[2, 3, 5]], inputs: [spaced] },
   hardSwish: { fn: (x) => ops.hardSwish(ops.mul(x, 4)), shapes: [[2, 3, 5]], inputs: [spaced] },
+  hardSwishSlope: { fn: (x) => ops.hardSwishSlope(ops.mul(x, 4)), shapes: [[2, 3, 5]], inputs: [spaced] },
   silu: { fn: ops.silu, shapes: [A] },
   sign: { fn: (x) => ops.mul(x, ops.sign(x)), shapes: [A], inputs: [awayFromZero(A, "sign")] },
   cast: {

@@ -20,7 +20,7 @@ const unary = {
   sqrt: ops.sqrt,
   abs: ops.abs,
   sign: ops.sign,
-  nonzero: ops.nonzero,
+  heaviside: ops.heaviside,
   relu: ops.relu,
   sigmoid: ops.sigmoid,
   logSigmoid: ops.logSigmoid,

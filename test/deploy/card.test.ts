@@ -75,6 +75,14 @@ describe("a card", () => {
     expect(text).toContain("![curves loss](curves-loss.png)");
   });
 
+  it("states a licence that is given, and says so where there is none", async () => {
+    expect(text).toContain("No licence is stated here");
+    await writeCard(folder, run, { data, threads: 1, license: "mit\n---" });
+    const licensed = readFileSync(join(folder, "README.md"), "utf8");
+    expect(licensed).toContain('\nlicense: "mit ---"\n');
+    expect(licensed).not.toContain("No licence is stated");
+  });
+
   it("is refused for other tasks", async () => {
     await expect(writeCard(folder, { ...run, task: "regression" })).rejects.toThrow(
       "the run's task is regression; cards are written for classifications",

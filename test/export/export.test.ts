@@ -7,7 +7,18 @@ import { nodesOf, type Tensor } from "../../src/ir/index.js";
 import { alexnetDy } from "../../src/models/index.js";
 import { applyModel, stateSpecs } from "../../src/nn/index.js";
 import { ONNX_VERSIONS } from "../../src/onnx/builder.js";
-import { add, conv2d, exp, max, mul, sum, sumSquares } from "../../src/ops/index.js";
+import {
+  add,
+  constant,
+  conv2d,
+  exp,
+  matmul,
+  max,
+  mul,
+  sum,
+  sumSquares,
+  transpose,
+} from "../../src/ops/index.js";
 import { machineOf, rewrite } from "../../src/rewrite/index.js";
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
@@ -113,5 +124,57 @@ describe("common subexpressions", () => {
     );
     await merged.dispose();
     await plain.dispose();
+  });
+});
+
+describe("outputs", () => {
+  const x = Float32Array.from({ length: 8 }, (_, i) => i / 4 - 1);
+  const weight = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i));
+  const bias = Float32Array.of(1, 2, 3);
+
+  it("may be what a linear layer reads, and its result", async () => {
+    const fn = await compile(
+      (x: Tensor, weight: Tensor, bias: Tensor) => {
+        const features = mul(x, 2);
+        return { features, logits: add(matmul(features, transpose(weight, [1, 0])), bias) };
+      },
+      [spec([2, 4]), spec([3, 4]), spec([3])],
+    );
+    const { features, logits } = await fn(x, weight, bias);
+    expect(features).toEqual(x.map((value) => 2 * value));
+    for (const [n, logit] of Array.from(logits as Float32Array).entries()) {
+      const [row, o] = [features.subarray(4 * Math.floor(n / 3)) as Float32Array, n % 3];
+      const products = [0, 1, 2, 3].map((i) => row[i]! * weight[4 * o + i]!);
+      expect(logit).toBeCloseTo(
+        products.reduce((sum, product) => sum + product, bias[o]!),
+        5,
+      );
+    }
+    await fn.dispose();
+  });
+
+  it("may have two names, be inputs, or be constants", async () => {
+    const fn = await compile(
+      (x: Tensor) => {
+        const twice = mul(x, 2);
+        return { twice, again: twice, given: x, more: add(twice, 1), fixed: constant(Float32Array.of(7)) };
+      },
+      [spec([8])],
+    );
+    const found = await fn(x);
+    const twice = x.map((value) => 2 * value);
+    expect(found).toEqual({
+      ...{ twice, again: twice, given: x },
+      ...{ more: twice.map((value) => value + 1), fixed: Float32Array.of(7) },
+    });
+    await fn.dispose();
+  });
+
+  it("are computed under their own names", () => {
+    const { graph } = trace((x: Tensor) => ({ y: exp(x), z: sum(exp(x)) }), [spec([8])]);
+    const { node, output } = fromBinary(ModelProtoSchema, exportOnnx(graph)).graph!;
+    expect(node.map(({ opType }) => opType)).not.toContain("Identity");
+    const made = node.flatMap((each) => each.output);
+    for (const { name } of output) expect(made).toContain(name);
   });
 });

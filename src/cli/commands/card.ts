@@ -10,6 +10,7 @@ interface CardFlags {
   readonly temperature?: number;
   readonly threads?: number;
   readonly checkpoint?: string;
+  readonly license?: string;
   readonly json?: true;
 }
 
@@ -18,7 +19,7 @@ Example:
   $ dyconv card runs/dy --out card
 
 The folder holds README.md (the model card), curves, model.safetensors, config.json, preprocessor_config.json and
-onnx/model.onnx. dyconv/web and @huggingface/transformers load it. Add a licence to README.md before you publish it.`;
+onnx/model.onnx. dyconv/web and @huggingface/transformers load it. State a licence before you publish it.`;
 
 /** `dyconv card RUN` */
 export function defineCard(program: Command, terminal: Terminal): void {
@@ -29,6 +30,7 @@ export function defineCard(program: Command, terminal: Terminal): void {
     .argument("<run>", "folder of the run, a classification")
     .requiredOption("--out <folder>", "the folder to write")
     .option("--limit <n>", "test images to measure on, evenly spaced (default: all)", positiveInteger)
+    .option("--license <id>", "licence of the weights, as the hub calls it: mit, apache-2.0, cc-by-4.0, …")
     .addOption(checkpointOption())
     .addOption(temperatureOption())
     .addOption(threadsOption())
@@ -39,7 +41,7 @@ export function defineCard(program: Command, terminal: Terminal): void {
 
 async function writeRunCard(
   folder: string,
-  { out, limit, temperature, threads, checkpoint, json }: CardFlags,
+  { out, limit, temperature, threads, checkpoint, license, json }: CardFlags,
   terminal: Terminal,
 ): Promise<void> {
   const { openRun } = await import("../../runs/open-run.js");
@@ -54,6 +56,7 @@ async function writeRunCard(
     pictures: [`curves-accuracy.${ending}`, `curves-loss.${ending}`],
     ...(limit && { limit }),
     ...(threads && { threads }),
+    ...(license && { license }),
   });
   await writeCurves([folder], out);
   const accuracy = hits.filter(Boolean).length / hits.length;

@@ -12,15 +12,17 @@ export interface CardContents {
   readonly measured: MeasuredFile;
   /** Pictures in the folder, by their file names. */
   readonly pictures: readonly string[];
+  /** Identifier of a licence. */
+  readonly license?: string | undefined;
 }
 
 /** The model card of a classification: Markdown with front matter, every name of others escaped. */
-export function cardText(run: OpenRun, { measured, pictures }: CardContents): string {
+export function cardText(run: OpenRun, { measured, pictures, license }: CardContents): string {
   const { config, classes, imageSize } = run;
   const data = basename(config.data);
   const hits = measured.hits.filter(Boolean).length;
   const images = measured.hits.length;
-  return `${frontMatter(metadata(run, data, hits / images))}
+  return `${frontMatter({ ...metadata(run, data, hits / images), ...(license && { license }) })}
 
 # ${code(config.model)} on ${code(data)}
 
@@ -52,7 +54,7 @@ The intervals are Wilson's 95 % intervals over the test images. They say nothing
 
 ## Limits
 
-${limits(run)
+${limits(run, license)
   .map((line) => `- ${line}`)
   .join("\n")}
 
@@ -133,7 +135,7 @@ function byClass(classes: readonly string[], { labels, hits }: MeasuredFile): st
   return table(["class", "test images", "correct"], rows);
 }
 
-function limits({ config, history }: OpenRun): readonly string[] {
+function limits({ config, history }: OpenRun, license: string | undefined): readonly string[] {
   const lines = [
     "Every image is given one of these classes, also one that shows none of them; the probabilities are not calibrated.",
     "One seed was trained. Another seed can differ by as much as the intervals are wide, or more.",
@@ -149,7 +151,9 @@ function limits({ config, history }: OpenRun): readonly string[] {
   if (history.length > 1)
     lines.push("The configuration was changed while it was trained; see `config.json`.");
   lines.push(
-    "No licence is stated here; that of the data and of the weights is for whoever publishes them to say.",
+    license === undefined
+      ? "No licence is stated here; that of the data and of the weights is for whoever publishes them to say."
+      : `The licence, ${code(license)}, is that of the weights. That of the data is for its publisher to say.`,
   );
   return lines;
 }

@@ -15,6 +15,8 @@ export interface CardOptions extends Pick<ExportRunOptions, "annealed" | "form" 
   readonly data?: MeasureOptions["data"];
   /** File names of pictures that lie in the folder, to be shown. Defaults to none. */
   readonly pictures?: readonly string[];
+  /** Licence of the weights, by the identifier that a hub knows, such as `"mit"`. Not stated by default. */
+  readonly license?: string;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface CardOptions extends Pick<ExportRunOptions, "annealed" | "form" 
 export async function writeCard(
   folder: string,
   run: OpenRun,
-  { limit, data, pictures = [], form = "constant", ...options }: CardOptions = {},
+  { limit, data, license, pictures = [], form = "constant", ...options }: CardOptions = {},
 ): Promise<MeasuredFile> {
   if (run.task !== "classification") {
     throw new UsageError(`the run's task is ${run.task}; cards are written for classifications`, {
@@ -43,6 +45,6 @@ export async function writeCard(
     ...(data && { data }),
   });
   await writeTransformersFolder(folder, run, exported);
-  await writeFileAtomically(join(folder, "README.md"), cardText(run, { measured, pictures }));
+  await writeFileAtomically(join(folder, "README.md"), cardText(run, { measured, pictures, license }));
   return measured;
 }

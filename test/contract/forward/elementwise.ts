@@ -3,6 +3,7 @@ import * as ops from "../../../src/ops/index.js";
 import { randomArray } from "../gradient-check.js";
 import { agrees } from "./check.js";
 
+const hardSwishSlope = (x: number) => (x <= -3 ? 0 : x < 3 ? x / 3 + 0.5 : 1);
 const hardSigmoid = (x: number) => Math.min(Math.max(x + 3, 0), 6) / 6;
 
 const A = [2, 3];
@@ -24,6 +25,7 @@ const unary: Readonly<Record<string, Unary>> = {
   relu6: [(x) => ops.relu6(ops.mul(x, 9)), (x) => Math.min(Math.max(9 * x, 0), 6)],
   hardSigmoid: [(x) => ops.hardSigmoid(ops.mul(x, 4)), (x) => hardSigmoid(4 * x)],
   hardSwish: [(x) => ops.hardSwish(ops.mul(x, 4)), (x) => 4 * x * hardSigmoid(4 * x)],
+  hardSwishSlope: [(x) => ops.hardSwishSlope(ops.mul(x, 4)), (x) => hardSwishSlope(4 * x)],
   silu: [ops.silu, (x) => x / (1 + Math.exp(-x))],
   "log of what is positive": [(x) => ops.log(ops.abs(x)), (x) => Math.log(Math.abs(x))],
   "sqrt of what is positive": [(x) => ops.sqrt(ops.abs(x)), (x) => Math.sqrt(Math.abs(x))],

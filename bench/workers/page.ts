@@ -1,0 +1,93 @@
+/**
+ * A training step of AlexNet-DY in a page: `bench/suites/page.ts` bundles this file and calls what it offers.
+ *
+ * ONNX Runtime's WebAssembly prints the times of its operators to the console. It keeps the function that it finds when
+ * it is loaded, which is why this module replaces it first.
+ */
+import { alexnetDy, trainingWorkload } from "dyconv";
+import { InferenceSession } from "onnxruntime-web/wasm";
+import type { OperatorTime, PageTask } from "../contest/protocol.js";
+
+const printed: string[] = [];
+const log = console.log.bind(console);
+console.log = (...values: readonly unknown[]) => {
+  const text = values.join(" ");
+  if (text.includes('"cat"')) printed.push(text);
+  else log(...values);
+};
+
+const create = InferenceSession.create.bind(InferenceSession) as (
+  model: Uint8Array,
+  options: InferenceSession.SessionOptions,
+) => Promise<InferenceSession>;
+
+function open({ batch, size, threads }: PageTask) {
+  return trainingWorkload(alexnetDy(), {
+    ...{ batchSize: batch, imageSize: size, threads, device: "wasm" },
+    wasmPaths: "./",
+  });
+}
+
+/** The losses of the first steps. */
+async function losses(task: PageTask): Promise<readonly number[]> {
+  const step = await open(task);
+  const found: number[] = [];
+  for (let n = 0; n < task.steps; n++) found.push(Number((await step.run())[0]));
+  await step.dispose();
+  return found;
+}
+
+/** Milliseconds of each step but the first. */
+async function stepTimes(task: PageTask): Promise<readonly number[]> {
+  const step = await open(task);
+  await step.run();
+  const times: number[] = [];
+  for (let n = 0; n < task.steps; n++) {
+    const start = performance.now();
+    await step.run();
+    times.push(performance.now() - start);
+  }
+  await step.dispose();
+  return times;
+}
+
+/** The time of every operator in every step, the first included. */
+async function operatorTimes(task: PageTask): Promise<readonly OperatorTime[]> {
+  let session: InferenceSession | undefined;
+  Object.assign(InferenceSession, {
+    create: async (model: Uint8Array, options: InferenceSession.SessionOptions) => {
+      session = await create(model, { ...options, enableProfiling: true });
+      return session;
+    },
+  });
+  const step = await open(task);
+  Object.assign(InferenceSession, { create });
+  for (let n = 0; n <= task.steps; n++) await step.run();
+  printed.length = 0;
+  session!.endProfiling();
+  await step.dispose();
+  return printed.flatMap(readEvents);
+}
+
+interface Event {
+  readonly cat: string;
+  readonly name: string;
+  /** Microseconds. */
+  readonly dur: number;
+  readonly args: { readonly op_name: string };
+}
+
+/** The operators among the events of a printed line or array. */
+function readEvents(text: string): readonly OperatorTime[] {
+  const list = text.trim().replace(/^\[|[\],]+$/g, "");
+  return (JSON.parse(`[${list}]`) as readonly Event[])
+    .filter(({ cat, name }) => cat === "Node" && name.endsWith("_kernel_time"))
+    .map(({ dur, args }) => ({ type: args.op_name, milliseconds: dur / 1000 }));
+}
+
+const offered = { losses, stepTimes, operatorTimes };
+
+/** What the page offers. */
+export type Offered = typeof offered;
+
+Object.assign(globalThis, offered);
