@@ -128,6 +128,11 @@ export class OnnxBuilder {
   readonly #counts = new Map<string, number>();
   readonly #domains = new Set<string>([""]);
   readonly #pads = new Set<string>();
+  /** What each reshape starts from, by its output. */
+  readonly #reshaped = new Map<
+    string,
+    { readonly value: string; readonly shape: readonly number[] | undefined }
+  >();
   readonly #opset: Opset;
   #scope = "";
 
@@ -213,9 +218,20 @@ export class OnnxBuilder {
     return this.constant("float32", [], Float32Array.of(value));
   }
 
-  /** Reshapes to `shape`. One entry may be −1 (inferred), and 0 keeps the input's size on that axis. */
-  reshape(input: string, shape: readonly number[]): string {
-    return this.node("Reshape", [input, this.integers(shape)]);
+  /**
+   * Reshapes to `shape`. One entry may be −1 (inferred), and 0 keeps the input's size on that axis. Of several reshapes in
+   * a row only the last is written, and none if it leads back to the first shape.
+   *
+   * @param from the shape of the input, if it has fixed sizes
+   */
+  reshape(input: string, shape: readonly number[], from?: readonly number[]): string {
+    // A 0 refers to the shape between two reshapes.
+    const before = shape.includes(0) ? undefined : this.#reshaped.get(input);
+    const origin = before ?? { value: input, shape: from };
+    if (origin.shape?.join() === shape.join()) return origin.value;
+    const output = this.node("Reshape", [origin.value, this.integers(shape)]);
+    this.#reshaped.set(output, origin);
+    return output;
   }
 
   /**
@@ -260,7 +276,8 @@ export class OnnxBuilder {
     metadata: Readonly<Record<string, string>> = {},
     irVersion = IR_VERSIONS[this.#opset],
   ): Uint8Array {
-    const { nodes, identities } = this.#nameOutputs(outputs);
+    const nodes = this.#nameOutputs(outputs);
+    const read = new Set(nodes.flatMap(({ input }) => input));
     const opsetImport = [...this.#domains].map((domain) =>
       create(OperatorSetIdProtoSchema, {
         domain,
@@ -274,8 +291,8 @@ export class OnnxBuilder {
       opsetImport,
       graph: create(GraphProtoSchema, {
         name,
-        node: [...nodes, ...identities],
-        initializer: this.#initializers,
+        node: nodes,
+        initializer: this.#initializers.filter(({ name }) => read.has(name)),
         input: inputs.map(valueInfo),
         output: outputs.map(valueInfo),
       }),
@@ -291,13 +308,14 @@ export class OnnxBuilder {
    * names only: where a linear layer reads an output as well, ONNX Runtime loses that output as it removes the `Identity`.
    */
   #nameOutputs(outputs: readonly (OnnxValue & { readonly value: string })[]) {
-    const computed = new Set(this.#nodes.flatMap(({ output }) => output));
+    const kept = this.#withoutUnread(outputs.map(({ value }) => value));
+    const computed = new Set(kept.flatMap(({ output }) => output));
     const names = new Map<string, string>();
     for (const { name, value } of outputs) {
       if (computed.has(value) && !names.has(value)) names.set(value, name);
     }
     const named = (value: string) => names.get(value) ?? value;
-    const nodes = this.#nodes.map((node) =>
+    const nodes = kept.map((node) =>
       create(NodeProtoSchema, { ...node, input: node.input.map(named), output: node.output.map(named) }),
     );
     const identities = outputs
@@ -308,7 +326,20 @@ export class OnnxBuilder {
           ...{ input: [named(value)], output: [name] },
         }),
       );
-    return { nodes, identities };
+    return [...nodes, ...identities];
+  }
+
+  /** The nodes that the given values depend on: not the reshapes that others have taken the place of. */
+  #withoutUnread(values: readonly string[]): readonly NodeProto[] {
+    const read = new Set(values);
+    return this.#nodes
+      .toReversed()
+      .filter(({ input, output }) => {
+        const isRead = output.some((name) => read.has(name));
+        if (isRead) for (const name of input) read.add(name);
+        return isRead;
+      })
+      .reverse();
   }
 
   #unique(type: string): string {

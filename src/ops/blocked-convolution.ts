@@ -108,7 +108,8 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
       },
       BLOCKED_DOMAIN,
     );
-    return onnx.reshape(y, output.shape as readonly number[]);
+    const shape = output.shape as readonly number[];
+    return onnx.reshape(y, shape, plainShape(shape));
   },
 };
 

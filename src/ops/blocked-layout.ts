@@ -44,8 +44,10 @@ export const toBlockedOperator: Operator<BlockAttributes> = {
     return { dtype: "float32", shape: [batch!, channels! / block, height!, width!, block] };
   },
   gradient: (dy) => [fromBlocked(dy)],
-  emit: ({ inputs, output }, onnx) =>
-    onnx.reshape(onnx.node("ReorderInput", inputs, {}, BLOCKED_DOMAIN), output.shape as readonly number[]),
+  emit: ({ inputs, types, output }, onnx) => {
+    const reordered = onnx.node("ReorderInput", inputs, {}, BLOCKED_DOMAIN);
+    return onnx.reshape(reordered, output.shape as readonly number[], types[0]!.shape as readonly number[]);
+  },
 };
 
 /** The operator of {@link fromBlocked}. */
@@ -110,5 +112,5 @@ export function emitBlockedAffine(onnx: OnnxBuilder, affine: BlockedAffine): str
     { ...attributes, group: sizes[1]!, ...reluAttributes(relu) },
     BLOCKED_DOMAIN,
   );
-  return onnx.reshape(y, shape);
+  return onnx.reshape(y, shape, sizes);
 }

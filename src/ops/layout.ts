@@ -13,6 +13,7 @@ import {
   broadcastShapes,
   elementCount,
   formatShape,
+  keepingBatch,
   normalizeAxes,
   sameShape,
   staticShape,
@@ -21,11 +22,6 @@ import { padded, permuted } from "../util/strides.js";
 import { expectDType, expectWholes } from "./expect.js";
 import { constantData, zeros } from "./input.js";
 import { sum } from "./reduce.js";
-
-/** Sizes for ONNX's Reshape, where 0 keeps the input's size on that axis: this preserves an open batch. */
-function keepingBatch(shape: Shape): readonly number[] {
-  return shape.map((size) => (size === "batch" ? 0 : size));
-}
 
 /** The operator of {@link reshape}. */
 export const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
@@ -50,7 +46,11 @@ export const reshapeOperator: Operator<{ shape: Shape } & Attributes> = {
     return { dtype: x!.dtype, shape };
   },
   gradient: (dy, { inputs: [x] }) => [reshape(dy, x!.shape)],
-  emit: ({ inputs, attributes }, onnx) => onnx.reshape(inputs[0]!, keepingBatch(attributes.shape)),
+  emit: ({ inputs, types, attributes }, onnx) => {
+    const { shape } = types[0]!;
+    const from = shape.includes("batch") ? undefined : (shape as readonly number[]);
+    return onnx.reshape(inputs[0]!, keepingBatch(attributes.shape), from);
+  },
 };
 
 /** The operator of {@link transpose}. */

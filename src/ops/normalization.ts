@@ -31,7 +31,7 @@ function channelCount(operator: string, x: TensorType, { blocked }: LayoutAttrib
   return blocked ? second! * block! : second!;
 }
 
-/** The mean of each channel of x or of something shaped like it, with sizes of 1. */
+/** The mean of each channel of x or of something shaped like it, [C]. */
 function emitChannelMean(onnx: OnnxBuilder, x: string, type: TensorType, { blocked }: LayoutAttributes) {
   const { dtype } = type;
   const shape = type.shape as readonly number[];
@@ -42,7 +42,7 @@ function emitChannelMean(onnx: OnnxBuilder, x: string, type: TensorType, { block
   const perImage = shape.map((size, axis) => (within.includes(axis) ? 1 : size));
   const images = within.length === 0 ? x : sumOver(x, shape, within);
   const count = elementCount(shape) / elementCount(perImage.slice(1));
-  return onnx.node("Mul", [sumOver(images, perImage, [0]), onnx.float(1 / count)]);
+  return onnx.node("Mul", [onnx.reshape(sumOver(images, perImage, [0]), [-1]), onnx.float(1 / count)]);
 }
 
 /** The operator that finds the centre of {@link channelStatistics}. */
@@ -54,8 +54,7 @@ export const channelCentreOperator: Operator<LayoutAttributes> = {
     shape: [channelCount("channelCentre", x!, attributes)],
   }),
   gradient: () => [null],
-  emit: ({ inputs: [x], types: [type], attributes }, onnx) =>
-    onnx.reshape(emitChannelMean(onnx, x!, type!, attributes), [-1]),
+  emit: ({ inputs: [x], types: [type], attributes }, onnx) => emitChannelMean(onnx, x!, type!, attributes),
 };
 
 /** The operator of x − c per channel: inputs x and c [C]. Its result has small means. */

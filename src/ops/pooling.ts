@@ -80,7 +80,8 @@ export const maxPool2dOperator: Operator<MaxPoolAttributes> = {
     if (!attributes.blocked) return onnx.node("MaxPool", inputs, onnxAttributes(attributes));
     const image = onnx.reshape(inputs[0]!, plainShape(types[0]!.shape as readonly number[]));
     const pooled = onnx.node("MaxPool", [image], onnxAttributes(attributes), BLOCKED_DOMAIN);
-    return onnx.reshape(pooled, output.shape as readonly number[]);
+    const shape = output.shape as readonly number[];
+    return onnx.reshape(pooled, shape, plainShape(shape));
   },
 };
 

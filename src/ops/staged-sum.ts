@@ -23,6 +23,13 @@ export function emitSum(
   keepDims: boolean,
 ): string {
   const reduced = axes.map((axis) => shape[axis]!);
+  const kept = shape.flatMap((size, axis) => {
+    if (axes.includes(axis)) return keepDims ? [1] : [];
+    return [size === "batch" ? -1 : size];
+  });
+  if (type === "ReduceSum" && reduced.every((size) => size === 1)) {
+    return onnx.reshape(x, kept, shape.includes("batch") ? undefined : (shape as readonly number[]));
+  }
   const few =
     reduced.includes("batch") || reduced.reduce<number>((n, size) => n * Number(size), 1) <= LONGEST;
   if (dtype !== "float32" || few) return onnx.reduce(type, x, axes, keepDims);
@@ -54,10 +61,6 @@ export function emitSum(
     runs = [...before, ...rest, ...after];
     stage = "ReduceSum";
   }
-  const kept = shape.flatMap((size, axis) => {
-    if (axes.includes(axis)) return keepDims ? [1] : [];
-    return [size === "batch" ? -1 : size];
-  });
   return onnx.reshape(sum, kept);
 }
 

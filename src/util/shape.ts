@@ -61,3 +61,8 @@ export function normalizeAxes(operator: string, axes: readonly number[], rank: n
   }
   return normalized.sort((a, b) => a - b);
 }
+
+/** Sizes for ONNX's Reshape, where 0 keeps the input's size on that axis: this preserves an open batch. */
+export function keepingBatch(shape: readonly Dim[]): readonly number[] {
+  return shape.map((size) => (size === "batch" ? 0 : size));
+}

@@ -15,6 +15,7 @@ import {
   matmul,
   max,
   mul,
+  reshape,
   sum,
   sumSquares,
   transpose,
@@ -176,5 +177,29 @@ describe("outputs", () => {
     expect(node.map(({ opType }) => opType)).not.toContain("Identity");
     const made = node.flatMap((each) => each.output);
     for (const { name } of output) expect(made).toContain(name);
+  });
+});
+
+describe("operands that broadcast", () => {
+  it("over an open batch keep their shape where sizes of 1 are left out", async () => {
+    const { graph } = trace((x: Tensor) => mul(add(x, 1), 2), [spec(["batch", 1500, 1, 1])]);
+    const session = await InferenceSession.create(exportOnnx(graph));
+    const x = Float32Array.from({ length: 3000 }, (_, i) => i);
+    const [input] = session.inputNames;
+    const [out] = Object.values(
+      await session.run({ [input!]: new OrtTensor("float32", x, [2, 1500, 1, 1]) }),
+    );
+    expect(out!.dims).toEqual([2, 1500, 1, 1]);
+    expect(out!.data).toEqual(x.map((value) => 2 * (value + 1)));
+  });
+
+  it("and several reshapes in a row are one", () => {
+    const { graph } = trace((x: Tensor) => exp(reshape(reshape(x, [4, 6]), [3, 8])), [spec([2, 12])]);
+    const { node, initializer } = fromBinary(ModelProtoSchema, exportOnnx(graph)).graph!;
+    expect(node.map(({ opType }) => opType)).toEqual(["Reshape", "Exp"]);
+    expect(initializer.length).toBe(1);
+    const back = trace((x: Tensor) => exp(reshape(reshape(x, [4, 6]), [2, 12])), [spec([2, 12])]);
+    const same = fromBinary(ModelProtoSchema, exportOnnx(back.graph)).graph!;
+    expect(same.node.map(({ opType }) => opType)).toEqual(["Exp"]);
   });
 });

@@ -58,4 +58,32 @@ export function elementwiseOperators(): void {
   for (const [name, [operator, oracle]] of Object.entries(binary)) {
     agrees(name, operator, [A, B], A, ([i, j], a, b) => oracle(a!(i!, j!)!, b!(j!)!), [left, right]);
   }
+  // Axes of size 1 behind others, with enough elements for them to be left out.
+  agrees(
+    "mul by a scalar, sizes of 1 last",
+    (x) => ops.mul(x, 0.5),
+    [[40, 30, 1, 1]],
+    [40, 30, 1, 1],
+    (at, x) => x!(...at)! / 2,
+  );
+  agrees(
+    "sub of rows, sizes of 1 last",
+    ops.sub,
+    [
+      [40, 30, 1, 1],
+      [40, 1, 1, 1],
+    ],
+    [40, 30, 1, 1],
+    ([i, j], a, b) => a!(i!, j!, 0, 0)! - b!(i!, 0, 0, 0)!,
+  );
+  agrees(
+    "add, a size of 1 between",
+    ops.add,
+    [
+      [1, 8, 1, 12, 11],
+      [1, 12, 1],
+    ],
+    [1, 8, 1, 12, 11],
+    ([, i, , j, k], a, b) => a!(0, i!, 0, j!, k!)! + b!(0, j!, 0)!,
+  );
 }
