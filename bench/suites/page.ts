@@ -45,8 +45,9 @@ export async function runPage(settings: Settings): Promise<void> {
     const version = browser.version();
     const open = async () => {
       const page = await browser.newPage();
+      page.on("pageerror", (error) => console.error(error));
       await page.goto(site.url);
-      await page.waitForFunction("globalThis.stepTimes");
+      await page.waitForFunction('"stepTimes" in globalThis');
       return page;
     };
     const row = await measure(open, version, settings);
@@ -60,7 +61,7 @@ export async function runPage(settings: Settings): Promise<void> {
 
 async function measure(open: () => Promise<Page>, browser: string, settings: Settings): Promise<PageRow> {
   const { quick, rounds, threads } = settings;
-  const size = quick ? 64 : 128;
+  const size = 128;
   const timed: PageTask = { batch: quick ? 2 : 64, size, threads, steps: rounds };
   const compared: PageTask = { batch: quick ? 2 : 8, size, threads, steps: quick ? 3 : 100 };
   const inPage = async <Name extends keyof Offered>(name: Name, task: PageTask) => {

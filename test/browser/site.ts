@@ -32,6 +32,8 @@ export async function openSite(files: readonly [string, ...string[]]): Promise<S
   const site = join(project, "site");
   try {
     await installPackage(join(project, "node_modules", "dyconv"));
+    // For pages that import it themselves: the copy that the package uses.
+    await symlink(resolve("node_modules/onnxruntime-web"), join(project, "node_modules", "onnxruntime-web"));
     await bundlePage(project, site, files);
     const code = await readFile(join(site, "page.mjs"), "utf8");
     const server = await serve(site);
