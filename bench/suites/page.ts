@@ -1,13 +1,14 @@
-import { max, median } from "d3-array";
-import { alexnetDy, type Device, trainingWorkload } from "dyconv";
+import { max, median, sum } from "d3-array";
+import type { Device } from "dyconv";
 import { chromium, type Page } from "playwright-core";
 import { findChromium } from "../../test/browser/chromium.js";
 import { openSite } from "../../test/browser/site.js";
-import type { PageTask } from "../contest/protocol.js";
+import type { OperatorTime, PageTask } from "../contest/protocol.js";
 import { recordMachine } from "../machine.js";
 import { saveRow } from "../output/results.js";
 import type { Settings } from "../settings.js";
 import type { Offered } from "../workers/page.js";
+import { trainSteps } from "../workers/train-steps.js";
 
 /** Training AlexNet-DY on WebAssembly in a page, and in node. */
 export interface PageRow {
@@ -39,15 +40,15 @@ export async function runPage(settings: Settings): Promise<void> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error("there is no Chromium on the path");
   await recordMachine("page", settings);
-  const site = await openSite(["bench/workers/page.ts"]);
   const browser = await chromium.launch({ executablePath });
+  const site = await openSite(["bench/workers/page.ts", "bench/workers/train-steps.ts"]);
   try {
     const version = browser.version();
     const open = async () => {
       const page = await browser.newPage();
       page.on("pageerror", (error) => console.error(error));
       await page.goto(site.url);
-      await page.waitForFunction('"stepTimes" in globalThis');
+      await page.waitForFunction('"trainSteps" in globalThis');
       return page;
     };
     const row = await measure(open, version, settings);
@@ -62,7 +63,7 @@ export async function runPage(settings: Settings): Promise<void> {
 async function measure(open: () => Promise<Page>, browser: string, settings: Settings): Promise<PageRow> {
   const { quick, rounds, threads } = settings;
   const size = 128;
-  const timed: PageTask = { batch: quick ? 2 : 64, size, threads, steps: rounds };
+  const timed: PageTask = { batch: quick ? 2 : 64, size, threads, steps: rounds + 1 };
   const compared: PageTask = { batch: quick ? 2 : 8, size, threads, steps: quick ? 3 : 100 };
   const inPage = async <Name extends keyof Offered>(name: Name, task: PageTask) => {
     const page = await open();
@@ -70,21 +71,17 @@ async function measure(open: () => Promise<Page>, browser: string, settings: Set
     await page.close();
     return found;
   };
-  const stepMilliseconds = median(await inPage("stepTimes", timed))!;
+  // The first step is a warm-up.
+  const stepOf = (times: readonly number[]) => median(times.slice(1))!;
+  const stepMilliseconds = stepOf((await inPage("trainSteps", timed)).milliseconds);
   const operators = await inPage("operatorTimes", timed);
   const products = operators.filter(({ type }) => PRODUCTS.test(type));
-  const productMilliseconds = productsOfStep(
-    products.map(({ milliseconds }) => milliseconds),
-    timed.steps + 1,
-  );
-  const node = async (device: Device) => {
-    const { milliseconds } = await runInNode(device, { ...timed, steps: timed.steps + 1 });
-    return median(milliseconds.slice(1))!;
-  };
-  const losses = await inPage("losses", compared);
+  const productMilliseconds = stepOf(sumByStep(products, timed.steps));
+  const node = async (device: Device) => stepOf((await trainSteps(timed, { device })).milliseconds);
+  const { losses } = await inPage("trainSteps", compared);
   const difference = async (device: Device) => {
-    const other = (await runInNode(device, compared)).losses;
-    return max(losses, (loss, n) => Math.abs(loss - other[n]!))!;
+    const other = await trainSteps(compared, { device });
+    return max(losses, (loss, n) => Math.abs(loss - other.losses[n]!))!;
   };
   return {
     ...{ batch: timed.batch, size, threads, browser, stepMilliseconds, productMilliseconds },
@@ -98,26 +95,12 @@ async function measure(open: () => Promise<Page>, browser: string, settings: Set
   };
 }
 
-/** Median over the steps, which all ran the same operators in the same order. */
-function productsOfStep(times: readonly number[], steps: number): number {
+/** Milliseconds of each step. All steps ran the same operators in the same order. */
+function sumByStep(times: readonly OperatorTime[], steps: number): readonly number[] {
   const each = times.length / steps;
-  const sums = Array.from({ length: steps }, (_, n) =>
-    times.slice(n * each, (n + 1) * each).reduce((sum, time) => sum + time, 0),
+  return Array.from({ length: steps }, (_, n) =>
+    sum(times.slice(n * each, (n + 1) * each), ({ milliseconds }) => milliseconds),
   );
-  return median(sums.slice(1))!;
-}
-
-async function runInNode(device: Device, { batch, size, threads, steps }: PageTask) {
-  const step = await trainingWorkload(alexnetDy(), { batchSize: batch, imageSize: size, threads, device });
-  const losses: number[] = [];
-  const milliseconds: number[] = [];
-  for (let n = 0; n < steps; n++) {
-    const start = performance.now();
-    losses.push(Number((await step.run())[0]));
-    milliseconds.push(performance.now() - start);
-  }
-  await step.dispose();
-  return { losses, milliseconds };
 }
 
 function sentence(row: PageRow): string {

@@ -4,9 +4,9 @@
  * ONNX Runtime's WebAssembly prints the times of its operators to the console. It keeps the function that it finds when
  * it is loaded, which is why this module replaces it first.
  */
-import { alexnetDy, trainingWorkload } from "dyconv";
 import { InferenceSession } from "onnxruntime-web/wasm";
 import type { OperatorTime, PageTask } from "../contest/protocol.js";
+import { openStep, trainSteps } from "./train-steps.js";
 
 const printed: string[] = [];
 const log = console.log.bind(console);
@@ -21,37 +21,9 @@ const create = InferenceSession.create.bind(InferenceSession) as (
   options: InferenceSession.SessionOptions,
 ) => Promise<InferenceSession>;
 
-function open({ batch, size, threads }: PageTask) {
-  return trainingWorkload(alexnetDy(), {
-    ...{ batchSize: batch, imageSize: size, threads, device: "wasm" },
-    wasmPaths: "./",
-  });
-}
+const HERE = { device: "wasm", wasmPaths: "./" } as const;
 
-/** The losses of the first steps. */
-async function losses(task: PageTask): Promise<readonly number[]> {
-  const step = await open(task);
-  const found: number[] = [];
-  for (let n = 0; n < task.steps; n++) found.push(Number((await step.run())[0]));
-  await step.dispose();
-  return found;
-}
-
-/** Milliseconds of each step but the first. */
-async function stepTimes(task: PageTask): Promise<readonly number[]> {
-  const step = await open(task);
-  await step.run();
-  const times: number[] = [];
-  for (let n = 0; n < task.steps; n++) {
-    const start = performance.now();
-    await step.run();
-    times.push(performance.now() - start);
-  }
-  await step.dispose();
-  return times;
-}
-
-/** The time of every operator in every step, the first included. */
+/** The time of every operator in every step. */
 async function operatorTimes(task: PageTask): Promise<readonly OperatorTime[]> {
   let session: InferenceSession | undefined;
   Object.assign(InferenceSession, {
@@ -60,9 +32,9 @@ async function operatorTimes(task: PageTask): Promise<readonly OperatorTime[]> {
       return session;
     },
   });
-  const step = await open(task);
+  const step = await openStep(task, HERE);
   Object.assign(InferenceSession, { create });
-  for (let n = 0; n <= task.steps; n++) await step.run();
+  for (let n = 0; n < task.steps; n++) await step.run();
   printed.length = 0;
   session!.endProfiling();
   await step.dispose();
@@ -85,7 +57,7 @@ function readEvents(text: string): readonly OperatorTime[] {
     .map(({ dur, args }) => ({ type: args.op_name, milliseconds: dur / 1000 }));
 }
 
-const offered = { losses, stepTimes, operatorTimes };
+const offered = { trainSteps: (task: PageTask) => trainSteps(task, HERE), operatorTimes };
 
 /** What the page offers. */
 export type Offered = typeof offered;

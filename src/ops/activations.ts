@@ -1,7 +1,7 @@
 import { UsageError } from "../errors/index.js";
 import { type Attributes, type Operator, Tensor } from "../ir/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
-import { heaviside, mul, sigmoid, sub } from "./elementwise.js";
+import { heaviside, mul, type NoAttributes, sigmoid, sub, unary } from "./elementwise.js";
 import { expectDType } from "./expect.js";
 
 interface ClampAttributes extends Attributes {
@@ -27,14 +27,8 @@ export const clampOperator: Operator<ClampAttributes> = {
 };
 
 /** The operator of {@link hardSigmoid}. */
-export const hardSigmoidOperator: Operator<Record<string, never>> = {
-  name: "hardSigmoid",
-  elementwise: true,
-  infer: ([x]) => {
-    expectDType("hardSigmoid", [x!], "float32");
-    return x!;
-  },
-  gradient: (dy, { output: y }) => [mul(dy, mul(heaviside(mul(y, sub(1, y))), 1 / 6))],
+export const hardSigmoidOperator: Operator<NoAttributes> = {
+  ...unary("hardSigmoid", "", (dy, _, y) => mul(dy, mul(heaviside(mul(y, sub(1, y))), 1 / 6))),
   emit: ({ inputs: [x] }, onnx) => emitHardSigmoid(x!, onnx),
 };
 
@@ -43,31 +37,19 @@ function emitHardSigmoid(x: string, onnx: OnnxBuilder): string {
 }
 
 /** The operator of {@link hardSwish}. */
-export const hardSwishOperator: Operator<Record<string, never>> = {
-  name: "hardSwish",
-  elementwise: true,
-  infer: ([x]) => {
-    expectDType("hardSwish", [x!], "float32");
-    return x!;
-  },
-  gradient: (dy, { inputs: [x] }) => [mul(dy, hardSwishSlope(x!))],
+export const hardSwishOperator: Operator<NoAttributes> = {
+  ...unary("hardSwish", "", (dy, x) => mul(dy, hardSwishSlope(x))),
   emit: ({ inputs: [x] }, onnx) => onnx.node("Mul", [x!, emitHardSigmoid(x!, onnx)]),
 };
 
 /** The float32 before 3. */
 const BELOW_3 = 3 - 2 ** -22;
 
-const hardSwishSlopeOperator: Operator<Record<string, never>> = {
-  name: "hardSwishSlope",
-  elementwise: true,
-  infer: ([x]) => {
-    expectDType("hardSwishSlope", [x!], "float32");
-    return x!;
-  },
-  gradient: (dy, { inputs: [x] }) => {
-    const rise = hardSigmoid(x!);
-    return [mul(dy, mul(heaviside(mul(rise, sub(1, rise))), 1 / 3))];
-  },
+const hardSwishSlopeOperator: Operator<NoAttributes> = {
+  ...unary("hardSwishSlope", "", (dy, x) => {
+    const rise = hardSigmoid(x);
+    return mul(dy, mul(heaviside(mul(rise, sub(1, rise))), 1 / 3));
+  }),
   // hardSigmoid(x) + x/6 between the bounds, as the difference of x above one and x above the other: six passes.
   emit: ({ inputs: [x] }, onnx) => {
     const above = (alpha: number) => onnx.node("ThresholdedRelu", [x!], { alpha: { float: alpha } });

@@ -9,7 +9,7 @@ import { scalar } from "./input.js";
 /** A tensor, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Tensor | number;
 
-type NoAttributes = Record<string, never>;
+export type NoAttributes = Record<string, never>;
 type UnaryGradient = (dy: Tensor, x: Tensor, y: Tensor) => Tensor;
 type BinaryGradient = (
   dy: Tensor,
@@ -18,7 +18,8 @@ type BinaryGradient = (
   y: Tensor,
 ) => readonly [Tensor | null, Tensor | null];
 
-function unary(
+/** An operator of one float32 tensor, element by element. */
+export function unary(
   name: string,
   onnxType: string,
   gradient: UnaryGradient,

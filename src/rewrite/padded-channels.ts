@@ -7,6 +7,7 @@ import {
   constantOperator,
   conv2dOperator,
   hardSigmoidOperator,
+  hardSwishOperator,
   mulOperator,
   pad,
   reluOperator,
@@ -22,7 +23,7 @@ import { transformGraph } from "./transform.js";
 /** Elementwise operators that map finite numbers to finite ones, whatever the added channels contain. */
 const HARMLESS: ReadonlySet<unknown> = new Set([
   ...[addOperator, mulOperator, reluOperator, clampOperator],
-  ...[sigmoidOperator, hardSigmoidOperator],
+  ...[sigmoidOperator, hardSigmoidOperator, hardSwishOperator],
 ]);
 
 /**

@@ -17,6 +17,7 @@ import {
   convTranspose2dOperator,
   globalAvgPool2d,
   hardSwish,
+  hardSwishOperator,
   matmul,
   mean,
   mixExperts,
@@ -114,6 +115,8 @@ describe("padded-channels", () => {
     const { graph } = trace(network, [shapes.map((shape) => spec(shape))]);
     const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
     expect(left.filter((node) => node.is(conv2dOperator))).toEqual([]);
+    const [swish] = left.filter((node) => node.is(hardSwishOperator));
+    expect(swish!.shape[1]).toBe(3);
   });
   it("leaves weights that are learned, and channels that fill blocks", () => {
     const learned = withGradients((x, weight) => conv2d(x!, weight!, undefined, { padding: 1 }));
