@@ -2,10 +2,10 @@ import type { Dim, TensorType } from "../ir/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
 
 /**
- * Values that one ReduceSum adds up. The runtime adds them one after another, so that the error grows with their number:
- * up to 10⁻⁵ of the sum for 1,000 equal values, 10⁻³ for 100,000.
+ * Values that one ReduceSum adds up. The error grows with their number: up to 10⁻⁵ of the sum for 1,000 equal values,
+ * 10⁻³ for 100,000. The runtime adds neighbours in several vectors side by side, but rows one after another.
  */
-const LONGEST = 1024;
+const LONGEST = { neighbours: 1024, rows: 128 };
 
 /** Neighbouring axes that are all reduced or all kept. A size of −1 contains the open batch. */
 interface Run {
@@ -30,18 +30,19 @@ export function emitSum(
   if (type === "ReduceSum" && reduced.every((size) => size === 1)) {
     return onnx.reshape(x, kept, shape.includes("batch") ? undefined : (shape as readonly number[]));
   }
+  let runs = runsOf(shape, axes);
+  const longest = runs.at(-1)?.reduced ? LONGEST.neighbours : LONGEST.rows;
   const few =
-    reduced.includes("batch") || reduced.reduce<number>((n, size) => n * Number(size), 1) <= LONGEST;
+    reduced.includes("batch") || reduced.reduce<number>((n, size) => n * Number(size), 1) <= longest;
   if (dtype !== "float32" || few) return onnx.reduce(type, x, axes, keepDims);
 
-  let runs = runsOf(shape, axes);
   let sum = x;
   let stage = type;
   // The last axes first, whose elements lie side by side in memory.
   for (let i = lastReduced(runs); i >= 0; i = lastReduced(runs)) {
     const { size } = runs[i]!;
     const [before, after] = [runs.slice(0, i), runs.slice(i + 1)];
-    const length = stageLength(size);
+    const length = stageLength(size, after.length > 0 ? LONGEST.rows : LONGEST.neighbours);
     const rows = Math.ceil(size / length);
     const missing = rows * length - size;
     if (missing > 0) {
@@ -81,15 +82,16 @@ const lastReduced = (runs: readonly Run[]) => runs.findLastIndex(({ reduced }) =
 const sizesOf = (runs: readonly Run[]) => runs.map(({ size }) => size);
 
 /**
- * How many of `count` values the next stage adds up: all if they are few, otherwise about as many as the stages after it.
- * It divides the count unless all such divisors are far off; the values are then padded, which copies them.
+ * How many of `count` values the next stage adds up: all if they are at most `longest`, otherwise about as many as the
+ * stages after it. It divides the count unless all such divisors are far off; the values are then padded, which copies
+ * them.
  */
-function stageLength(count: number): number {
-  if (count <= LONGEST) return count;
-  const stages = Math.ceil(Math.log(count) / Math.log(LONGEST));
+function stageLength(count: number, longest: number): number {
+  if (count <= longest) return count;
+  const stages = Math.ceil(Math.log(count) / Math.log(longest));
   const ideal = Math.ceil(count ** (1 / stages));
   const divides = (length: number) => count % length === 0;
-  for (let length = ideal; length <= LONGEST; length++) if (divides(length)) return length;
+  for (let length = ideal; length <= longest; length++) if (divides(length)) return length;
   for (let length = ideal; length > ideal / 8; length--) if (divides(length)) return length;
   return ideal;
 }

@@ -121,7 +121,7 @@ describe("batch normalisation is exact where the mean is large beside the deviat
           const ours = actual[name as keyof Results];
           const largest = Math.max(...values.map(Math.abs));
           const error = Math.max(...values.map((value, i) => Math.abs(value - ours[i]!))) / largest;
-          expect(error, name).toBeLessThan(5e-7);
+          expect(error, name).toBeLessThan(2e-7);
         }
       });
     }
