@@ -53,7 +53,10 @@ export interface OperatorFacts<A> {
    * @param context images among the inputs are blocked; `output` is the tensor to be replaced
    */
   inBlocks?(context: GradientContext<A>): Tensor | undefined;
-  /** The values of a float32 output computed from those of the inputs, for constant folding. */
+  /**
+   * The values of a float32 output computed from those of the inputs, for constant folding: exactly those that the
+   * runtime computes, so that a model gives the same whether folded or not.
+   */
   evaluate?(
     values: readonly Float32Array[],
     context: { readonly inputs: readonly TensorType[]; readonly output: TensorType; readonly attributes: A },

@@ -34,7 +34,7 @@ export interface ModelDefinition<Schema extends OptionsSchema> {
   readonly inputShape?: InputShape;
   /** Its options. Each needs a default and a description, which is its help on the command line. */
   readonly options: Schema;
-  /** Tasks that its output suits. Defaults to those for a vector, `classification` and `regression`. */
+  /** Tasks that its output suits. Defaults to those for a vector, such as `classification`. */
   readonly tasks?: readonly string[];
   /** Default training settings. Defaults to the published AlexNet-DY recipe. */
   readonly recipe?: ModelRecipe;

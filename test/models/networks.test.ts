@@ -164,12 +164,13 @@ describe("the networks", () => {
   it.each(RUNS)(
     "%s %j computes in training",
     async (name, given) => {
-      const [channels] = modelEntry(name).inputShape;
-      const model = modelEntry(name).create({
-        ...{ classes: 3, experts: 2 },
-        ...given,
-        ...(!name.startsWith("resnet") && { dropout: 0 }),
-      });
+      const { inputShape, options, create } = modelEntry(name);
+      const [channels] = inputShape;
+      // Small and without dropout, as far as the network has such options.
+      const usual = Object.entries({ experts: 2, dropout: 0 }).filter(([key]) =>
+        options.some((option) => option.key === key),
+      );
+      const model = create({ classes: 3, ...Object.fromEntries(usual), ...given });
       const weights = freeze(model, initialState(model, 1));
       const run = await compile(
         (x) => applyModel(model, weights, x, { training: true }).output,
