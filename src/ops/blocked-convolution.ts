@@ -117,7 +117,10 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
 export interface BlockedConvolutionOptions {
   /** Defaults to [1, 1]. */
   readonly stride?: Pair;
-  /** Defaults to [0, 0]. Padding the width is slower than widening the image with `pad` beforehand. */
+  /**
+   * Defaults to [0, 0]. Padding the width is slower than widening the image with `pad` beforehand, but not for
+   * depthwise convolutions.
+   */
   readonly padding?: Pair;
   /** Defaults to [1, 1]. */
   readonly dilation?: Pair;

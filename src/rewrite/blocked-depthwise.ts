@@ -21,6 +21,9 @@ import {
 type Sizes = readonly [number, number, number, number];
 type BlockedSizes = readonly [number, number, number, number, number];
 
+/** The widest kernel whose weight gradient is fastest if the convolution pads the image itself. */
+const WIDEST_PADDED = 3;
+
 /** Whether each channel has its own filter and the channels fill whole blocks. */
 export function isBlockedDepthwise(
   x: Tensor,
@@ -31,11 +34,6 @@ export function isBlockedDepthwise(
   const [batch, channels] = x.shape;
   if (block === 0 || batch === "batch" || groups === 1) return false;
   return channels === groups && out === groups && groups % block === 0;
-}
-
-/** Blocked, with its width padded: the runtime is fastest if windows stay within the rows. */
-function padded(x: Tensor, block: number, width: number): Tensor {
-  return pad(toBlocked(x, block), { axis: 3, before: width, after: width });
 }
 
 /**
@@ -49,11 +47,10 @@ export function depthwise(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
-  { stride, padding, dilation, groups }: ConvolutionAttributes,
+  attributes: ConvolutionAttributes,
   block: number,
 ): Tensor {
-  const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
-  return fromBlocked(blockedConv2d(padded(x, block, padding[1]), blockWeights(weight, block), bias, options));
+  return fromBlocked(blockedConv2d(toBlocked(x, block), blockWeights(weight, block), bias, attributes));
 }
 
 /**
@@ -74,14 +71,16 @@ export function depthwiseInputGradient(
   const before = spans.map((span, i) => span - padding[i]!);
   if (before.some((zeros) => zeros < 0)) return undefined;
   const spread = [0, 1].reduce((image, i) => spaced(image, i + 2, stride[i]!), toBlocked(dy, block));
+  // The convolution pads both sides alike; windows that never reached the end of the input leave it longer or shorter.
   const image = [0, 1].reduce(
-    (current, i) => resized(current, i + 2, before[i]!, size[i]! + spans[i]!),
+    (current, i) => resized(current, i + 2, 0, size[i]! + spans[i]! - 2 * before[i]!),
     spread,
   );
   const count = taps[0]! * taps[1]!;
   const backwards = constant(BigInt64Array.from({ length: count }, (_, i) => BigInt(count - 1 - i)));
   const turned = reshape(gather(reshape(weight, [channels, count]), backwards, 1), weight.shape);
-  return fromBlocked(blockedConv2d(image, blockWeights(turned, block), undefined, { dilation, groups }));
+  const options = { padding: before as unknown as Pair, dilation, groups };
+  return fromBlocked(blockedConv2d(image, blockWeights(turned, block), undefined, options));
 }
 
 /**
@@ -99,7 +98,9 @@ export function depthwiseWeightGradient(
   block: number,
 ): Tensor {
   const [batch, channels] = x.shape as Sizes;
-  const image = padded(x, block, padding[1]);
+  // Wide kernels have many windows that reach into the padding, each computed by itself.
+  const before = kernel[1] > WIDEST_PADDED ? padding[1] : 0;
+  const image = pad(toBlocked(x, block), { axis: 3, before, after: before });
   const [, blocks, height, width] = image.shape as BlockedSizes;
   const gradients = toBlocked(dy, block);
   const [, , outHeight, outWidth] = gradients.shape as BlockedSizes;
@@ -108,7 +109,12 @@ export function depthwiseWeightGradient(
     reshape(image, [1, batch * blocks, height, width, block]),
     reshape(gradients, [batch * blocks, 1, outHeight, outWidth, block]),
     undefined,
-    { stride: dilation, dilation: stride, padding: [padding[0], 0], groups: batch * channels },
+    {
+      stride: dilation,
+      dilation: stride,
+      padding: [padding[0], padding[1] - before],
+      groups: batch * channels,
+    },
   );
   // Rows left over by the stride would be extra taps.
   const taps = kernel.reduce((all, end, i) => slice(all, { axis: i + 2, start: 0, end }), sums);

@@ -2,6 +2,7 @@ import { type Graph, type Machine, type NamedTensor, Tensor } from "../ir/index.
 import { mapTree, type Tree } from "../util/tree.js";
 import { affineSums } from "./affine-sums.js";
 import { blockedConvolutions } from "./blocked-convolutions.js";
+import { channelScales } from "./channel-scales.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { foldedBatchNorms } from "./folded-batch-norms.js";
 import { foldedConstants } from "./folded-constants.js";
@@ -37,6 +38,7 @@ const RULES = [
   paddedChannels,
   blockedConvolutions,
   keptBlocked,
+  channelScales,
   affineSums,
   fusedActivations,
   foldedConstants,
