@@ -9,11 +9,13 @@ import {
   batchNorm,
   blockedConv2dOperator,
   channelAffine,
+  channelAffineOperator,
   clamp,
   constant,
   conv2d,
   conv2dOperator,
   conv2dWeightGradientOperator,
+  convTranspose2d,
   convTranspose2dOperator,
   globalAvgPool2d,
   hardSwish,
@@ -131,6 +133,69 @@ describe("padded-channels", () => {
   });
 });
 
+describe("channel-scales", () => {
+  const [batch, channels, size] = [3, 32, 5];
+  const image = [batch, channels, size, size];
+  const perSample = [batch, channels, 1, 1];
+  const kernel = [channels, channels, 3, 3];
+  type Affine = (x: Tensor, numbers: readonly Tensor[]) => Tensor;
+  /** Between two convolutions, of which the first has no bias. */
+  const between =
+    (affine: Affine): ((xs: readonly Tensor[]) => readonly Tensor[]) =>
+    ([x, first, second, ...numbers]) => {
+      const y = affine(conv2d(x!, first!, undefined, { padding: 1 }), numbers);
+      return [conv2d(y, second!, undefined, { padding: 1 })];
+    };
+  const operatorsAfter = (fn: (xs: readonly Tensor[]) => readonly Tensor[], shapes: Shapes) => {
+    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
+    return nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+  };
+  const shifts = (x: Tensor) => reshape(x, [channels, 1, 1]);
+
+  it.each<[string, Affine, Shapes, number]>([
+    ["a scale per sample", (x, [s]) => mul(x, s!), [perSample], 1],
+    ["a scale per channel", (x, [s]) => mul(x, shifts(s!)), [[channels]], 1],
+    ["a shift, as a bias", (x, [t]) => add(x, shifts(t!)), [[channels]], 0],
+    [
+      "two scales and two shifts, merged",
+      (x, [s, t, u]) => add(mul(add(mul(x, s!), shifts(t!)), shifts(t!)), u!),
+      [perSample, [channels], perSample],
+      1,
+    ],
+    [
+      "a scale before batch normalisation",
+      (x, [s, scale, shift]) => channelAffine(mul(x, s!), scale!, shift!),
+      [perSample, [channels], [channels]],
+      1,
+    ],
+    [
+      "one that is read twice, kept",
+      (x, [s, t]) => {
+        const scaled = mul(x, s!);
+        return add(mul(scaled, shifts(t!)), scaled);
+      },
+      [perSample, [channels]],
+      2,
+    ],
+  ])("computes %s", async (_, affine, numbers, affines) => {
+    const shapes = [image, kernel, kernel, ...numbers];
+    const fn = between(affine);
+    expect(changes("channel-scales", fn, shapes)).toBe(true);
+    const left = operatorsAfter(fn, shapes).filter((node) => node.is(channelAffineOperator));
+    expect(left).toHaveLength(affines);
+    await expectSame(fn, shapes);
+    await expectSame(
+      withGradients((...xs) => fn(xs)[0]!),
+      shapes,
+    );
+  });
+
+  it("leaves numbers per pixel, and images of one pixel", () => {
+    const perPixel = between((x, [s]) => mul(x, s!));
+    expect(changes("channel-scales", perPixel, [image, kernel, kernel, [batch, 1, size, size]])).toBe(false);
+  });
+});
+
 describe("fused-activations", () => {
   const shapes = [[2, 16, 5, 5], [16, 16, 3, 3], [16], [16], [16, 16, 3, 3]];
   const network =
@@ -172,6 +237,19 @@ describe("blocked-convolutions", () => {
     [2, { padding: 2 }],
   ])("computes depthwise convolutions with their gradients: kernel %s, %o", async (kernel, options) => {
     const { fn, shapes } = depthwise(kernel, options);
+    expect(changes("blocked-convolutions", fn, shapes)).toBe(true);
+    await expectSame(fn, shapes);
+  });
+  it.each([
+    [3, { stride: 2, padding: 1, outputPadding: 1 }],
+    [2, { stride: 2, dilation: 4, outputPadding: 3 }],
+    [5, { stride: 3, padding: 2 }],
+  ])("computes depthwise transposed convolutions: kernel %s, %o", async (kernel, options) => {
+    const fn = (xs: readonly Tensor[]) => [convTranspose2d(xs[0]!, xs[1]!, { ...options, groups: channels })];
+    const shapes = [
+      [3, channels, 5, 6],
+      [channels, 1, kernel, kernel],
+    ];
     expect(changes("blocked-convolutions", fn, shapes)).toBe(true);
     await expectSame(fn, shapes);
   });
