@@ -12,6 +12,16 @@ export function expectWhole(what: string, value: number, minimum = 1): void {
   }
 }
 
+/**
+ * Checks the size of a kernel that is centred on each position.
+ *
+ * @throws UsageError unless `value` is an odd whole number of at least 1
+ */
+export function expectOdd(what: string, value: number): void {
+  expectWhole(what, value);
+  if (value % 2 !== 1) throw new UsageError(`${what} must be odd, not ${value}`);
+}
+
 /** A half-open range: `from` is included, `below` is not. */
 interface HalfOpenRange {
   readonly from: number;

@@ -1,4 +1,4 @@
-import { expectWhole, expectWithin } from "../../errors/expect.js";
+import { expectOdd, expectWhole, expectWithin } from "../../errors/expect.js";
 import { ShapeError, UsageError } from "../../errors/index.js";
 import { formatType, type Tensor } from "../../ir/index.js";
 import { add, div, mean, mul, perPositionConv2d, relu, reshape, sqrt, sub, sum } from "../../ops/index.js";
@@ -8,7 +8,6 @@ import { Conv2d } from "../layers/convolution.js";
 import { Linear } from "../layers/linear.js";
 import { Module } from "../module.js";
 import { Parameter } from "../parameter.js";
-import { expectOdd } from "./involution2d.js";
 import { pooled } from "./squeezed-branch.js";
 
 /** Added to the standard deviation of a filter over its taps. */

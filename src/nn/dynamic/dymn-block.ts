@@ -4,8 +4,8 @@
  * Schmid et al., "Dynamic Convolutional Neural Networks as Efficient Pre-trained Audio Models", IEEE/ACM TASLP 2024,
  * equations 1 to 7.
  */
-import { expectWhole } from "../../errors/expect.js";
-import { ShapeError, UsageError } from "../../errors/index.js";
+import { expectOdd, expectWhole } from "../../errors/expect.js";
+import { ShapeError } from "../../errors/index.js";
 import { formatType, type Tensor } from "../../ir/index.js";
 import {
   add,
@@ -194,7 +194,7 @@ export class DyMNBlock extends Module {
     } = options;
     expectWhole("DyMNBlock: expandedChannels", expandedChannels);
     expectWhole("DyMNBlock: stride", stride);
-    if (kernelSize % 2 !== 1) throw new UsageError(`DyMNBlock: kernelSize must be odd, not ${kernelSize}`);
+    expectOdd("DyMNBlock: kernelSize", kernelSize);
     const { context = dymnContextSize(expandedChannels) } = options;
     const norm = { momentum: 0.01, epsilon: 1e-3, ...options.norm };
     const dynamic = {

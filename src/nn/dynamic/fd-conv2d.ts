@@ -1,4 +1,4 @@
-import { expectWhole } from "../../errors/expect.js";
+import { expectOdd, expectWhole } from "../../errors/expect.js";
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
 import {
@@ -307,10 +307,7 @@ function expectSizes(
   expectWhole("FDConv2d: inChannels", sizes.inChannels, 2);
   expectWhole("FDConv2d: outChannels", sizes.outChannels, 2);
   expectWhole("FDConv2d: frequencyGroups", sizes.groups);
-  expectWhole("FDConv2d: localWidth", sizes.localWidth);
-  if (sizes.localWidth % 2 === 0) {
-    throw new UsageError(`FDConv2d: localWidth must be odd, not ${sizes.localWidth}`);
-  }
+  expectOdd("FDConv2d: localWidth", sizes.localWidth);
   const { groups } = convolutionAttributes(options);
   if (groups !== 1) {
     throw new UsageError(`FDConv2d: groups must be 1, not ${groups}`, {

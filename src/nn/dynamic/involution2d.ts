@@ -1,11 +1,12 @@
-import { expectWhole, expectWithin } from "../../errors/expect.js";
+import { expectOdd, expectWhole, expectWithin } from "../../errors/expect.js";
 import { ShapeError, UsageError } from "../../errors/index.js";
 import { formatType, type Tensor } from "../../ir/index.js";
-import { avgPool2d, perPositionConv2d, relu, reshape } from "../../ops/index.js";
+import { avgPool2d, perPositionConv2d, relu } from "../../ops/index.js";
 import type { ForwardContext } from "../context.js";
 import { Conv2d } from "../layers/convolution.js";
 import { BatchNorm2d } from "../layers/normalization.js";
 import { Module } from "../module.js";
+import { recordTaps } from "./taps.js";
 
 /** Options of {@link Involution2d}. */
 export interface Involution2dOptions {
@@ -17,27 +18,6 @@ export interface Involution2dOptions {
   readonly ratio?: number;
   /** Number of channels that share a kernel. Defaults to 16. */
   readonly groupChannels?: number;
-}
-
-/** @throws UsageError unless a kernel size is odd, so that it can be centred on each position */
-export function expectOdd(what: string, kernelSize: number): void {
-  expectWhole(what, kernelSize);
-  if (kernelSize % 2 !== 1) throw new UsageError(`${what} must be odd, not ${kernelSize}`);
-}
-
-/**
- * Records the kernels at each position, [B, G·k², H, W], as `tap`, [B, G, k², H, W].
- *
- * @returns kernels for `perPositionConv2d`, [B, G, k, k, H, W]
- */
-export function recordTaps(weights: Tensor, kernelSize: number, context: ForwardContext): Tensor {
-  const [batch, rows, ...size] = weights.shape as readonly number[];
-  const taps = kernelSize * kernelSize;
-  const values = context.recordAttention("tap", {
-    values: reshape(weights, [batch!, rows! / taps, taps, ...size]),
-    ...{ activation: "other", axis: 2 },
-  });
-  return reshape(values, [batch!, rows! / taps, kernelSize, kernelSize, ...size]);
 }
 
 /**

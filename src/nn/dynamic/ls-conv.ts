@@ -1,4 +1,4 @@
-import { expectWhole } from "../../errors/expect.js";
+import { expectOdd, expectWhole } from "../../errors/expect.js";
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
 import { add, perPositionConv2d, relu } from "../../ops/index.js";
@@ -6,7 +6,7 @@ import type { ForwardContext } from "../context.js";
 import { Conv2d } from "../layers/convolution.js";
 import { BatchNorm2d, GroupNorm } from "../layers/normalization.js";
 import { Module } from "../module.js";
-import { expectOdd, recordTaps } from "./involution2d.js";
+import { recordTaps } from "./taps.js";
 
 /** Options of {@link LSConv}. */
 export interface LSConvOptions {
