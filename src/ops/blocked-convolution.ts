@@ -67,7 +67,7 @@ export const blockedConv2dOperator: Operator<BlockedConvolutionAttributes> = {
     if (!fits || !biased || !(depthwise || divides)) {
       throw new ShapeError(
         "blockedConv2d",
-        `x [N, C/b, H, W, b] and weight [O/b, C/${groups}/b, kh, kw, b, b], with ${groups} dividing C/b and O/b`,
+        `x [B, C/b, H, W, b] and weight [O/b, C/${groups}/b, kh, kw, b, b], with ${groups} dividing C/b and O/b`,
         `${formatType(x!)} and ${formatType(weight!)}`,
       );
     }
@@ -133,10 +133,10 @@ export interface BlockedConvolutionOptions {
 /**
  * Convolution in the blocked layout.
  *
- * @param x [N, C/b, H, W, b]; [N, C, H, W] for C < b with one group
+ * @param x [B, C/b, H, W, b]; [B, C, H, W] for C < b with one group
  * @param weight in the layout of {@link blockWeights}
  * @param bias [O]
- * @returns [N, O/b, H′, W′, b]
+ * @returns [B, O/b, H′, W′, b]
  */
 export function blockedConv2d(
   x: Tensor,

@@ -3,7 +3,7 @@
  * one vector register holds the same pixel of b channels. b is the width of the processor's vectors in float32, 16 with
  * AVX-512.
  *
- * A blocked tensor has the shape [N, C/b, H, W, b]. Elementwise operators work on it unchanged.
+ * A blocked tensor has the shape [B, C/b, H, W, b]. Elementwise operators work on it unchanged.
  */
 import { ShapeError } from "../errors/index.js";
 import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
@@ -36,10 +36,10 @@ export const toBlockedOperator: Operator<BlockAttributes> = {
     return permuted(x!, [batch, blocks, block, height * width], [0, 1, 3, 2]);
   },
   infer: ([x], { block }) => {
-    expectLayout("toBlocked", x!, "[N, C, H, W]");
+    expectLayout("toBlocked", x!, "[B, C, H, W]");
     const [batch, channels, height, width] = staticShape(x!.shape, "toBlocked");
     if (channels! % block !== 0) {
-      throw new ShapeError("toBlocked", `[N, C, H, W], C a multiple of ${block}`, formatType(x!));
+      throw new ShapeError("toBlocked", `[B, C, H, W], C a multiple of ${block}`, formatType(x!));
     }
     return { dtype: "float32", shape: [batch!, channels! / block, height!, width!, block] };
   },
@@ -55,7 +55,7 @@ export const fromBlockedOperator: Operator<Record<string, never>> = {
   name: "fromBlocked",
   rearranges: true,
   infer: ([x]) => {
-    expectLayout("fromBlocked", x!, "[N, C/b, H, W, b]");
+    expectLayout("fromBlocked", x!, "[B, C/b, H, W, b]");
     return { dtype: "float32", shape: plainShape(staticShape(x!.shape, "fromBlocked")) };
   },
   gradient: (dy, { inputs: [x] }) => [toBlocked(dy, x!.shape[4] as number)],
@@ -75,19 +75,19 @@ export function plainShape([batch, blocks, height, width, block]: readonly numbe
   return [batch!, blocks! * block!, height!, width!];
 }
 
-/** [N, C, H, W] → [N, C/block, H, W, block]. */
+/** [B, C, H, W] → [B, C/block, H, W, block]. */
 export function toBlocked(x: Tensor, block: number): Tensor {
   return Tensor.apply(toBlockedOperator, [x], { block });
 }
 
-/** [N, C/block, H, W, block] → [N, C, H, W]. */
+/** [B, C/block, H, W, block] → [B, C, H, W]. */
 export function fromBlocked(x: Tensor): Tensor {
   return Tensor.apply(fromBlockedOperator, [x], {});
 }
 
 /** Inputs of {@link emitBlockedAffine}. */
 interface BlockedAffine {
-  /** [N, C/b, H, W, b] */
+  /** [B, C/b, H, W, b] */
   readonly x: string;
   readonly shape: readonly number[];
   /** One value per channel, in any shape. */

@@ -8,12 +8,20 @@
  */
 import { expectWhole } from "../errors/expect.js";
 import { ShapeError, UsageError } from "../errors/index.js";
-import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { type Attributes, formatType, type Operator, Tensor } from "../ir/index.js";
 import { elementCount, staticShape } from "../util/shape.js";
 import { expectDType, expectLayout } from "./expect.js";
 import { pad } from "./layout.js";
 import { sum } from "./reduce.js";
-import { oneHotKernels, type Pair, type PairOption, symmetricPads, toPair, windowOutput } from "./window.js";
+import {
+  oneHotKernels,
+  type Pair,
+  type PairOption,
+  spatial,
+  symmetricPads,
+  toPair,
+  windowOutput,
+} from "./window.js";
 
 /** Options of a convolution, as PyTorch names them. */
 export interface ConvolutionOptions {
@@ -45,10 +53,6 @@ export function convolutionAttributes(options: ConvolutionOptions): ConvolutionA
     dilation: toPair("dilation", options.dilation ?? 1, 1),
     groups,
   };
-}
-
-function spatial(type: TensorType): Pair {
-  return type.shape.slice(2) as unknown as Pair;
 }
 
 function onnxAttributes({ stride, padding, dilation, groups }: ConvolutionAttributes) {

@@ -27,10 +27,16 @@ import { expectDType } from "./expect.js";
 import { input } from "./input.js";
 import { reshape } from "./layout.js";
 import { matmul, transposeLast } from "./matmul.js";
-import { expectPlan, outputShape, type WithKernel, type WithSize } from "./per-sample-convolution.js";
+import {
+  convolutionMultiplyAdds,
+  expectPlan,
+  outputShape,
+  type WithKernel,
+  type WithSize,
+} from "./per-sample-convolution.js";
 import { sum } from "./reduce.js";
 import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "./unfold.js";
-import type { Pair } from "./window.js";
+import { spatial } from "./window.js";
 
 /** The exact ways to compute a convolution with mixed kernels, and its gradients. */
 export const MIXING_PLANS = ["aggregate", "mix-outputs", "mix-inputs", "unfold"] as const;
@@ -53,10 +59,6 @@ export interface MixedConvolutionOptions extends ConvolutionOptions {
 /** Attributes of the four operators. Gradients inherit `plan`. */
 export interface MixedAttributes extends ConvolutionAttributes {
   readonly plan: string;
-}
-
-function spatial({ shape }: TensorType): Pair {
-  return shape.slice(-2) as unknown as Pair;
 }
 
 /** Mixes kernels, or biases, per sample: π [B, K] and [K, …] → [B, …]. */
@@ -83,16 +85,12 @@ function mixing({ shape }: TensorType, experts: TensorType): number {
   return (shape[0] as number) * elementCount(experts.shape);
 }
 
-/** Multiply-adds of a convolution whose outputs have the shape of `y`, with one kernel per sample. */
-function windows({ shape }: TensorType, experts: TensorType): number {
-  return elementCount(shape) * elementCount(experts.shape.slice(2));
-}
-
 /** Forward: (x, π, W, bias [B, O]) → y. */
 export const mixedConv2dOperator: Operator<MixedAttributes> = {
   name: "mixedConv2d",
   linearIn: [0, 1, 2],
-  multiplyAdds: ([, attention, experts], y) => mixing(attention!, experts!) + windows(y, experts!),
+  multiplyAdds: ([, attention, experts], y) =>
+    mixing(attention!, experts!) + convolutionMultiplyAdds(y, experts!),
   infer: ([x, attention, experts, bias], attributes) => {
     expectDType("mixedConv2d", [x!, attention!, experts!, ...(bias ? [bias] : [])], "float32");
     const [count, ...kernels] = experts!.shape;
@@ -125,7 +123,8 @@ export const mixedConv2dOperator: Operator<MixedAttributes> = {
 export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = {
   name: "mixedInputGradient",
   linearIn: [0, 1, 2],
-  multiplyAdds: ([dy, attention, experts]) => mixing(attention!, experts!) + windows(dy!, experts!),
+  multiplyAdds: ([dy, attention, experts]) =>
+    mixing(attention!, experts!) + convolutionMultiplyAdds(dy!, experts!),
   infer: ([dy, , experts], { groups, size }) => ({
     dtype: "float32",
     shape: [dy!.shape[0]!, (experts!.shape[2] as number) * groups, ...size],
@@ -144,7 +143,7 @@ export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = 
 export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel> = {
   name: "mixedExpertGradient",
   linearIn: [0, 1, 2],
-  multiplyAdds: ([, attention, dy], dw) => mixing(attention!, dw) + windows(dy!, dw),
+  multiplyAdds: ([, attention, dy], dw) => mixing(attention!, dw) + convolutionMultiplyAdds(dy!, dw),
   infer: ([x, attention, dy], { groups, kernel }) => {
     const [, channels] = staticShape(x!.shape, "gradient with respect to the experts");
     return { dtype: "float32", shape: [attention!.shape[1]!, dy!.shape[1]!, channels! / groups, ...kernel] };
@@ -163,7 +162,8 @@ export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel>
 export const mixedAttentionGradientOperator: Operator<MixedAttributes> = {
   name: "mixedAttentionGradient",
   linearIn: [0, 1, 2],
-  multiplyAdds: ([, experts, dy], attention) => mixing(attention, experts!) + windows(dy!, experts!),
+  multiplyAdds: ([, experts, dy], attention) =>
+    mixing(attention, experts!) + convolutionMultiplyAdds(dy!, experts!),
   infer: ([x, experts]) => ({ dtype: "float32", shape: [x!.shape[0]!, experts!.shape[0]!] }),
   gradient: (weights, { inputs: [x, experts, dy], attributes }) => [
     inputGradient([dy!, weights, experts!], { ...attributes, size: spatial(x!) }),

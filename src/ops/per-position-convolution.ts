@@ -1,10 +1,12 @@
 /**
- * Depthwise convolution with a kernel per position, as in involution and decoupled dynamic filters: y[b, c, p] = Σ_t
- * w[b, g(c), t, p]·x[b, c, s·p + d·t − padding]. Images are unfolded, weighted and summed over taps. Three operators
- * closed under differentiation, each bilinear:
+ * Depthwise convolution with a kernel per position, as in involution and decoupled dynamic filters:
+ *
+ *     y[b, c, p] = Σ_t w[b, g(c), t, p]·x[b, c, s·p + d·t − padding].
+ *
+ * Three operators closed under differentiation, each bilinear:
  * - the gradient with respect to x adds w ⊙ dy back to the positions that each tap read;
  * - the gradient with respect to w is the product of what each tap sees with dy, summed over the channels that share a
- * kernel.
+ *   kernel.
  *
  * Axis order: x [B, C, H, W]; w [B, G, kh, kw, H′, W′], G a divisor of C; y [B, C, H′, W′]. Channels that share a
  * kernel are adjacent, g(c) = ⌊c·G/C⌋, or interleaved, g(c) = c mod G. No columns are stored: taps are slices of x.
@@ -24,6 +26,7 @@ import { convolutionAttributes } from "./convolution.js";
 import { add, mul } from "./elementwise.js";
 import { expectDType, expectLayout } from "./expect.js";
 import { concat, interleave, pad, reshape, slice, takeTap, zerosLike } from "./layout.js";
+import type { WithSize } from "./per-sample-convolution.js";
 import { sum } from "./reduce.js";
 import { type Pair, type PairOption, windowOutput } from "./window.js";
 
@@ -44,11 +47,6 @@ interface PerPositionAttributes extends Attributes {
   readonly padding: Pair;
   readonly dilation: Pair;
   readonly interleaved: boolean;
-}
-
-/** Attributes of the gradient with respect to x, which has this height and width. */
-interface WithSize {
-  readonly size: Pair;
 }
 
 /** Attributes of the gradient with respect to the kernels: their number, and their height and width. */

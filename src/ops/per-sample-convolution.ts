@@ -21,7 +21,7 @@ import { expectDType } from "./expect.js";
 import { input } from "./input.js";
 import { sum } from "./reduce.js";
 import { unfoldedConv2d, unfoldedInputGradient, unfoldedKernelGradient } from "./unfold.js";
-import type { Pair } from "./window.js";
+import { type Pair, spatial } from "./window.js";
 
 /** The exact ways to compute a convolution with kernels per sample. */
 export const PER_SAMPLE_PLANS = ["aggregate", "unfold"] as const;
@@ -54,23 +54,19 @@ export interface WithKernel {
   readonly kernel: Pair;
 }
 
-function spatial({ shape }: TensorType): Pair {
-  return shape.slice(-2) as unknown as Pair;
-}
-
 /** Output shape for one sample's kernels [O, C/groups, kh, kw], checked as in `conv2d`. */
 export function outputShape(x: TensorType, kernels: Shape, attributes: ConvolutionAttributes): Shape {
   return conv2d(input("float32", x.shape), input("float32", kernels), undefined, attributes).shape;
 }
 
-/** Throws unless the plan is one of `plans` or `"auto"`. */
+/** @throws UsageError unless the plan is one of `plans` or `"auto"` */
 export function expectPlan(plan: string, plans: readonly string[]): void {
   if (plan === "auto" || plans.includes(plan)) return;
   throw new UsageError(`plan must be auto, ${plans.join(", ")}, not ${plan}`);
 }
 
-/** Multiply-adds of a convolution whose outputs have the shape of `y`. */
-function windows({ shape }: TensorType, kernels: TensorType): number {
+/** Multiply-adds of a convolution with one kernel per sample, whose outputs have the shape of `y`. */
+export function convolutionMultiplyAdds({ shape }: TensorType, kernels: TensorType): number {
   return elementCount(shape) * elementCount(kernels.shape.slice(2));
 }
 
@@ -78,7 +74,7 @@ function windows({ shape }: TensorType, kernels: TensorType): number {
 export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
   name: "perSampleConv2d",
   linearIn: [0, 1],
-  multiplyAdds: ([, kernels], y) => windows(y, kernels!),
+  multiplyAdds: ([, kernels], y) => convolutionMultiplyAdds(y, kernels!),
   infer: ([x, kernels, bias], attributes) => {
     expectDType("perSampleConv2d", [x!, kernels!, ...(bias ? [bias] : [])], "float32");
     const [batch, ...inner] = kernels!.shape;
@@ -109,7 +105,7 @@ export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
 export const perSampleInputGradientOperator: Operator<PerSampleAttributes & WithSize> = {
   name: "perSampleInputGradient",
   linearIn: [0, 1],
-  multiplyAdds: ([dy, kernels]) => windows(dy!, kernels!),
+  multiplyAdds: ([dy, kernels]) => convolutionMultiplyAdds(dy!, kernels!),
   infer: ([, kernels], { groups, size }) => {
     const [batch, , perGroup] = kernels!.shape as readonly number[];
     return { dtype: "float32", shape: [batch!, perGroup! * groups, ...size] };
@@ -125,7 +121,7 @@ export const perSampleInputGradientOperator: Operator<PerSampleAttributes & With
 export const perSampleKernelGradientOperator: Operator<PerSampleAttributes & WithKernel> = {
   name: "perSampleKernelGradient",
   linearIn: [0, 1],
-  multiplyAdds: ([, dy], kernels) => windows(dy!, kernels),
+  multiplyAdds: ([, dy], kernels) => convolutionMultiplyAdds(dy!, kernels),
   infer: ([x, dy], { groups, kernel }) => ({
     dtype: "float32",
     shape: [x!.shape[0]!, dy!.shape[1]!, (x!.shape[1] as number) / groups, ...kernel],

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors/index.js";
+import type { TensorType } from "../ir/index.js";
 
 /** Height and width. */
 export type Pair = readonly [height: number, width: number];
@@ -13,6 +14,11 @@ export function toPair(name: string, value: PairOption, minimum: number): Pair {
     throw new UsageError(`${name} must be one or two whole numbers of at least ${minimum}, not ${value}`);
   }
   return pair;
+}
+
+/** Height and width of images or kernels, whatever axes come before. */
+export function spatial({ shape }: TensorType): Pair {
+  return shape.slice(-2) as unknown as Pair;
 }
 
 /** Output size of a window of `kernel` taps: ⌊(size + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1. */
