@@ -17,7 +17,7 @@ const profileSchema = z.object({
   weightGradients: z.object({ mostPixels: positive, mostCopies: positive }),
 });
 
-/** Machines may share a home directory, so each processor model has its own file. */
+/** Where the profile is kept. Machines may share a home directory, so each processor model has a file of its own. */
 export function tunedProfilePath(): string {
   const model = cpus()[0]?.model ?? "unknown";
   const hash = createHash("sha256").update(model).digest("hex").slice(0, 8);
