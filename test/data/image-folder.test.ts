@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readImageFolder, streamImageFolder } from "../../src/data/image-folder.js";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openImageFolder, readImageFolder, streamImageFolder } from "../../src/data/image-folder.js";
 import { readPixels } from "../../src/data/index.js";
 import { DataError } from "../../src/errors/index.js";
 
@@ -212,6 +212,29 @@ describe("readImageFolder", () => {
     await readPixels(held.train, indices, fromMemory);
     await readPixels(streamed.train, indices, fromDisk);
     expect(fromDisk).toEqual(fromMemory);
+  });
+
+  it("streams what would use more than half of the memory, and refuses to hold what exceeds it", async () => {
+    for (const name of ["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/1.png"])
+      await paint(name, 1, 2, 3);
+    const bytes = 4 * 3 * 4 * 4;
+    const memory = vi.spyOn(process, "constrainedMemory");
+    const opened = async (granted: number) => {
+      memory.mockReturnValue(granted);
+      const { train, test } = await openImageFolder(folder, { size: 4 });
+      return [train.images, test.images].map((images) => images instanceof Uint8Array);
+    };
+    try {
+      expect(await opened(2 * bytes)).toEqual([true, true]);
+      expect(await opened(2 * bytes - 1)).toEqual([false, false]);
+      memory.mockReturnValue(bytes);
+      await expect(readImageFolder(folder, { size: 4 })).rejects.toMatchObject({
+        message: expect.stringContaining("4 images of 4×4 pixels take"),
+        hint: expect.stringContaining("Stream them"),
+      });
+    } finally {
+      memory.mockRestore();
+    }
   });
 
   it("names a file that is gone when its batch comes", async () => {
