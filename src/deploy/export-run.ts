@@ -1,4 +1,4 @@
-import { UsageError } from "../errors/index.js";
+import { GraphError, UsageError } from "../errors/index.js";
 import { annealedFor } from "../infer/annealed.js";
 import type { InferOptions } from "../infer/infer.js";
 import type { OpenRun } from "../runs/open-run.js";
@@ -63,7 +63,7 @@ export interface ExportedRun {
  * `classes`, `preprocessing` and `provenance` as JSON.
  *
  * @throws UsageError if the opset is unsupported, or an annealed scalar unknown
- * @throws GraphError naming layers that have no constant form
+ * @throws UsageError naming layers that have no constant form, if that is the form asked for
  */
 export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): Promise<ExportedRun> {
   const { form = "auto", batch = 1, pixels = false, weights = "float32", threads } = options;
@@ -73,19 +73,14 @@ export async function exportRun(run: OpenRun, options: ExportRunOptions = {}): P
   }
   const timed = fixedBatch ?? batch;
   const runtime = { ...(threads && { threads }) };
-  const write = (chosen: Exclude<ExportForm, "auto">) => exportForm(run, chosen, { ...options, inputName });
+  const forms = writeForms(run, form, { ...options, inputName });
+  const { constant, assembled } = forms;
   const { chosen, times } =
-    form !== "auto"
-      ? { chosen: form, times: [] }
-      : await compareForms(
-          { constant: write("constant"), assembled: write("assembled") },
-          run,
-          timed,
-          inputName,
-          runtime,
-        );
+    constant && assembled
+      ? await compareForms({ constant, assembled }, run, timed, inputName, runtime)
+      : { chosen: constant ? ("constant" as const) : ("assembled" as const), times: [] };
   const { imageSize: size, config } = run;
-  const network = compressWeights(write(chosen), weights);
+  const network = compressWeights(forms[chosen]!, weights);
   const whole = pixels ? withPixelInput(network, { size, fit: config.imageFit }) : network;
   const declared: EdgeCount = await declareEdges(whole, size, runtime);
   const { bytes, multiplyAdds } = declared;
@@ -103,6 +98,48 @@ function computedWeights(bytes: Uint8Array, weights: Exclude<WeightPrecision, "f
     `${weights} weights are unpacked by ${operator}, so convolutions have no constant weights (${count} of them): ` +
       "a runtime that insists on them needs float32",
   ];
+}
+
+/** The network in the form asked for; with `"auto"` in all forms that it has. */
+function writeForms(
+  run: OpenRun,
+  form: ExportForm,
+  options: ExportRunOptions & { readonly inputName: string },
+): { readonly constant?: Uint8Array; readonly assembled?: Uint8Array } {
+  const assembled = form === "constant" ? undefined : exportForm(run, "assembled", options);
+  if (form === "assembled") return { assembled: assembled! };
+  try {
+    return { constant: exportForm(run, "constant", options), ...(assembled && { assembled }) };
+  } catch (error) {
+    const layers = error instanceof GraphError ? layersWithoutConstantForm(run, options) : [];
+    if (layers.length === 0) throw error;
+    if (assembled) return { assembled };
+    throw new UsageError(
+      `there is no constant form: the weight of a convolution is computed in ${layers.join(", ")}`,
+      {
+        hint:
+          'take the form "assembled" if the runtime accepts computed weights; else let the layer convolve with ' +
+          "parameters as they are, or use mixedConv2d or perSampleConv2d",
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Layers that convolve with a weight computed by themselves, which no plan can avoid, with their classes. */
+function layersWithoutConstantForm(
+  run: OpenRun,
+  options: ExportRunOptions & { readonly inputName: string },
+): readonly string[] {
+  const { fixedBatch: _, ...open } = options;
+  const modules = new Map(run.model.namedModules());
+  const scopes = computedConvolutions(exportForm(run, "assembled", open)).map((name) =>
+    name.slice(0, Math.max(0, name.lastIndexOf("/"))),
+  );
+  return [...new Set(scopes)].map((scope) => {
+    const kind = modules.get(scope)?.constructor.name;
+    return [scope || "the model", kind && `(${kind})`].filter(Boolean).join(" ");
+  });
 }
 
 /** The network in one of its forms, without preprocessing and with float32 weights. */
