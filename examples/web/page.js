@@ -5,7 +5,7 @@ const row = (parent, name, values) => {
   const line = parent.appendChild(document.createElement("p"));
   line.append(name, document.createElement("span"));
   for (const value of values)
-    line.lastChild.append(Object.assign(document.createElement("meter"), { value }));
+    line.lastChild.append(Object.assign(document.createElement("meter"), { value, ariaLabel: name }));
 };
 const classify = async ([file]) => {
   image.src = URL.createObjectURL(file);

@@ -22,7 +22,7 @@ export const CIFAR_HINT =
 export const CIFAR_NOTES: ReadonlyMap<string, string> = new Map([
   [
     "8a10b6fc3625440283b51baea900c073",
-    "the pixels come from JPEG copies (quality 75, 4:2:0) of the published images; their order and file names differ",
+    "The pixels come from JPEG copies (quality 75, 4:2:0) of the published images; their order and file names differ.",
   ],
 ]);
 

@@ -2,6 +2,7 @@ import { type PackedImage, resizePixels } from "../data/resize-pixels.js";
 import { CheckpointError } from "../errors/index.js";
 import type { OnnxModel, OnnxResult } from "../runtime/onnx-model.js";
 import { type AttentionOutput, PIXEL_VALUES } from "../ship/model-folder.js";
+import { formatShape } from "../util/shape.js";
 import type { ModelFiles, Preparation } from "./model-files.js";
 
 /** A class and the probability a model gives it. */
@@ -67,7 +68,8 @@ export function readLogits({ classes, source }: ModelFiles, { logits }: Results)
   const { data, dtype } = logits!;
   if (dtype !== "float32" || data.length !== classes.length) {
     throw new CheckpointError(
-      `${source}: expected ${classes.length} logits, one for each class, received ${dtype} [${logits!.shape}]`,
+      `${source}: expected ${classes.length} logits, one for each class, received ${dtype} ` +
+        formatShape(logits!.shape),
       { hint: "export the folder again, all its files at once" },
     );
   }

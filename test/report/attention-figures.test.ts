@@ -26,6 +26,17 @@ describe("the figure of attention by class", () => {
     expect(svg).toContain("no difference told from chance");
   });
 
+  it("is wide enough for the longest line over a layer", async () => {
+    const name = `features.${"8".repeat(30)}`;
+    const svg = await renderSvg(attentionByClassSpec([{ ...layer, name, between: 1, p: 0.4 }]));
+    const [, width] = /<svg[^>]* width="([\d.]+)"/.exec(svg)!;
+    const line = />([^<]*no difference told from chance[^<]*)</.exec(
+      svg.replace(/aria-label="[^"]*"/g, ""),
+    )![1]!;
+    // Bold letters of 11 px take 6.2 px in the mean; the line begins 12 px from the edge.
+    expect(Number(width)).toBeGreaterThan(12 + 6.2 * line.length);
+  });
+
   it("keeps the classes that differ most where there are many", async () => {
     const classes = Array.from({ length: 30 }, (_, i) => {
       const more = i === 29 ? 0.3 : 0.001 * i;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { COLOURS, INK, PAPER, RUN_COLOURS } from "../../src/report/drawing/palette.js";
+import { COLOURS, INK, PAPER, RUN_COLOURS, STRONGEST_BEHIND_INK } from "../../src/report/drawing/palette.js";
 
 type Triple = readonly [number, number, number];
 type Matrix = readonly [Triple, Triple, Triple];
@@ -80,6 +80,16 @@ describe.each(["light", "dark"] as const)("the %s palette", (scheme) => {
       if (scheme === "light") expect(contrast(colour, "#ffffff")).toBeGreaterThanOrEqual(AA);
     },
   );
+
+  it.each(RUN_COLOURS.slice(0, 2).map((colour) => colour[scheme]))("reads ink on a cell of %s", (colour) => {
+    const bytes = (hex: string) => [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+    const paper = bytes(PAPER[scheme]);
+    const cell = bytes(colour).map((part, i) =>
+      Math.round(STRONGEST_BEHIND_INK * part + (1 - STRONGEST_BEHIND_INK) * paper[i]!),
+    );
+    const hex = `#${cell.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+    expect(contrast(INK[scheme], hex)).toBeGreaterThanOrEqual(AA);
+  });
 
   it.each(Object.entries(VISIONS))("tells any two runs apart by eyes that see %s", (_, vision) => {
     const seen = RUN_COLOURS.map((colour) => oklab(times(vision, linear(colour[scheme]))));

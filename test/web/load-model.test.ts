@@ -57,7 +57,7 @@ describe("a model folder in a page", () => {
       "other classes",
       undefined,
       { "config.json": '{"id2label":{"0":"a"}}' },
-      /expected 1 logits.* received float32 \[1,10\]/,
+      /expected 1 logits.* received float32 \[1, 10\]/,
     ],
   ] as const)("%s", async (_, address, changed, message) => {
     Object.assign(files, changed);

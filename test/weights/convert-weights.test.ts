@@ -61,6 +61,18 @@ describe("dyconv convert", () => {
     expect(code).toBe(0);
   });
 
+  it("shortens a shape of many axes", async () => {
+    const folder = await temporaryFolder();
+    const shape = Array.from({ length: 40 }, () => 1);
+    const tensors = { long: { dtype: "float32", shape, data: Float32Array.of(2) } } as const;
+    await writeSafetensors(join(folder, "long.safetensors"), tensors);
+    const arguments_ = [join(folder, "long.safetensors"), "--out", join(folder, "w.safetensors")];
+    const { stdout } = await run("convert", ...arguments_);
+    expect(stdout).toBe("long  float32 [1, 1, 1, 1, … 40 in all]\n");
+    const { tensors: listed } = JSON.parse((await run("convert", ...arguments_, "--json")).stdout);
+    expect(listed[0].shape).toEqual(shape);
+  });
+
   it("refuses another kind of file to write, and a model's options without the model", async () => {
     const [wrong, alone] = [
       await run("convert", STATE, "--out", "w.onnx"),

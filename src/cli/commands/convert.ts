@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { UsageError } from "../../errors/index.js";
+import { formatShape } from "../../util/shape.js";
 import { addModelOptions, type ModelFlags, separateModelOptions } from "../flags/model-options.js";
 import { findModel, type Models } from "../flags/models.js";
 import { JSON_OPTION, number } from "../flags/options.js";
@@ -70,7 +71,7 @@ async function convert(path: string, flags: ConvertFlags, models: Models, termin
   const rows = Object.entries(tensors).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   if (json) return writeJson(terminal, { in: path, out, format, tensors: rows, notes });
   for (const { name, dtype, shape } of rows) {
-    terminal.out(`${escapeName(name)}  ${dtype} [${shape.join(", ")}]\n`);
+    terminal.out(`${escapeName(name)}  ${dtype} ${formatShape(shape)}\n`);
   }
   const total = Object.values(tensors).reduce((sum, { data }) => sum + data.length, 0);
   const { formatCount } = await import("../../report/index.js");

@@ -26,6 +26,9 @@ export const RUN_COLOURS: readonly ColourPair[] = [
 /** The colour of errors. Something other than colour has to mark them too. */
 export const WRONG_COLOUR: ColourPair = { light: "#c2410c", dark: "#ff8a5c" };
 
+/** Opacity of the strongest cell with a number on it: ink keeps 4.5 : 1 on the first two colours of runs. */
+export const STRONGEST_BEHIND_INK = 0.5;
+
 /** Every colour used in drawings, besides ink. */
 export const COLOURS: readonly ColourPair[] = [...RUN_COLOURS, WRONG_COLOUR];
 

@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from "vega-lite";
 import type { FigureSpec } from "../drawing/figure-spec.js";
-import { runColour } from "../drawing/palette.js";
+import { runColour, STRONGEST_BEHIND_INK } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
 import { cellLayer, pixels, textLayer } from "./hand-laid.js";
@@ -25,7 +25,7 @@ export interface ClassAttention {
 }
 
 /** Sizes in pixels. */
-const WIDTH = { wide: 320, narrow: 180 };
+const WIDTH = { wide: 400, narrow: 180 };
 const ROW = 18;
 const WIDEST = 48;
 const HEAD = 30;
@@ -84,7 +84,7 @@ export function attentionByClassSpec(
     layer: [
       cellLayer(cells, {
         strength: "strength",
-        opacity: [0, 0.6],
+        opacity: [0, STRONGEST_BEHIND_INK],
         test: "datum.difference < 0",
         colours: [runColour(0), runColour(1)],
       }),
@@ -101,7 +101,7 @@ export function attentionByClassSpec(
       ),
       textLayer(
         blocks.map(({ layer, top }) => ({
-          x: narrow ? -left + 12 : 0,
+          x: -left + 12,
           y: top - 12,
           text: headOf(layer, narrow),
         })),

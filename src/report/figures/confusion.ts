@@ -1,6 +1,6 @@
 import type { TopLevelSpec } from "vega-lite";
 import type { FigureSpec } from "../drawing/figure-spec.js";
-import { runColour } from "../drawing/palette.js";
+import { runColour, STRONGEST_BEHIND_INK } from "../drawing/palette.js";
 import { FIGURE_STYLE, titleAtEdge } from "../drawing/style.js";
 import { printable, shorten } from "../text/printable.js";
 import { cellLayer, pixels, textLayer } from "./hand-laid.js";
@@ -75,7 +75,7 @@ export function confusionSpec(
     layer: [
       cellLayer(cells, {
         strength: "share",
-        opacity: [0.04, 0.6],
+        opacity: [0.04, STRONGEST_BEHIND_INK],
         test: "!datum.right",
         colours: [runColour(0), runColour(1)],
       }),

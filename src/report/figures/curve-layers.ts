@@ -37,7 +37,8 @@ export function pointLayer(lines: readonly CurveLine[], shape?: object): Layer {
     line.points.length <= FEW_POINTS ? line.points.filter(isFinitePoint) : [endOf(line)];
   return {
     data: { values: lines.flatMap((line) => rowsOf(line, shown(line))) },
-    mark: { type: "point", filled: true, size: 24, opacity: 1, clip: true },
+    // The axes hold all points, so that one at the edge need not be cut.
+    mark: { type: "point", filled: true, size: 24, opacity: 1, clip: false },
     ...(shape && { encoding: { shape } }),
   };
 }

@@ -34,7 +34,7 @@ thead th { font-weight: 600; }
 .config :is(td, th):not(:first-child) { text-align: left; }
 .config :is(td, th) { vertical-align: top; }
 .config tbody tr + tr { border-top: 1px solid var(--rule); }
-.words td:nth-child(2) { text-align: left; }
+.words :is(td, th):nth-child(2) { text-align: left; }
 .notes { margin: 0; padding-left: 1.1rem; color: var(--soft); font-size: .9rem; line-height: 1.5; }
 summary { cursor: pointer; }
 .options { margin: .68rem 0 0; columns: 17rem 2; column-gap: 2.5rem; font-size: .95rem; font-variant-numeric: lining-nums tabular-nums; }
