@@ -110,6 +110,14 @@ describe("figures", () => {
     expect(svg).toContain('stroke-dasharray="5,3"');
   });
 
+  test("draw whole points, at the edge as well", async () => {
+    const svg = await renderSvg(lossSpec([runOf("a", 1)]));
+    const points = /<g[^>]*class="mark-symbol[^"]*layer[^"]*"[^>]*>/g;
+    const before = [...svg.matchAll(points)].map(([group]) => group);
+    expect(before.length).toBeGreaterThan(0);
+    for (const group of before) expect(group).not.toContain("clip-path");
+  });
+
   test("that are narrow name the runs above, and fit a telephone", async () => {
     const names = ["AlexNet-DY with a long name", "b"];
     const svg = await renderSvg(
