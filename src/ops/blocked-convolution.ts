@@ -118,8 +118,8 @@ export interface BlockedConvolutionOptions {
   /** Defaults to [1, 1]. */
   readonly stride?: Pair;
   /**
-   * Defaults to [0, 0]. Padding the width is slower than widening the image with `pad` beforehand, but not for
-   * depthwise convolutions.
+   * Defaults to [0, 0]. Padding the width is slower than widening the image with `pad` beforehand, but not for plain
+   * images and depthwise convolutions.
    */
   readonly padding?: Pair;
   /** Defaults to [1, 1]. */

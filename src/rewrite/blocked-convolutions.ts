@@ -33,10 +33,10 @@ import { transformGraph } from "./transform.js";
 
 type Sizes = readonly [number, number, number, number];
 
-/** A convolution's input with its width padded, blocked if it has at least `block` channels. */
-function readable(x: Tensor, block: number, widthPadding: number): Tensor {
-  const blocked = (x.shape[1] as number) < block ? x : toBlocked(x, block);
-  return pad(blocked, { axis: 3, before: widthPadding, after: widthPadding });
+/** A convolution's input and padding. Blocked images have their width padded beforehand. */
+function readable(x: Tensor, block: number, [above, beside]: Pair): { image: Tensor; padding: Pair } {
+  if ((x.shape[1] as number) < block) return { image: x, padding: [above, beside] };
+  return { image: pad(toBlocked(x, block), { axis: 3, before: beside, after: beside }), padding: [above, 0] };
 }
 
 /** Channels per group, and kernel size. */
@@ -71,8 +71,9 @@ export function blockedConvolution(
     return windowOutput(size, taps[i]!, stride[i]!, padding[i]!, dilation[i]!) === 1;
   });
   if (isPixel) return undefined;
-  const options = { stride, padding: [padding[0], 0] as const, dilation, groups };
-  return fromBlocked(convolve(readable(x, block, padding[1]), kernels, blockOrder, options, machine));
+  const { image, ...zeros } = readable(x, block, padding);
+  const options = { ...zeros, stride, dilation, groups };
+  return fromBlocked(convolve(image, kernels, blockOrder, options, machine));
 }
 
 /**
@@ -97,8 +98,8 @@ export function blockedInputGradient(
   });
   if (block === 0 || dy.shape.includes("batch") || !fits || !whole) return undefined;
   if (stride.some((step) => step !== 1)) return undefined;
-  const options = { padding: [reach[0], 0] as const, dilation, groups };
-  return fromBlocked(convolve(readable(dy, block, reach[1]), kernels, turnedOrder, options, machine));
+  const { image, ...zeros } = readable(dy, block, reach);
+  return fromBlocked(convolve(image, kernels, turnedOrder, { ...zeros, dilation, groups }, machine));
 }
 
 /**
