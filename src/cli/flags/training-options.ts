@@ -75,11 +75,11 @@ function addTemperatureOptions(command: Command): void {
   command
     .optionsGroup("Temperature:")
     .option("--temperature <t>", "starting temperature (default: 30)", number)
-    .option("--temperature-decrement <t>", "decrease per interval, down to 1 (default: 3)", number)
+    .option("--temperature-decrement <t>", "decrease per epoch, down to 1 (default: 3)", number)
     .addOption(
       choiceOption(
         "--temperature-every <name>",
-        "interval at which it decreases; default: epoch",
+        "when it decreases: once an epoch, or gradually at every step; default: epoch",
         TEMPERATURE_INTERVALS,
       ),
     );
