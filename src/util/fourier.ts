@@ -11,30 +11,38 @@ function smallestFactor(n: number): number {
 }
 
 /**
- * Discrete Fourier transform of any length, X_f = Σ_t x_t·e^(−2πi·ft/n), by the Cooley–Tukey algorithm over the prime
- * factors of the length.
+ * The discrete Fourier transform of sequences of a given length, X_f = Σ_t x_t·e^(−2πi·ft/n), by the Cooley–Tukey
+ * algorithm over the prime factors of the length.
  */
-export function fourier({ re, im }: Complex): Complex {
-  const n = re.length;
-  if (n === 1) return { re: re.slice(), im: im.slice() };
-  const parts = smallestFactor(n);
-  const length = n / parts;
-  const inner = Array.from({ length: parts }, (_, part) => {
-    const take = (values: Float64Array) => Float64Array.from({ length }, (_, t) => values[t * parts + part]!);
-    const taken = { re: take(re), im: take(im) };
-    return length === 1 ? taken : fourier(taken);
-  });
-  const cos = Float64Array.from({ length: n }, (_, i) => Math.cos((2 * Math.PI * i) / n));
-  const sin = Float64Array.from({ length: n }, (_, i) => -Math.sin((2 * Math.PI * i) / n));
-  const out = { re: new Float64Array(n), im: new Float64Array(n) };
-  for (let f = 0; f < n; f++) {
-    const at = f % length;
-    for (let part = 0; part < parts; part++) {
-      const turn = (f * part) % n;
-      const { re: a, im: b } = inner[part]!;
-      out.re[f]! += a[at]! * cos[turn]! - b[at]! * sin[turn]!;
-      out.im[f]! += a[at]! * sin[turn]! + b[at]! * cos[turn]!;
-    }
+export function fourierTransform(n: number): (sequence: Complex) => Complex {
+  const [cos, sin] = [new Float64Array(n), new Float64Array(n)];
+  for (let i = 0; i < n; i++) {
+    cos[i] = Math.cos((2 * Math.PI * i) / n);
+    sin[i] = -Math.sin((2 * Math.PI * i) / n);
   }
-  return out;
+
+  /** Transforms the elements `stride` apart from `start` on, n / stride of them. */
+  function transform(x: Complex, start: number, stride: number): Complex {
+    const count = n / stride;
+    const parts = smallestFactor(count);
+    const length = count / parts;
+    const [re, im] = [new Float64Array(count), new Float64Array(count)];
+    for (let part = 0; part < parts; part++) {
+      const from = start + part * stride;
+      const [inner, first] = length === 1 ? [x, from] : [transform(x, from, stride * parts), 0];
+      let turn = 0;
+      for (let f = 0; f < count; f++) {
+        const at = first + (f % length);
+        const a = inner.re[at]!;
+        const b = inner.im[at]!;
+        re[f]! += a * cos[turn]! - b * sin[turn]!;
+        im[f]! += a * sin[turn]! + b * cos[turn]!;
+        turn += part * stride;
+        if (turn >= n) turn -= n;
+      }
+    }
+    return { re, im };
+  }
+
+  return (sequence) => transform(sequence, 0, 1);
 }

@@ -5,7 +5,7 @@
 import { UsageError } from "../../errors/index.js";
 import type { Tensor } from "../../ir/index.js";
 import { constant, matmul, pad, reshape, transpose } from "../../ops/index.js";
-import { type Complex, fourier } from "../../util/fourier.js";
+import { fourierTransform } from "../../util/fourier.js";
 
 /** Sizes of the spectrum of an R × M matrix: R rows by F = ⌊M/2⌋ + 1 columns. */
 export interface SpectrumSize {
@@ -32,20 +32,23 @@ export function spectrumSize(outChannels: number, inChannels: number, kernel: nu
 export function kernelSpectrum(values: Float32Array, shape: readonly number[]): Float32Array {
   const [out, inner, kernel] = shape as readonly [number, number, number, number];
   const { rows, width, columns } = spectrumSize(out, inner, kernel);
-  const along: Complex[] = Array.from({ length: rows }, (_, row) => {
+  const alongRow = fourierTransform(width);
+  const lines = Array.from({ length: rows }, (_, row) => {
     const [o, i] = [Math.floor(row / kernel), row % kernel];
-    const re = Float64Array.from({ length: width }, (_, column) => {
+    const re = new Float64Array(width);
+    for (let column = 0; column < width; column++) {
       const [c, j] = [Math.floor(column / kernel), column % kernel];
-      return values[((o * inner + c) * kernel + i) * kernel + j]!;
-    });
-    return fourier({ re, im: new Float64Array(width) });
+      re[column] = values[((o * inner + c) * kernel + i) * kernel + j]!;
+    }
+    return alongRow({ re, im: new Float64Array(width) });
   });
+  const alongColumn = fourierTransform(rows);
   const spectrum = new Float32Array(rows * columns * 2);
   const scale = 1 / Math.floor(Math.min(out, inner) / 2);
   for (let f = 0; f < columns; f++) {
-    const { re, im } = fourier({
-      re: Float64Array.from({ length: rows }, (_, row) => along[row]!.re[f]!),
-      im: Float64Array.from({ length: rows }, (_, row) => along[row]!.im[f]!),
+    const { re, im } = alongColumn({
+      re: Float64Array.from(lines, (line) => line.re[f]!),
+      im: Float64Array.from(lines, (line) => line.im[f]!),
     });
     for (let u = 0; u < rows; u++) {
       spectrum[(u * columns + f) * 2] = re[u]! * scale;
