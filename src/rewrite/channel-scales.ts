@@ -45,7 +45,7 @@ export const channelScales = {
 
 type Sizes = readonly number[];
 
-/** image · scale + shift. An omitted scale is 1, an omitted shift 0; each is [C] or, for every sample, [N·C]. */
+/** image · scale + shift. An omitted scale is 1, an omitted shift 0; each is [C] or, for every sample, [B·C]. */
 interface Affine {
   readonly image: Tensor;
   readonly scale?: Tensor;
@@ -58,12 +58,12 @@ const SCALED = pattern(mulOperator, any("image", isImage), any("values"));
 /** image + values */
 const SHIFTED = pattern(addOperator, any("image", isImage), any("values"));
 
-/** Whether a tensor can be a blocked image, [N, C/b, H, W, b], of more than one pixel. */
+/** Whether a tensor can be a blocked image, [B, C/b, H, W, b], of more than one pixel. */
 function isImage({ shape }: Tensor): boolean {
   return shape.length === 5 && !shape.includes("batch") && elementCount(shape.slice(2, 4)) > 1;
 }
 
-/** Whether `values` is [1, C/b, 1, 1, b] or [N, C/b, 1, 1, b]. */
+/** Whether `values` is [1, C/b, 1, 1, b] or [B, C/b, 1, 1, b]. */
 function isPerChannel({ shape }: Tensor, image: Tensor, block: number): boolean {
   const [batch, blocks] = image.shape as Sizes;
   return [1, batch!].some((samples) => sameShape(shape, [samples, blocks!, 1, 1, block]));
@@ -122,22 +122,15 @@ function merged(inner: Affine, outer: Affine): Affine {
   return { image: inner.image, relu: outer.relu, ...(scale && { scale }), ...(shift && { shift }) };
 }
 
+/** Replaces the node. */
 function written(node: Tensor, { image, relu, ...numbers }: Affine): Tensor {
-  const [samples, blocks, height, width, block] = image.shape as readonly [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const length = Math.max(
-    ...[numbers.scale, numbers.shift].map((values) => (values?.shape[0] as number) ?? 0),
-  );
+  const [, , height, width, block] = image.shape as readonly number[];
+  const length = Math.max(...[numbers.scale, numbers.shift].map((values) => Number(values?.shape[0] ?? 0)));
   const filled = (value: number) => constant(new Float32Array(length).fill(value));
   const scale = numbers.scale ? forSamples(numbers.scale, length) : filled(1);
   const shift = numbers.shift ? forSamples(numbers.shift, length) : filled(0);
   // With numbers of their own, samples take the place of channels.
-  const rows = reshape(image, [(samples * blocks * block) / length, length / block, height, width, block]);
+  const rows = reshape(image, [-1, length / block!, height!, width!, block!]);
   return reshape(channelAffine(rows, scale, shift, undefined, { blocked: true, relu }), node.shape);
 }
 
@@ -146,7 +139,7 @@ function biased(node: Tensor, { scale, shift }: Affine, source: Tensor | undefin
   if (scale || !shift || !source?.is(blockedConv2dOperator)) return undefined;
   const { inputs, shape, attributes } = source;
   const outputs = (shape[1] as number) * (shape[4] as number);
-  if (inputs.length > 2 || attributes.relu !== false || outputs < (shift.shape[0] as number))
-    return undefined;
+  const isPlain = inputs.length === 2 && attributes.relu === false;
+  if (!isPlain || outputs < (shift.shape[0] as number)) return undefined;
   return reshape(source.with({ inputs: [...inputs, forSamples(shift, outputs)] }), node.shape);
 }
