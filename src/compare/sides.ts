@@ -1,6 +1,6 @@
 /** Two sides of a comparison, one run per seed: how they differ, and whether that may be chance. */
 
-import type { SharedClass, SidePair, SidesFigures } from "../report/index.js";
+import { formatP, type SharedClass, type SidePair, type SidesFigures } from "../report/index.js";
 import { meanInterval, pairsNeeded, wilsonInterval } from "../statistics/interval.js";
 import { comparePaired, type Hits } from "../statistics/paired.js";
 
@@ -66,7 +66,7 @@ export function conclude({
     if (difference.mean === 0) return `${first} and ${second} classify equally many test images correctly.`;
     const told =
       p < 0.05 ? "more than chance explains on these images" : "which chance explains on these images";
-    return `${better} is ${points} above ${worse} on the test images, ${told} (p ${p.toFixed(3)} of McNemar’s test). One run of each does not say what other seeds would give.`;
+    return `${better} is ${points} above ${worse} on the test images, ${told} (McNemar’s test: p ${formatP(p)}). One run of each does not say what other seeds would give.`;
   }
   const { low, high, mean: middle } = difference;
   const range = (middle >= 0 ? [low, high] : [-high, -low]).map((value) =>

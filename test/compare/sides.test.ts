@@ -31,6 +31,7 @@ describe("two sides", () => {
     expect(sentence).toContain(
       "dy is 10.00 points above static on the test images, more than chance explains",
     );
+    expect(sentence).toContain("(McNemar’s test: p <0.001)");
     expect(sentence).toContain("One run of each does not say what other seeds would give.");
     expect(classes.map(({ label, images }) => [label, images])).toEqual([
       ["a", 100],
