@@ -42,10 +42,11 @@ export function importOnnx(
   source: string,
   { name, imageSize, normalization = "symmetric" }: ImportOptions,
 ): ImportedModel {
-  const { graph } = decodeModel(bytes, source);
+  const { graph, opsetImport } = decodeModel(bytes, source);
+  const opset = Number(opsetImport.find(({ domain }) => domain === "" || domain === "ai.onnx")?.version ?? 0);
   const { node: nodes = [], initializer = [], input: inputs = [], output: outputs = [] } = graph!;
   refuseUnknown(nodes, source);
-  const reader = new GraphReader(source);
+  const reader = new GraphReader(source, opset);
   for (const tensor of initializer) reader.tensors.set(tensor.name, readOnnxTensor(tensor, source));
   const images = inputs.filter((each) => !reader.tensors.has(each.name));
   if (images.length !== 1 || outputs.length !== 1) {
@@ -105,17 +106,27 @@ function refuseUnknown(nodes: readonly OnnxNode[], source: string): void {
   });
 }
 
+/** Operators between a stored slope and its PRelu. */
+const RESHAPING: ReadonlySet<string> = new Set(["Identity", "Reshape", "Squeeze", "Unsqueeze"]);
+
 class GraphReader {
   readonly tensors = new Map<string, StoredTensor>();
   readonly nodes: ImportedNode[] = [];
   readonly state: Record<string, StoredTensor> = {};
   readonly #paths = new Set<string>();
 
-  constructor(readonly source: string) {}
+  constructor(
+    readonly source: string,
+    readonly opset: number,
+  ) {}
 
   read(node: OnnxNode): void {
     const [output] = node.output as [string, ...string[]];
-    const attributes = this.#attributes(node);
+    const attributes = {
+      ...this.#attributes(node),
+      // Before opset 7 a list of slopes goes along the channels, not along the last axis.
+      ...(node.opType === "PRelu" && this.opset < 7 && { along: "channels" }),
+    };
     if (node.opType === "Constant") {
       const tensor = node.attribute.find(({ name }) => name === "value")?.t;
       if (tensor) this.tensors.set(output, readOnnxTensor(tensor, this.source));
@@ -128,7 +139,31 @@ class GraphReader {
     }
     const { opType: op, name } = node;
     const plain = { op, name: name || output, inputs: node.input, output, attributes };
-    this.nodes.push(this.#layer(node, plain) ?? plain);
+    if (op === "Split") this.#split(node, plain);
+    else this.nodes.push(this.#layer(node, plain) ?? plain);
+  }
+
+  /** One node for each output of a Split. */
+  #split(node: OnnxNode, plain: ImportedNode): void {
+    const [x, sizesName = ""] = node.input as [string, ...string[]];
+    const sizes = this.tensors.get(sizesName);
+    const split = sizes === undefined ? {} : { split: Array.from(sizes.data as BigInt64Array, Number) };
+    const inputs = sizes === undefined && sizesName !== "" ? [x, sizesName] : [x];
+    for (const [part, output] of node.output.entries()) {
+      const attributes = { ...plain.attributes, ...split, part, parts: node.output.length };
+      if (output !== "") this.nodes.push({ ...plain, inputs, output, attributes });
+    }
+  }
+
+  /** Names of the tensors that are slopes of PRelu, which are trained even if they are single numbers. */
+  #slopes(): ReadonlySet<string> {
+    const makers = new Map(this.nodes.map((node) => [node.output, node]));
+    const slopes = this.nodes.flatMap(({ op, inputs }) => (op === "PRelu" ? [inputs[1]!] : []));
+    const leafOf = (name: string): string => {
+      const maker = makers.get(name);
+      return maker !== undefined && RESHAPING.has(maker.op) ? leafOf(maker.inputs[0]!) : name;
+    };
+    return new Set(slopes.map(leafOf));
   }
 
   /** The node as a layer with weights, which are added to the state. */
@@ -200,12 +235,13 @@ class GraphReader {
   /** The leaves of the graph: trained parameters, and constants. */
   leaves(): Pick<ImportedNetwork, "parameters" | "constants"> {
     const used = new Set(this.nodes.flatMap(({ inputs }) => inputs));
+    const slopes = this.#slopes();
     const parameters: Record<string, readonly number[]> = {};
     const constants: Record<string, { values: number[]; scalar: boolean }> = {};
     for (const [name, tensor] of this.tensors) {
       if (!used.has(name)) continue;
       const { dtype, shape, data } = tensor;
-      if (dtype === "float32" && data.length > 1) {
+      if (dtype === "float32" && (data.length > 1 || slopes.has(name))) {
         parameters[name] = shape;
         this.state[`parameters.${name}`] = tensor;
       } else if (data.length <= 64) {

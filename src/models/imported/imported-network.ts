@@ -199,6 +199,13 @@ export class Imported extends Module {
 
   #apply(node: ImportedNode, x: Tensor, context: ForwardContext): Tensor {
     const layer = this.#members[node.layer!] as Module;
+    if (node.op === "BatchNormalization") {
+      // Of features as well as of images: the layer takes images.
+      const [batch, channels] = x.shape as [Tensor["shape"][number], number];
+      return x.shape.length === 4
+        ? layer.call(x, context)
+        : reshape(layer.call(reshape(x, [batch, channels, -1, 1]), context), x.shape);
+    }
     if (node.op !== "Conv") return layer.call(x, context);
     // Layers created from sites do their own padding.
     const image = this.#sites.has(node) ? x : padded(x, windowPads(x, node, node.weight!.slice(2)));

@@ -33,6 +33,7 @@ import {
   tanh,
   transpose,
 } from "../../ops/index.js";
+import { formatShape } from "../../util/shape.js";
 import type { ImportedNode } from "./imported-network.js";
 
 /** Integers used to compute shapes; an open batch size is `"batch"`. */
@@ -247,6 +248,51 @@ function sliced(inputs: readonly (Value | undefined)[], node: ImportedNode): Val
   );
 }
 
+/** max(0, x) + slope · min(0, x). */
+function leaky(x: Tensor, slope: Tensor | number): Tensor {
+  return sub(relu(x), mul(relu(neg(x)), slope));
+}
+
+/** The slope of a PRelu, which must not enlarge x: ONNX broadcasts it in this direction alone. */
+function slopeOf(x: Tensor, value: Value | undefined, node: ImportedNode): Tensor {
+  const given = tensorOf(value, node);
+  const ofChannels = node.attributes.along === "channels" && given.shape.length === 1 && x.shape.length > 2;
+  const slope = ofChannels ? reshape(given, [-1, ...x.shape.slice(2).fill(1)]) : given;
+  const extra = x.shape.length - slope.shape.length;
+  const fits = slope.shape.every((size, axis) => size === 1 || size === x.shape[axis + extra]);
+  if (extra >= 0 && fits) return slope;
+  throw new UsageError(
+    `PRelu ${node.name}: its slope ${formatShape(slope.shape)} does not fit ${formatShape(x.shape)}`,
+    { hint: "expected one slope, or one for each channel: [C, 1, 1] for images" },
+  );
+}
+
+/** One part of a Split. The importer makes a node of each, with its place among them. */
+function partOf(inputs: readonly (Value | undefined)[], node: ImportedNode): Value {
+  const [x, given] = inputs;
+  const [part, parts] = [number(node, "part", 0), number(node, "parts", 1)];
+  const shape = isSizes(x) ? [x.sizes.length] : tensorOf(x, node).shape;
+  const axis = axisOf(node, shape.length, 0);
+  const size = shape[axis];
+  if (size === undefined || size === "batch") {
+    throw new UsageError(`Split ${node.name}: axis ${axis} of ${formatShape(shape)} cannot be split`);
+  }
+  const sizes = given === undefined ? numbers(node, "split") : numbersOf(given, node);
+  // Since opset 18 the last part may be smaller, where the file says how many there are.
+  const each = node.attributes.num_outputs === undefined ? size / parts : Math.ceil(size / parts);
+  const lengths =
+    sizes ?? Array.from({ length: parts }, (_, i) => (i < parts - 1 ? each : size - each * (parts - 1)));
+  const whole = lengths.every((length) => Number.isInteger(length) && length > 0);
+  if (!whole || lengths.length !== parts || lengths.reduce((a, b) => a + b) !== size) {
+    const asked = sizes === undefined ? `${parts} parts` : `parts of ${sizes.join(", ")}`;
+    throw new UsageError(`Split ${node.name}: ${size} elements cannot be split into ${asked}`);
+  }
+  const start = lengths.slice(0, part).reduce((a, b) => a + b, 0);
+  const end = start + lengths[part]!;
+  if (isSizes(x)) return { sizes: x.sizes.slice(start, end), scalar: false };
+  return slice(tensorOf(x, node), { axis, start, end });
+}
+
 function meanOf(inputs: readonly (Value | undefined)[], node: ImportedNode): Value {
   const x = tensorOf(inputs[0], node);
   const axes = listOf(inputs, 1, node, "axes");
@@ -295,7 +341,7 @@ export const OPERATORS: Readonly<Record<string, Compute>> = {
   HardSwish: unary(hardSwish),
   Identity: ([x]) => x!,
   LRN: unary(localResponse),
-  LeakyRelu: unary((x, node) => sub(relu(x), mul(relu(neg(x)), number(node, "alpha", 0.01)))),
+  LeakyRelu: unary((x, node) => leaky(x, number(node, "alpha", 0.01))),
   Log: unary(log),
   LogSoftmax: unary((x, node) => logSoftmax(x, axisOf(node, x.shape.length, -1))),
   MatMul: binary(matmul),
@@ -316,6 +362,10 @@ export const OPERATORS: Readonly<Record<string, Compute>> = {
       x,
     );
   },
+  PRelu: ([value, slope], node) => {
+    const x = tensorOf(value, node);
+    return leaky(x, slopeOf(x, slope, node));
+  },
   Pow: binary(pow),
   ReduceMean: meanOf,
   Relu: unary(relu),
@@ -324,6 +374,7 @@ export const OPERATORS: Readonly<Record<string, Compute>> = {
   Sigmoid: unary(sigmoid),
   Slice: sliced,
   Softmax: unary((x, node) => softmax(x, axisOf(node, x.shape.length, -1))),
+  Split: partOf,
   Sqrt: unary(sqrt),
   Squeeze: (inputs, node) => withoutAxes(inputs[0]!, listOf(inputs, 1, node, "axes")),
   Sub: binary(sub, (a, b) => a - b),
