@@ -13,7 +13,7 @@ import {
   transformPoint,
 } from "../keypoints/index.js";
 import type { DatasetPair } from "./dataset.js";
-import { decodeRegion } from "./decode-region.js";
+import { decodeRegion, type PixelSize } from "./decode-region.js";
 import {
   type KeypointDataset,
   type KeypointObject,
@@ -40,12 +40,12 @@ const annotationSchema = z.object({
   num_keypoints: count.optional(),
   area: z.number().nonnegative(),
   bbox: z.tuple([z.number(), z.number(), z.number().nonnegative(), z.number().nonnegative()]),
-  keypoints: z.array(z.number()),
+  keypoints: z.array(z.number()).default([]),
 });
 const categorySchema = z.object({
   id: z.int(),
   name: z.string(),
-  keypoints: z.array(z.string()).min(1),
+  keypoints: z.array(z.string()).default([]),
   skeleton: z.array(z.tuple([z.int().positive(), z.int().positive()])).default([]),
 });
 const fileSchema = z.object({
@@ -54,12 +54,18 @@ const fileSchema = z.object({
   categories: z.array(categorySchema).min(1),
 });
 
+/** An image of a file: where it is, and how large it was annotated. */
+interface CocoImage {
+  readonly path: string;
+  readonly size: PixelSize;
+}
+
 /** Annotations of a file, after checks. */
 interface CocoPart {
   readonly file: string;
   readonly skeleton: Skeleton;
-  /** Path of each image, by image id. */
-  readonly images: ReadonlyMap<number, string>;
+  /** By image id. */
+  readonly images: ReadonlyMap<number, CocoImage>;
   /** Objects with a labelled keypoint that are not a crowd. */
   readonly objects: readonly KeypointObject[];
   /** All other objects. */
@@ -75,9 +81,19 @@ async function annotationFile(path: string, part: "train" | "val"): Promise<stri
   return name && join(folder, name);
 }
 
-/** Whether a folder has keypoint annotations in COCO's layout. */
+/**
+ * Whether a folder has keypoint annotations in COCO's layout.
+ *
+ * @throws DataError if its annotations are others, such as boxes
+ */
 export async function isCocoFolder(path: string): Promise<boolean> {
-  return (await annotationFile(path, "train")) !== undefined;
+  if ((await annotationFile(path, "train")) !== undefined) return true;
+  const names = (await readdir(join(path, "annotations")).catch(() => [])).sort();
+  if (names.length === 0 || !names.every((name) => name.endsWith(".json"))) return false;
+  const others = names.length > 1 ? ` and ${names.length - 1} more` : "";
+  throw new DataError(`${path}: annotations/ has no person_keypoints_train*.json`, {
+    hint: `It has ${names[0]}${others}. Read are keypoints: person_keypoints_train*.json and person_keypoints_val*.json.`,
+  });
 }
 
 /**
@@ -125,8 +141,9 @@ async function readPart(path: string, which: "train" | "val"): Promise<CocoPart>
   }
   const bytes = await readRegularFile(file, LIMIT);
   const { images, annotations, categories } = parse(file, bytes.toString("utf8"));
-  const [category] = categories;
-  const skeleton = skeletonOf(category!);
+  const category = categories.find(({ keypoints }) => keypoints.length > 0);
+  if (category === undefined) throw damaged(file, "no category has keypoints");
+  const skeleton = skeletonOf(category);
   const numbers = new Set<number>();
   for (const { id } of images) {
     if (numbers.has(id)) throw damaged(file, `two images have the number ${id}`);
@@ -134,7 +151,7 @@ async function readPart(path: string, which: "train" | "val"): Promise<CocoPart>
   }
   const [objects, ignored]: [KeypointObject[], KeypointObject[]] = [[], []];
   for (const [i, annotation] of annotations.entries()) {
-    if (annotation.category_id !== category!.id) continue;
+    if (annotation.category_id !== category.id) continue;
     const { image_id: imageId, iscrowd, area, bbox, keypoints } = annotation;
     const expected = 3 * skeleton.keypoints.length;
     if (keypoints.length !== expected) {
@@ -152,11 +169,14 @@ async function readPart(path: string, which: "train" | "val"): Promise<CocoPart>
   const used = new Set(objects.map(({ imageId }) => imageId));
   const names = images.flatMap(({ id, file_name }) => (used.has(id) ? [file_name] : []));
   const folder = await imageFolder(path, file, names);
-  const paths = new Map(images.map(({ id, file_name }) => [id, join(folder, file_name)]));
+  const placed = images.map(({ id, file_name, width, height }): [number, CocoImage] => [
+    id,
+    { path: join(folder, file_name), size: [width, height] },
+  ]);
   return {
     file,
     skeleton,
-    images: paths,
+    images: new Map(placed),
     objects,
     ignored,
     digest: createHash("sha256").update(bytes).digest("hex"),
@@ -229,7 +249,7 @@ async function missingFrom(place: string, names: readonly string[]): Promise<rea
 }
 
 /** The part of an image that a crop sees, at most about twice as large as the crop. */
-async function readAround(file: string, toImage: Affine, size: number): Promise<OpenedImage> {
+async function readAround(image: CocoImage, toImage: Affine, size: number): Promise<OpenedImage> {
   const corners = (
     [
       [0, 0],
@@ -246,5 +266,5 @@ async function readAround(file: string, toImage: Affine, size: number): Promise<
     bottom: Math.max(...ys) + 2,
   };
   const pixels = Math.hypot(toImage[0], toImage[3]);
-  return decodeRegion(file, bounds, Math.min(1, 1 / pixels));
+  return decodeRegion(image.path, image.size, bounds, Math.min(1, 1 / pixels));
 }

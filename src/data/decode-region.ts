@@ -1,3 +1,4 @@
+import { DataError } from "../errors/index.js";
 import type { Affine } from "../keypoints/index.js";
 import { loadSharp } from "../util/sharp.js";
 import { readImageContent, unreadable } from "./decode-image.js";
@@ -10,19 +11,32 @@ interface Bounds {
   readonly bottom: number;
 }
 
+/** Width and height in pixels. */
+export type PixelSize = readonly [width: number, height: number];
+
 /**
  * Decodes the part of an image within bounds into planes of red, green and blue, scaled by a factor of at
  * most 1.
  *
- * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, damaged or too large
+ * @param annotated size of the image for which the bounds hold
+ * @throws DataError naming the file, if it is not regular, no PNG, JPEG or WebP, damaged, too large or of another
+ * size
  */
-export async function decodeRegion(file: string, bounds: Bounds, scale: number) {
+export async function decodeRegion(file: string, annotated: PixelSize, bounds: Bounds, scale: number) {
   try {
     const sharp = await loadSharp();
     const { content } = await readImageContent(file);
-    // Turned as the camera was held, as annotators saw it, in the image's own size.
-    const opened = sharp(content).autoOrient();
-    const { width: wide, height: high } = (await opened.metadata()).autoOrient;
+    const { width: stored, height: storedHigh, autoOrient } = await sharp(content).metadata();
+    // As the camera was held, if that is how annotators saw it.
+    const turned = isSize(annotated, autoOrient.width, autoOrient.height);
+    if (!turned && !isSize(annotated, stored, storedHigh)) {
+      const size = `${autoOrient.width}×${autoOrient.height}`;
+      throw new DataError(`its size is ${size}, in the annotations ${annotated.join("×")}`, {
+        hint: "Annotations are in pixels: use the images for which they were made.",
+      });
+    }
+    const opened = turned ? sharp(content).autoOrient() : sharp(content);
+    const [wide, high] = annotated;
     const left = Math.min(wide - 1, Math.max(0, Math.floor(bounds.left)));
     const top = Math.min(high - 1, Math.max(0, Math.floor(bounds.top)));
     const width = Math.min(wide - left, Math.max(1, Math.ceil(bounds.right) - left));
@@ -36,7 +50,7 @@ export async function decodeRegion(file: string, bounds: Bounds, scale: number) 
       .resize(toWidth, toHeight, { fit: "fill", kernel: "linear" })
       .toColourspace("srgb")
       .flatten({ background: "black" })
-      .raw()
+      .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
     const [sx, sy] = [toWidth / width, toHeight / height];
     // Pixel centres lie half a pixel from the corner at either scale.
@@ -46,6 +60,8 @@ export async function decodeRegion(file: string, bounds: Bounds, scale: number) 
     throw unreadable(file, cause);
   }
 }
+
+const isSize = ([width, height]: PixelSize, wide: number, high: number) => width === wide && height === high;
 
 function planes(data: Uint8Array, count: number): Uint8Array {
   const channels = data.length / count;

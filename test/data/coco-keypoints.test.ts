@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { allIndices, BatchLoader, openData, readCocoFolder, WHOLE_VIEW } from "../../src/data/index.js";
 import { COCO_SKELETON } from "../../src/keypoints/index.js";
@@ -90,6 +90,86 @@ describe("a folder in COCO's layout", () => {
         expect(images[at + 2 * 4096]).toBeLessThan(55);
       }
     }
+  });
+
+  /** Reads the crop about the first person, which `change` has made another image of. */
+  async function firstCrop(change: (image: Sharp) => Sharp, size = { width: WIDTH, height: HEIGHT }) {
+    const changed = await change(sharp(join(folder, "train2017", "1.png"))).toBuffer();
+    writeFileSync(join(folder, "train2017", "changed"), changed);
+    file("train", [person(1, 1, [30, 40])], { images: [{ id: 1, file_name: "changed", ...size }] });
+    file("val", usual());
+    const { images } = (await readCocoFolder(folder, 64)).train;
+    if (images instanceof Uint8Array) throw new Error("images are to be read from disk");
+    const pixels = new Uint8Array(3 * 4096);
+    await images.read(Uint32Array.of(0), pixels);
+    return [0, 1, 2].map((channel) => pixels[channel * 4096 + 32 * 64 + 32]!);
+  }
+
+  it.each<[string, (image: Sharp) => Sharp]>([
+    ["grey JPEGs", (image) => image.greyscale().toColourspace("b-w").jpeg()],
+    ["grey PNGs of 16 bits", (image) => image.greyscale().toColourspace("grey16").png()],
+  ])("may have %s", async (_, change) => {
+    const [red, green, blue] = await firstCrop(change);
+    // The grey of red; that of blue is 29.
+    expect(red).toBeGreaterThan(100);
+    expect(red).toBeLessThan(150);
+    expect([green, blue]).toEqual([red, red]);
+  });
+
+  it("has images as they were annotated: turned by their orientation, or as they are stored", async () => {
+    const asStored = await firstCrop((image) => image.withMetadata({ orientation: 6 }).png());
+    expect(asStored).toEqual([255, 0, 0]);
+    const turned = await firstCrop((image) => image.rotate(-90).withMetadata({ orientation: 6 }).png());
+    expect(turned).toEqual([255, 0, 0]);
+  });
+
+  it("refuses an image of another size than the annotated one, about which keypoints would be wrong", async () => {
+    const smaller = firstCrop((image) => image.resize(60, 45).png());
+    await expect(smaller).rejects.toThrow(
+      /train2017.changed: the image cannot be read \(its size is 60×45, in the annotations 120×90\)/,
+    );
+  });
+
+  it("has the keypoints of the first category that has some", async () => {
+    const box = { id: 0, name: "people", supercategory: "none" };
+    const { keypoints: _, ...boxOnly } = person(3, 1, [30, 40], { category_id: 0 });
+    file("train", [boxOnly, ...usual()], { categories: [box, category] });
+    file("val", usual());
+    const { train } = await readCocoFolder(folder, 64);
+    expect([train.length, train.ignored.length, train.classes.length]).toEqual([2, 2, 17]);
+    file("train", usual(), { categories: [box] });
+    await expect(readCocoFolder(folder, 64)).rejects.toThrow("no category has keypoints");
+  });
+
+  it("takes boxes that lead beyond the image, images without persons and masks of crowds", async () => {
+    const mask = { segmentation: { counts: [272, 2, 4], size: [HEIGHT, WIDTH] }, iscrowd: 1 };
+    const beyond = { bbox: [-50.5, -40.25, 300, 200] };
+    const outside = { bbox: [130, 95, 20.5, 30] };
+    file("train", [
+      person(1, 1, [30, 40], beyond),
+      person(2, 1, [110, 85], outside),
+      person(900100000001, 1, [20, 20], { ...nothing, ...mask }),
+    ]);
+    file("val", usual());
+    const { train } = await openData(folder, { imageSize: 64 });
+    const loader = new BatchLoader(train, { indices: allIndices(2), batchSize: 2, seed: 1, imageSize: 64 });
+    for (let epoch = 0; epoch < 3; epoch++) {
+      const { targets } = await loader.batch(epoch, 0);
+      expect([...(targets.heatmaps as Float32Array)].every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  it("with annotations other than keypoints is refused by their names", async () => {
+    const other = mkdtempSync(join(tmpdir(), "dyconv-coco-"));
+    for (const name of ["annotations", "train2017"]) mkdirSync(join(other, name));
+    for (const part of ["train", "val"])
+      writeFileSync(join(other, "annotations", `instances_${part}2017.json`), "{}");
+    const refused = await openData(other).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      message: `${other}: annotations/ has no person_keypoints_train*.json`,
+      hint: expect.stringContaining("It has instances_train2017.json and 1 more."),
+    });
+    rmSync(other, { recursive: true });
   });
 
   it("with an image that is none is refused when it is read", async () => {
