@@ -21,7 +21,7 @@ export async function runSteps(settings: Settings): Promise<void> {
 }
 
 function tasks({ quick, threads }: Settings): readonly NetworkTask[] {
-  const batches = { train: quick ? [2] : [64, 512], evaluate: quick ? [1] : [1, 64] };
+  const batches = quick ? { train: [2], evaluate: [1] } : { train: [1, 64, 512], evaluate: [1, 64, 512] };
   return (["train", "evaluate"] as const).flatMap((kind) =>
     batches[kind].flatMap((batch) =>
       (["alexnet-dy", "alexnet"] as const).map((network) => ({

@@ -12,6 +12,7 @@ import { type MixtureChoice, mixturePlans, plansOf } from "./mixture-plans.js";
 import { type GroupPlans, workBy } from "./mixtures/choice.js";
 import type { Work } from "./mixtures/work.js";
 import { needlessExpansions } from "./needless-expansions.js";
+import { orderedProducts } from "./ordered-products.js";
 import { paddedChannels } from "./padded-channels.js";
 import { pixelProducts } from "./pixel-products.js";
 import { poolFirst } from "./pool-first.js";
@@ -39,6 +40,7 @@ const RULES = [
   blockedConvolutions,
   keptBlocked,
   channelScales,
+  orderedProducts,
   affineSums,
   fusedActivations,
   foldedConstants,

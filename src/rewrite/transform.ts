@@ -45,6 +45,12 @@ export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | 
   return readers;
 }
 
+/** Whether a tensor is evaluated at export: a constant, or computed from constants by operators that can be evaluated. */
+export function isFixed(x: Tensor): boolean {
+  const computed = x.operator.evaluate !== undefined && x.inputs.length > 0;
+  return x.is(constantOperator) || (computed && x.inputs.every(isFixed));
+}
+
 /** Whether a tensor is a constant, possibly reshaped or transposed. */
 export function isConstant(x: Tensor): boolean {
   const reorders = x.is(reshapeOperator) || x.is(transposeOperator);

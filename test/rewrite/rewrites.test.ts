@@ -11,6 +11,7 @@ import {
   Flatten,
   freeze,
   initialState,
+  KernelWarehouse,
   Linear,
   MaxPool2d,
   ReLU,
@@ -22,6 +23,10 @@ import { REWRITE_NAMES, REWRITES, type RewriteName, rewriteForward } from "../..
 import { compile } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
+
+const warehouse = new KernelWarehouse([{ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1 }], {
+  plan: "aggregate",
+});
 
 /** A network in which every rewrite finds something to do. */
 const model = new Sequential(
@@ -35,13 +40,14 @@ const model = new Sequential(
   new DynamicConv2d(32, 16, 3, { padding: 1, experts: 3, plan: "mix-outputs" }),
   new BatchNorm2d(16),
   new ReLU(),
+  warehouse.layer(0),
   new Conv2d(16, 24, 1),
   new MaxPool2d(3, { stride: 2 }),
   new Flatten(),
   new Linear(24, 10),
 );
 
-const LINEAR = "13.weight";
+const LINEAR = "14.weight";
 // Not a multiple of a block, and large enough for products at points.
 const BATCH = 36;
 const shape = [BATCH, 3, 20, 20];

@@ -30,6 +30,7 @@ import {
   softmax,
   sum,
   transpose,
+  transposeOperator,
 } from "../../src/ops/index.js";
 import { machineOf, REWRITE_NAMES, type RewriteName, rewrite } from "../../src/rewrite/index.js";
 import { compile, type RuntimeOptions } from "../../src/runtime/index.js";
@@ -97,6 +98,57 @@ describe("keep-blocked", () => {
     });
     expect(changes("keep-blocked", fn, shapes)).toBe(true);
     await expectSame(fn, shapes);
+  });
+});
+
+describe("ordered-products", () => {
+  /** Kernels of taps, pieces of outputs and pieces of inputs, mixed from 5 cells, as a KernelWarehouse does. */
+  const mixed = (taps: number, outs: number, ins: number) => (xs: readonly Tensor[]) => {
+    const [x, attention] = xs as readonly [Tensor, Tensor];
+    const pieces = matmul(attention, fixed([5, 16 * 32], "cells"));
+    const tapsLast = transpose(reshape(pieces, [1, taps, outs * ins * 16 * 32]), [0, 2, 1]);
+    const byPiece = transpose(reshape(tapsLast, [outs, ins, 16, 32 * taps]), [0, 2, 1, 3]);
+    const side = Math.sqrt(taps);
+    const y = conv2d(x, reshape(byPiece, [outs * 16, ins * 32, side, side]), undefined, {
+      padding: side >> 1,
+    });
+    return [conv2d(y, fixed([16, outs * 16, 1, 1], "last"))];
+  };
+  it.each([
+    [9, 1, 1],
+    [9, 2, 3],
+    [1, 2, 3],
+    [4, 1, 2],
+  ])("moves kernels once: %s taps, %s × %s pieces", async (taps, outs, ins) => {
+    const shapes = [
+      [1, ins * 32, 6, 5],
+      [taps * outs * ins, 5],
+    ];
+    const fn = mixed(taps, outs, ins);
+    expect(changes("ordered-products", fn, shapes)).toBe(true);
+    await expectSame(fn, shapes);
+    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
+    const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    expect(left.filter((node) => node.is(transposeOperator)).length).toBeLessThanOrEqual(1);
+  });
+  it("leaves products that others read, factors that are learned, and scattered results", () => {
+    const shapes = [[4, 5]];
+    const twice = (xs: readonly Tensor[]) => {
+      const y = matmul(xs[0]!, fixed([5, 64], "w"));
+      const turned = transpose(reshape(y, [2, 2, 4, 16]), [0, 2, 1, 3]);
+      return [relu6(y), transpose(reshape(turned, [2, 2, 4, 16]), [1, 0, 2, 3])];
+    };
+    expect(changes("ordered-products", twice, shapes)).toBe(false);
+    const learned = (xs: readonly Tensor[]) => {
+      const turned = transpose(reshape(matmul(xs[0]!, xs[1]!), [2, 2, 4, 16]), [0, 2, 1, 3]);
+      return [transpose(reshape(turned, [2, 2, 4, 16]), [1, 0, 2, 3])];
+    };
+    expect(changes("ordered-products", learned, [...shapes, [5, 64]])).toBe(false);
+    const scattered = (xs: readonly Tensor[]) => {
+      const turned = transpose(reshape(matmul(xs[0]!, fixed([5, 64], "w")), [4, 8, 8]), [1, 2, 0]);
+      return [transpose(reshape(turned, [2, 4, 8, 4]), [1, 0, 2, 3])];
+    };
+    expect(changes("ordered-products", scattered, shapes)).toBe(false);
   });
 });
 

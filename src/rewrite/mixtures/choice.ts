@@ -7,7 +7,8 @@ import {
   type TensorType,
   WORK_KINDS,
 } from "../../ir/index.js";
-import { constantOperator, MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
+import { MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
+import { isFixed } from "../transform.js";
 import { LOWERED } from "./lowerings.js";
 import { type Candidate, priceCandidates, type SharedWork, standIn } from "./price.js";
 import { addWork, type Work } from "./work.js";
@@ -139,12 +140,6 @@ function pricesOf(group: readonly Tensor[], machine: Machine, later: Later, only
     });
   });
   return { candidates, shared: priceCandidates(candidates, fixed, place, later) };
-}
-
-/** Whether a tensor is evaluated at export: computed from constants by operators that can be evaluated. */
-function isFixed(x: Tensor): boolean {
-  const computed = x.operator.evaluate !== undefined && x.inputs.length > 0;
-  return x.is(constantOperator) || (computed && x.inputs.every(isFixed));
 }
 
 function withBatch({ dtype, shape }: Tensor): TensorType {
