@@ -7,6 +7,7 @@ import { build } from "tsdown";
 import packageConfig from "../../tsdown.config.js";
 
 const TYPES: Readonly<Record<string, string>> = {
+  ".css": "text/css",
   ".html": "text/html",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
