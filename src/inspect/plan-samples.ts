@@ -74,7 +74,7 @@ export async function samplePlans(
   const runs: { plan: Plan; fn: CompiledFunction<never, never>; milliseconds: number }[] = [];
   try {
     for (const plan of alone === undefined ? PLANS : MIXING_PLANS) {
-      const fn = await compile(...sample(point, plan, machine), runtime);
+      const fn = await compile(...sample(point, plan, machine), { ...runtime, sharesCores: true });
       runs.push({ plan, fn: fn as never, milliseconds: Number.POSITIVE_INFINITY });
     }
     // The first round is a warm-up.

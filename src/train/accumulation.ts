@@ -35,8 +35,9 @@ export async function openAccumulation(
   const layout = sumsLayout(design);
   const total = new Bucket(layout);
   const part = parts === 1 ? total : new Bucket(layout);
-  const gradientGraph = await compileGradients(design, asked, runtime);
-  const updateGraph = await compileUpdate(design, runtime);
+  const inTurn = { ...runtime, sharesCores: true };
+  const gradientGraph = await compileGradients(design, asked, inTurn);
+  const updateGraph = await compileUpdate(design, inTurn);
 
   const sumParts = async (batch: BatchArrays, settings: StepSettings) => {
     const state = (await updateGraph.state()) as ModelState;

@@ -1,5 +1,6 @@
 import { add, compile, mul, ShapeError, spec, sub, sum } from "dyconv";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { loadBackend } from "../../src/runtime/backend.node.js";
 
 const a = Float32Array.of(5, 7);
 const b = Float32Array.of(2, 3);
@@ -28,6 +29,20 @@ describe("a compiled function", () => {
     const fn = await compile((x) => mul(x, 2), [spec([2])]);
     expect(await Promise.all([fn(a), fn(b)])).toEqual([Float32Array.of(10, 14), Float32Array.of(4, 6)]);
     await fn.dispose();
+  });
+
+  it("lets its threads sleep between runs where functions take turns", async () => {
+    const { InferenceSession } = await loadBackend("cpu", {});
+    const create = vi.spyOn(InferenceSession, "create");
+    const alone = await compile((x) => mul(x, 2), [spec([2])]);
+    const turns = await compile((x) => mul(x, 2), [spec([2])], { sharesCores: true });
+    const [first, second] = create.mock.calls.slice(-2).map((call) => call[1]);
+    create.mockRestore();
+    expect(first).not.toHaveProperty("extra");
+    expect(second).toMatchObject({ extra: { session: { force_spinning_stop: "1" } } });
+    expect(await turns(a)).toEqual(await alone(a));
+    await alone.dispose();
+    await turns.dispose();
   });
 
   it("can be disposed of twice, and then says so when it is called", async () => {
