@@ -27,6 +27,17 @@ export interface EmitContext<A> {
   readonly target: Target;
 }
 
+/** An input of an operator, by index, or its output. */
+export type Place = number | "output";
+
+/** Where an operator whose kernel slides over images has them. Height and width are the last two axes of each. */
+export interface SlidingKernel {
+  readonly image: Place;
+  readonly kernel: Place;
+  /** The tensor with a pixel for each window. */
+  readonly windows: Place;
+}
+
 /**
  * Facts about an operator, besides its three rules, that rewrites may rely on. An omitted fact does not hold. None of
  * them changes what the operator computes.
@@ -40,6 +51,11 @@ export interface OperatorFacts<A> {
   readonly rearranges?: boolean;
   /** Inputs in each of which it is linear with the others fixed. Does not hold if it has further inputs. */
   readonly linearIn?: readonly number[];
+  /**
+   * Its kernel slides over images, as `stride`, `padding` and `dilation` among its attributes say, and so does `kernel`, the
+   * kernel's size, if the output is the kernel.
+   */
+  readonly slides?: SlidingKernel;
   /** It stands for a value fed when the graph runs. */
   readonly isFed?: boolean;
   /** The attributes that apply ReLU, clipped at `most` if given, to the output in the same pass. */

@@ -63,6 +63,7 @@ function onnxAttributes({ stride, padding, dilation, groups }: ConvolutionAttrib
 export const conv2dOperator: Operator<ConvolutionAttributes> = {
   name: "conv2d",
   linearIn: [0, 1],
+  slides: { image: 0, kernel: 1, windows: "output" },
   multiplyAdds: ([, w], y) => elementCount(y.shape) * elementCount(w!.shape.slice(1)),
   infer: ([x, w, bias], { stride, padding, dilation, groups }) => {
     expectDType("conv2d", [x!, w!, ...(bias ? [bias] : [])], "float32");
@@ -106,6 +107,7 @@ export interface TransposeAttributes extends ConvolutionAttributes {
 export const convTranspose2dOperator: Operator<TransposeAttributes> = {
   name: "convTranspose2d",
   linearIn: [0, 1],
+  slides: { image: "output", kernel: 1, windows: 0 },
   multiplyAdds: ([x, w]) => elementCount(x!.shape) * elementCount(w!.shape.slice(1)),
   infer: ([x, w], { stride, padding, dilation, groups, outputPadding }) => {
     expectLayout("convTranspose2d", x!, "[B, C, H, W]");
@@ -153,6 +155,7 @@ export interface WeightGradientAttributes extends ConvolutionAttributes {
 export const conv2dWeightGradientOperator: Operator<WeightGradientAttributes> = {
   name: "conv2dWeightGradient",
   linearIn: [0, 1],
+  slides: { image: 0, kernel: "output", windows: 1 },
   multiplyAdds: ([, dy], dw) => elementCount(dy!.shape) * elementCount(dw.shape.slice(1)),
   infer: ([x, dy], { kernel, groups }) => ({
     dtype: "float32",

@@ -105,6 +105,18 @@ export const sliceOperator: Operator<SliceAttributes> = {
   name: "slice",
   rearranges: true,
   inBlocks: alongImage,
+  evaluate: ([x], { inputs: [type], output, attributes: { axis, start } }) => {
+    const [from, to] = [type!, output].map(({ shape }) => elementCount(shape.slice(axis))) as [
+      number,
+      number,
+    ];
+    const first = start * elementCount(output.shape.slice(axis + 1));
+    const part = new Float32Array(elementCount(output.shape));
+    for (let row = 0; row * to < part.length; row++) {
+      part.set(x!.subarray(row * from + first, row * from + first + to), row * to);
+    }
+    return part;
+  },
   infer: ([x], { axis, start, end }) => {
     const size = x!.shape[axis];
     if (typeof size !== "number" || start < 0 || end > size || start >= end) {

@@ -89,6 +89,7 @@ function mixing({ shape }: TensorType, experts: TensorType): number {
 export const mixedConv2dOperator: Operator<MixedAttributes> = {
   name: "mixedConv2d",
   linearIn: [0, 1, 2],
+  slides: { image: 0, kernel: 2, windows: "output" },
   multiplyAdds: ([, attention, experts], y) =>
     mixing(attention!, experts!) + convolutionMultiplyAdds(y, experts!),
   infer: ([x, attention, experts, bias], attributes) => {
@@ -123,6 +124,7 @@ export const mixedConv2dOperator: Operator<MixedAttributes> = {
 export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = {
   name: "mixedInputGradient",
   linearIn: [0, 1, 2],
+  slides: { image: "output", kernel: 2, windows: 0 },
   multiplyAdds: ([dy, attention, experts]) =>
     mixing(attention!, experts!) + convolutionMultiplyAdds(dy!, experts!),
   infer: ([dy, , experts], { groups, size }) => ({
@@ -143,6 +145,7 @@ export const mixedInputGradientOperator: Operator<MixedAttributes & WithSize> = 
 export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel> = {
   name: "mixedExpertGradient",
   linearIn: [0, 1, 2],
+  slides: { image: 0, kernel: "output", windows: 2 },
   multiplyAdds: ([, attention, dy], dw) => mixing(attention!, dw) + convolutionMultiplyAdds(dy!, dw),
   infer: ([x, attention, dy], { groups, kernel }) => {
     const [, channels] = staticShape(x!.shape, "gradient with respect to the experts");
@@ -162,6 +165,7 @@ export const mixedExpertGradientOperator: Operator<MixedAttributes & WithKernel>
 export const mixedAttentionGradientOperator: Operator<MixedAttributes> = {
   name: "mixedAttentionGradient",
   linearIn: [0, 1, 2],
+  slides: { image: 0, kernel: 1, windows: 2 },
   multiplyAdds: ([, experts, dy], attention) =>
     mixing(attention, experts!) + convolutionMultiplyAdds(dy!, experts!),
   infer: ([x, experts]) => ({ dtype: "float32", shape: [x!.shape[0]!, experts!.shape[0]!] }),

@@ -74,6 +74,7 @@ export function convolutionMultiplyAdds({ shape }: TensorType, kernels: TensorTy
 export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
   name: "perSampleConv2d",
   linearIn: [0, 1],
+  slides: { image: 0, kernel: 1, windows: "output" },
   multiplyAdds: ([, kernels], y) => convolutionMultiplyAdds(y, kernels!),
   infer: ([x, kernels, bias], attributes) => {
     expectDType("perSampleConv2d", [x!, kernels!, ...(bias ? [bias] : [])], "float32");
@@ -105,6 +106,7 @@ export const perSampleConv2dOperator: Operator<PerSampleAttributes> = {
 export const perSampleInputGradientOperator: Operator<PerSampleAttributes & WithSize> = {
   name: "perSampleInputGradient",
   linearIn: [0, 1],
+  slides: { image: "output", kernel: 1, windows: 0 },
   multiplyAdds: ([dy, kernels]) => convolutionMultiplyAdds(dy!, kernels!),
   infer: ([, kernels], { groups, size }) => {
     const [batch, , perGroup] = kernels!.shape as readonly number[];
@@ -121,6 +123,7 @@ export const perSampleInputGradientOperator: Operator<PerSampleAttributes & With
 export const perSampleKernelGradientOperator: Operator<PerSampleAttributes & WithKernel> = {
   name: "perSampleKernelGradient",
   linearIn: [0, 1],
+  slides: { image: 0, kernel: "output", windows: 1 },
   multiplyAdds: ([, dy], kernels) => convolutionMultiplyAdds(dy!, kernels),
   infer: ([x, dy], { groups, kernel }) => ({
     dtype: "float32",

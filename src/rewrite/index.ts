@@ -2,6 +2,7 @@ import { type Graph, type Machine, type NamedTensor, Tensor } from "../ir/index.
 import { mapTree, type Tree } from "../util/tree.js";
 import { affineSums } from "./affine-sums.js";
 import { blockedConvolutions } from "./blocked-convolutions.js";
+import { centralTaps } from "./central-taps.js";
 import { channelScales } from "./channel-scales.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { foldedBatchNorms } from "./folded-batch-norms.js";
@@ -29,6 +30,7 @@ export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./
 
 const RULES = [
   poolFirst,
+  centralTaps,
   foldedBatchNorms,
   mixturePlans,
   pixelProducts,
@@ -56,12 +58,15 @@ export const REWRITES: readonly Rewrite<RewriteName>[] = RULES;
 /** The names of all rewrites. */
 export const REWRITE_NAMES: readonly RewriteName[] = REWRITES.map(({ name }) => name);
 
+/** The rules up to the lowering of mixtures. */
+const EARLY: readonly Rewrite[] = [centralTaps, foldedBatchNorms, mixturePlans];
+
 /** The rules for a machine. The adaptation for WebGPU cannot be left out and follows the lowering of mixtures. */
 function machineRules(machine: Machine, leftOut: readonly RewriteName[]): readonly MachineRewrite[] {
   const kept = REWRITES.filter((rule) => rule.stage === "machine").filter(
     (rule) => suits(rule, machine) && !leftOut.includes(rule.name),
   );
-  const early = kept.filter((rule) => rule === foldedBatchNorms || rule === mixturePlans);
+  const early = kept.filter((rule) => EARLY.includes(rule));
   const groups = machine.portable ? [portableGroups] : [];
   const adaptations = suits(webGpuAdaptation, machine) ? [webGpuAdaptation] : groups;
   return [...early, ...adaptations, ...kept.slice(early.length)];

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type Attributes, multiplyAdds, type Operator, Tensor } from "../../src/ir/index.js";
 import * as ops from "../../src/ops/index.js";
+import { windowOutput } from "../../src/ops/window.js";
 import { REWRITE_NAMES } from "../../src/rewrite/index.js";
 import { loadBackend } from "../../src/runtime/backend.node.js";
 import { blockedChannels } from "../../src/runtime/blocked-layout.js";
@@ -279,6 +280,23 @@ describe("facts hold", () => {
         shapes,
       );
     }
+  });
+
+  it.each(holding((operator) => operator.slides))("%s slides its kernel", (_, sample) => {
+    const node = sample.fn(...inputsOf(sample));
+    const { image, kernel, windows } = node.operator.slides!;
+    const [stride, padding, dilation] = ["stride", "padding", "dilation"].map(
+      (name) => node.attributes[name],
+    ) as [readonly number[], readonly number[], readonly number[]];
+    const sizeOf = (place: number | "output", axis: number) =>
+      (place === "output" ? node : node.inputs[place]!).shape.at(axis - 2) as number;
+    for (const i of [0, 1]) {
+      const taps = sizeOf(kernel, i);
+      const count = windowOutput(sizeOf(image, i), taps, stride[i]!, padding[i]!, dilation[i]!);
+      expect(sizeOf(windows, i)).toBe(count);
+    }
+    const sizes = [0, 1].map((i) => sizeOf(kernel, i));
+    if (kernel === "output") expect(node.attributes.kernel).toEqual(sizes);
   });
 
   it.each(holding((operator) => operator.withRelu))("%s applies ReLU", async (_, { fn, shapes }) => {

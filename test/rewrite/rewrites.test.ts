@@ -43,11 +43,12 @@ const model = new Sequential(
   warehouse.layer(0),
   new Conv2d(16, 24, 1),
   new MaxPool2d(3, { stride: 2 }),
+  new Conv2d(24, 24, 3, { padding: 1 }),
   new Flatten(),
   new Linear(24, 10),
 );
 
-const LINEAR = "14.weight";
+const LINEAR = "15.weight";
 // Not a multiple of a block, and large enough for products at points.
 const BATCH = 36;
 const shape = [BATCH, 3, 20, 20];

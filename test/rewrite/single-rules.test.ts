@@ -23,7 +23,9 @@ import {
   matmul,
   mean,
   mixExperts,
+  mixedConv2d,
   mul,
+  perSampleConv2d,
   relu6,
   reshape,
   sigmoid,
@@ -98,6 +100,63 @@ describe("keep-blocked", () => {
     });
     expect(changes("keep-blocked", fn, shapes)).toBe(true);
     await expectSame(fn, shapes);
+  });
+});
+
+describe("central-taps", () => {
+  const pixel = [3, 16, 1, 1];
+  const experts = [2, 16, 16, 3, 3];
+  const forms: readonly (readonly [string, Fn, Shapes])[] = [
+    ["convolution", (x, w) => conv2d(x!, w!, undefined, { padding: 1 }), [pixel, [16, 16, 3, 3]]],
+    ["strided", (x, w) => conv2d(x!, w!, undefined, { padding: 3, stride: 2 }), [pixel, [16, 16, 7, 7]]],
+    [
+      "rectangular, depthwise",
+      (x, w) => conv2d(x!, w!, undefined, { padding: [1, 2], groups: 16 }),
+      [
+        [3, 16, 4, 1],
+        [16, 1, 3, 5],
+      ],
+    ],
+    [
+      "dilated",
+      (x, w) => conv2d(x!, w!, undefined, { padding: 4, dilation: 2 }),
+      [
+        [3, 16, 3, 3],
+        [16, 16, 5, 5],
+      ],
+    ],
+    ["transposed", (x, w) => convTranspose2d(x!, w!, { padding: 1 }), [pixel, [16, 8, 3, 3]]],
+    [
+      "mixed",
+      (x, attention, w) => mixedConv2d(x!, softmax(attention!), w!, undefined, { padding: 1 }),
+      [pixel, [3, 2], experts],
+    ],
+    [
+      "per sample",
+      (x, kernels) => perSampleConv2d(x!, kernels!, undefined, { padding: 1 }),
+      [pixel, [3, 16, 16, 3, 3]],
+    ],
+  ];
+  it.each(forms)("leaves out what meets padding only, with gradients: %s", async (_, fn, shapes) => {
+    const both = withGradients(fn);
+    expect(changes("central-taps", both, shapes)).toBe(true);
+    await expectSame(both, shapes);
+  });
+  it("keeps a margin that only one side has, and kernels whose taps all meet pixels", () => {
+    const first = withGradients((x, w) => conv2d(x!, w!, undefined, { padding: 1, stride: 2 }));
+    expect(
+      changes("central-taps", first, [
+        [3, 16, 2, 2],
+        [16, 16, 3, 3],
+      ]),
+    ).toBe(false);
+    const all = withGradients((x, w) => conv2d(x!, w!, undefined, { padding: 1 }));
+    expect(
+      changes("central-taps", all, [
+        [3, 16, 2, 2],
+        [16, 16, 3, 3],
+      ]),
+    ).toBe(false);
   });
 });
 
