@@ -47,6 +47,7 @@ export {
   type PlanCoefficients,
   printGraph,
   type Shape,
+  type SlidingKernel,
   type Target,
   Tensor,
   type TensorData,

@@ -27,15 +27,15 @@ export interface EmitContext<A> {
   readonly target: Target;
 }
 
-/** An input of an operator, by index, or its output. */
-export type Place = number | "output";
-
-/** Where an operator whose kernel slides over images has them. Height and width are the last two axes of each. */
+/**
+ * Where an operator whose kernel slides over images has them: an input, by index, or the output. Height and width are the
+ * last two axes of each.
+ */
 export interface SlidingKernel {
-  readonly image: Place;
-  readonly kernel: Place;
+  readonly image: number | "output";
+  readonly kernel: number | "output";
   /** The tensor with a pixel for each window. */
-  readonly windows: Place;
+  readonly windows: number | "output";
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Place, Tensor } from "../ir/index.js";
+import type { Tensor } from "../ir/index.js";
 import { type ConvolutionAttributes, type Pair, pad, slice } from "../ops/index.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
@@ -19,7 +19,7 @@ function cropped(node: Tensor): Tensor | undefined {
   const { slides } = node.operator;
   if (slides === undefined) return undefined;
   const { stride, padding, dilation } = node.attributes as ConvolutionAttributes;
-  const sizeOf = (place: Place) =>
+  const sizeOf = (place: number | "output") =>
     (place === "output" ? node : node.inputs[place]!).shape.slice(-2) as number[];
   const [image, taps, windows] = [slides.image, slides.kernel, slides.windows].map(sizeOf);
   const margins = [0, 1].map((i) => {
