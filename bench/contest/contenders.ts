@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { MixingPlan, RewriteName } from "dyconv";
+import type { MixingPlan } from "dyconv";
 import type { LayerTask, Task, Variant } from "./protocol.js";
 import type { Pytorch } from "./pytorch.js";
 
@@ -63,20 +63,6 @@ export function dyconvOnHugePages(): Contender {
   return typescript("dyconv", {
     ...{ name: "dyconv", how: "auto", allocator: "huge pages" },
     variant: { plan: "auto" },
-  });
-}
-
-/**
- * dyconv without some graph rewrites, for whole networks.
- *
- * @param names of the rewrites to disable
- * @param title to show
- */
-export function dyconvWithout(names: readonly RewriteName[], title: string): Contender {
-  return typescript("dyconv", {
-    ...{ name: "dyconv", how: `without ${title}` },
-    variant: { plan: "auto", withoutRewrites: names.join() },
-    takes: (task) => "network" in task,
   });
 }
 

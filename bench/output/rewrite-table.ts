@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { descending } from "d3-array";
 import { REWRITES } from "dyconv";
 import { formatMarkdownTable } from "dyconv/node";
-import type { Duel } from "../contest/alternate.js";
 import { type Machine, readMachines } from "../machine.js";
 import { ROOT } from "../settings.js";
 import type { RewriteRow } from "../suites/rewrites.js";
@@ -27,7 +26,7 @@ export async function updateRewriteTable(): Promise<void> {
 
 /** The gain from each measured rewrite, sorted by the gain in training; then from all of them. */
 export function rewriteTable(rows: readonly RewriteRow[]): string {
-  const find = (rewrite: RewriteRow["rewrite"], kind: Duel["kind"]) =>
+  const find = (rewrite: RewriteRow["rewrite"], kind: RewriteRow["kind"]) =>
     rows.find((row) => row.rewrite === rewrite && row.kind === kind);
   const measured = REWRITES.map(({ name, sentence }) => ({
     name: `\`${name}\``,
@@ -47,14 +46,14 @@ export function rewriteTable(rows: readonly RewriteRow[]): string {
   return formatMarkdownTable(HEAD, cells, { align: ["left", "left", "right", "right"] });
 }
 
-function ratio(duel: Duel | undefined): string {
-  if (duel === undefined) return "–";
-  return `${duel.ratio.toFixed(2)}× (${duel.ratioLow.toFixed(2)}–${duel.ratioHigh.toFixed(2)})`;
+function ratio(row: RewriteRow | undefined): string {
+  if (row === undefined) return "–";
+  return `${row.ratio.toFixed(2)}× (${row.ratioLow.toFixed(2)}–${row.ratioHigh.toFixed(2)})`;
 }
 
 function caption(
-  { batch, size, rounds }: Duel,
+  { batch, size, pairs }: RewriteRow,
   { cpu, instructionSet, threads, node, onnxruntime }: Machine,
 ): string {
-  return `Images/s of AlexNet-DY with the rewrite ÷ without it, batch ${batch}, ${size}×${size}: median (least–largest) of ${rounds} rounds in turn. Removing a rewrite also disables those that depend on it. ${cpu} with ${instructionSet}, ${threads} threads; Node ${node}, ONNX Runtime ${onnxruntime}.`;
+  return `Images/s of AlexNet-DY with the rewrite ÷ without it, batch ${batch}, ${size}×${size}: median (quartiles) of ${pairs} pairs of steps in one process. Removing a rewrite also disables those that depend on it. ${cpu} with ${instructionSet}, ${threads} threads; Node ${node}, ONNX Runtime ${onnxruntime}.`;
 }

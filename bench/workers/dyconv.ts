@@ -9,7 +9,6 @@ import {
   initialState,
   type MixingPlan,
   mul,
-  type RewriteName,
   spec,
   stateSpecs,
   sum,
@@ -23,13 +22,9 @@ import { type OpenTask, serve } from "./serve.js";
 
 type Plan = MixingPlan | "auto";
 
-async function openNetwork(
-  task: NetworkTask,
-  plan: Plan,
-  withoutRewrites: readonly RewriteName[],
-): Promise<OpenTask> {
+async function openNetwork(task: NetworkTask, plan: Plan): Promise<OpenTask> {
   const model = networkOf(task.network, { experts: task.experts, plan });
-  const options = { imageSize: task.size, batchSize: task.batch, threads: task.threads, withoutRewrites };
+  const options = { imageSize: task.size, batchSize: task.batch, threads: task.threads };
   return task.kind === "train" ? trainingWorkload(model, options) : evaluationWorkload(model, options);
 }
 
@@ -74,6 +69,5 @@ async function openBackward(layer: DynamicConv2d, task: LayerTask): Promise<Open
 
 await serve("onnxruntime-node", (task, variant) => {
   const plan = variant.plan as Plan;
-  const withoutRewrites = (variant.withoutRewrites?.split(",") ?? []) as RewriteName[];
-  return "network" in task ? openNetwork(task, plan, withoutRewrites) : openLayer(task, plan);
+  return "network" in task ? openNetwork(task, plan) : openLayer(task, plan);
 });

@@ -17,7 +17,7 @@ const SHORTEST_RUN = 8;
 
 /**
  * A · B, rearranged afterwards, with B known at export: the columns of B are brought into the final order beforehand,
- * and at most one transposition moves what is left, in long runs. The kernels of a KernelWarehouse are such products, which are
+ * and at most one transposition moves what is left, in long runs. The kernels of a KernelWarehouse are such products,
  * moved three times on their way into blocks.
  */
 export const orderedProducts = {
@@ -58,7 +58,7 @@ interface Part {
 /** Each axis of a rearranged product, as the parts that it consists of. */
 type Layout = readonly (readonly Part[])[];
 
-/** The product with the columns of B in their final order, and one transposition; `undefined` if that gains nothing. */
+/** The product with the columns of B in their final order; `undefined` if no transposition is saved. */
 function ordered(product: Tensor, moves: readonly Tensor[]): Tensor | undefined {
   const [a, b] = product.inputs as readonly [Tensor, Tensor];
   if (product.shape.includes("batch") || b.shape.length !== 2 || !isFixed(b)) return;
@@ -81,7 +81,7 @@ function ordered(product: Tensor, moves: readonly Tensor[]): Tensor | undefined 
   const inOrder = within.toSorted(byStride);
   const apart = reshape(b, [inner, ...inOrder.map(sizeOf)]);
   const reordered = transpose(apart, [0, ...within.map((part) => 1 + inOrder.indexOf(part))]);
-  const result = matmul(apartOf(a), reshape(reordered, [inner, columns]));
+  const result = matmul(unjoined(a), reshape(reordered, [inner, columns]));
   const computed = [...across.toSorted(byStride), ...within];
   const runs = runsOf(parts, computed);
   const sorted = runs.toSorted((a, b) => computed.indexOf(a[0]!) - computed.indexOf(b[0]!));
@@ -98,7 +98,7 @@ function ordered(product: Tensor, moves: readonly Tensor[]): Tensor | undefined 
 }
 
 /** Rows, as they were before a reshape that only joined their axes. */
-function apartOf(rows: Tensor): Tensor {
+function unjoined(rows: Tensor): Tensor {
   const before = rows.is(reshapeOperator) ? rows.inputs[0]! : rows;
   return before.shape.length > 1 && before.shape.at(-1) === rows.shape.at(-1) ? before : rows;
 }
