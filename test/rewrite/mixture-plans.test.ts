@@ -146,6 +146,16 @@ describe("the plans of a convolution with mixed kernels", () => {
     }
   });
 
+  it("never mix the kernels of all samples at once where they take more than 128 MB", () => {
+    const predicted = (batch: number) => {
+      const [found] = plansFor(evaluating({ ...SIZES, batch }), machineOf({ target: "cpu", block: 8 }));
+      return found!.choice.predicted!;
+    };
+    expect(predicted(128).byPlan).toHaveProperty("unfold");
+    expect(predicted(256).byPlan).not.toHaveProperty("unfold");
+    expect(predicted(256).chosen).toBeGreaterThan(0);
+  });
+
   it("unfold an open batch where experts are so many that computing each costs more", () => {
     const many = { ...SIZES, batch: "batch", experts: 16 } as const;
     expect(plansOf(evaluating(many), machineOf({ target: "cpu", block: 0 }))).toEqual([

@@ -8,6 +8,7 @@ import {
   WORK_KINDS,
 } from "../../ir/index.js";
 import { MIXING_PLANS, type MixingPlan } from "../../ops/index.js";
+import { elementCount } from "../../util/shape.js";
 import { isFixed } from "../transform.js";
 import { LOWERED } from "./lowerings.js";
 import { type Candidate, priceCandidates, type SharedWork, standIn } from "./price.js";
@@ -22,6 +23,12 @@ const OPEN_PLANS: readonly MixingPlan[] = ["mix-outputs", "mix-inputs", "unfold"
 const INDIFFERENCE = 0.03;
 /** Most combinations to price by themselves: each takes as long as rewriting the operators. */
 const MOST_PRICED = 6;
+
+/**
+ * Experts are not mixed for all samples at once, as `unfold` does, if the kernels then take more. Nothing of them stays in a
+ * cache, which the prices do not know, and they would be most of the memory.
+ */
+const MOST_MIXED_BYTES = 2 ** 27;
 
 /** A plan for each operator of a group. */
 export type GroupPlans = ReadonlyMap<Operator, MixingPlan>;
@@ -134,12 +141,23 @@ function pricesOf(group: readonly Tensor[], machine: Machine, later: Later, only
     const { operator, inputs, attributes } = node;
     const copy = Tensor.apply(operator, inputs.map(stand), attributes);
     return plansOf(operator).flatMap((plan): Candidate[] => {
-      if (only ? plan !== only.get(operator) : open && !OPEN_PLANS.includes(plan)) return [];
+      const isPossible = open
+        ? OPEN_PLANS.includes(plan)
+        : plan !== "unfold" || mixedBytes(node) <= MOST_MIXED_BYTES;
+      if (only ? plan !== only.get(operator) : !isPossible) return [];
       const result = LOWERED.get(operator)!.plans[plan]!(copy, place);
       return [{ operator, plan, result }];
     });
   });
   return { candidates, shared: priceCandidates(candidates, fixed, place, later) };
+}
+
+/** Bytes of the kernels that experts are mixed to, one for each sample; 0 if kernels by sample are given. */
+function mixedBytes(node: Tensor): number {
+  const { slides } = node.operator;
+  if (LOWERED.get(node.operator)!.factors < 3 || slides === undefined) return 0;
+  const experts = slides.kernel === "output" ? node : node.inputs[slides.kernel]!;
+  return 4 * (node.inputs[0]!.shape[0] as number) * elementCount(experts.shape.slice(1));
 }
 
 function withBatch({ dtype, shape }: Tensor): TensorType {
