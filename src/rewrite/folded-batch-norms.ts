@@ -10,7 +10,7 @@ import {
   reshape,
 } from "../ops/index.js";
 import type { MachineRewrite } from "./rewrite.js";
-import { isConstant, transformGraph } from "./transform.js";
+import { isFixed, transformGraph } from "./transform.js";
 
 /**
  * Folds batch normalisation with fixed statistics into the convolution before it: into its kernels, or those of its
@@ -31,7 +31,7 @@ export const foldedBatchNorms = {
         Tensor,
         Tensor,
       ];
-      if (![scale, bias, mean, variance].every(isConstant)) return undefined;
+      if (![scale, bias, mean, variance].every(isFixed)) return undefined;
       const affine = batchNormAffine({ scale, bias, mean, variance }, node.attributes.epsilon);
       return folded(x, affine.scale, affine.shift);
     }),
@@ -42,13 +42,13 @@ function folded(y: Tensor, scale: Tensor, shift: Tensor): Tensor | undefined {
   const perChannel = (values: Tensor) => reshape(values, [1, values.shape[0]!, 1, 1]);
   if (y.is(conv2dOperator)) {
     const [x, weight, bias] = y.inputs as readonly [Tensor, Tensor, Tensor?];
-    if (!isConstant(weight) || (bias && !isConstant(bias))) return undefined;
+    if (!isFixed(weight) || (bias && !isFixed(bias))) return undefined;
     const kernels = mul(weight, reshape(scale, [scale.shape[0]!, 1, 1, 1]));
     return y.with({ inputs: [x, kernels, bias ? add(mul(bias, scale), shift) : shift] });
   }
   if (y.is(mixedConv2dOperator)) {
     const [x, attention, experts, bias] = y.inputs as readonly [Tensor, Tensor, Tensor, Tensor?];
-    if (!isConstant(experts)) return undefined;
+    if (!isFixed(experts)) return undefined;
     const mixed = [x, attention, mul(experts, reshape(scale, [1, scale.shape[0]!, 1, 1, 1]))];
     // The bias is mixed per sample, one number per channel.
     if (bias) return y.with({ inputs: [...mixed, add(mul(bias, scale), shift)] });
@@ -56,8 +56,8 @@ function folded(y: Tensor, scale: Tensor, shift: Tensor): Tensor | undefined {
   }
   if (!y.is(addOperator)) return undefined;
   const [one, other] = y.inputs as readonly [Tensor, Tensor];
-  const [whole, bias] = isConstant(one) ? [other, one] : [one, other];
-  if (!isConstant(bias) || whole.shape.join() !== y.shape.join()) return undefined;
+  const [whole, bias] = isFixed(one) ? [other, one] : [one, other];
+  if (!isFixed(bias) || whole.shape.join() !== y.shape.join()) return undefined;
   const sum = folded(whole, scale, shift);
   return sum && add(sum, mul(bias, perChannel(scale)));
 }

@@ -30,8 +30,8 @@ export type { ForwardRewrite, MachineRewrite, Rewrite, RewriteContext } from "./
 
 const RULES = [
   poolFirst,
-  centralTaps,
   foldedBatchNorms,
+  centralTaps,
   mixturePlans,
   pixelProducts,
   transposedProducts,
@@ -59,7 +59,7 @@ export const REWRITES: readonly Rewrite<RewriteName>[] = RULES;
 export const REWRITE_NAMES: readonly RewriteName[] = REWRITES.map(({ name }) => name);
 
 /** The rules up to the lowering of mixtures. */
-const EARLY: readonly Rewrite[] = [centralTaps, foldedBatchNorms, mixturePlans];
+const EARLY: readonly Rewrite[] = [foldedBatchNorms, centralTaps, mixturePlans];
 
 /** The rules for a machine. The adaptation for WebGPU cannot be left out and follows the lowering of mixtures. */
 function machineRules(machine: Machine, leftOut: readonly RewriteName[]): readonly MachineRewrite[] {

@@ -2,7 +2,7 @@ import { any, behind, named, pattern, type Tensor } from "../ir/index.js";
 import { matmul, matmulOperator, mul, mulOperator, reshape, reshapeOperator } from "../ops/index.js";
 import { elementCount } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
-import { isConstant, transformGraph } from "./transform.js";
+import { isFixed, transformGraph } from "./transform.js";
 
 /**
  * Moves a scalar factor of a matrix product to where it costs least.
@@ -50,10 +50,10 @@ const PRODUCT_OF_SCALED = pattern(
     pattern(
       mulOperator,
       any("x"),
-      any("s", (s) => isScalar(s) && isConstant(s)),
+      any("s", (s) => isScalar(s) && isFixed(s)),
     ),
   ),
-  any("b", isConstant),
+  any("b", isFixed),
 );
 
 function scaledConstant(node: Tensor): Tensor | undefined {

@@ -1,6 +1,6 @@
 import { GraphError } from "../errors/index.js";
 import { atScope, formatType, type Graph, nodesOf, type Tensor } from "../ir/index.js";
-import { constantOperator, reshapeOperator, transposeOperator } from "../ops/index.js";
+import { constantOperator } from "../ops/index.js";
 
 /**
  * Returns the replacement of `node`, whose inputs are already rebuilt; `undefined` or `node` itself keeps it. New
@@ -49,10 +49,4 @@ export function readersOf(graph: Graph): ReadonlyMap<Tensor, readonly (Tensor | 
 export function isFixed(x: Tensor): boolean {
   const computed = x.operator.evaluate !== undefined && x.inputs.length > 0;
   return x.is(constantOperator) || (computed && x.inputs.every(isFixed));
-}
-
-/** Whether a tensor is a constant, possibly reshaped or transposed. */
-export function isConstant(x: Tensor): boolean {
-  const reorders = x.is(reshapeOperator) || x.is(transposeOperator);
-  return x.is(constantOperator) || (reorders && isConstant(x.inputs[0]!));
 }

@@ -7,6 +7,7 @@ import {
   add,
   avgPool2d,
   batchNorm,
+  batchNormOperator,
   blockedConv2dOperator,
   channelAffine,
   channelAffineOperator,
@@ -141,6 +142,20 @@ describe("central-taps", () => {
     const both = withGradients(fn);
     expect(changes("central-taps", both, shapes)).toBe(true);
     await expectSame(both, shapes);
+  });
+  it("does not keep a batch normalisation from being folded", () => {
+    const parameters = { scale: fixed([16], "scale"), bias: fixed([16], "bias"), mean: fixed([16], "mean") };
+    const network = ([x, attention]: readonly Tensor[]) => {
+      const y = conv2d(x!, fixed([16, 16, 3, 3], "w"), undefined, { padding: 1 });
+      const norm = { ...parameters, variance: constant(new Float32Array(16).fill(2), [16]) };
+      const mixed = mixedConv2d(batchNorm(y, norm), softmax(attention!), fixed(experts, "e"), undefined, {
+        padding: 1,
+      });
+      return [batchNorm(mixed, norm)];
+    };
+    const { graph } = trace(network, [[spec(pixel), spec([3, 2])]]);
+    const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    expect(left.filter((node) => node.is(batchNormOperator))).toEqual([]);
   });
   it("keeps a margin that only one side has, and kernels whose taps all meet pixels", () => {
     const first = withGradients((x, w) => conv2d(x!, w!, undefined, { padding: 1, stride: 2 }));
