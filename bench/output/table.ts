@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { groups, least, median } from "d3-array";
+import { ascending, descending, groups, least, median, sort } from "d3-array";
 import { alexnetDy } from "dyconv";
 import { formatMarkdownTable, summarize } from "dyconv/node";
 import type { Duel } from "../contest/alternate.js";
@@ -57,9 +57,12 @@ export async function updateStepTables(): Promise<void> {
   );
 }
 
-/** The duels of each step of each network, in file order. */
+/** The duels of each step of each network: training first, by batch, the dynamic network before its static twin. */
 function byStep(duels: readonly Duel[]): readonly (readonly Duel[])[] {
-  const against = duels.filter(({ rival }) => rival === "PyTorch");
+  const against = sort(
+    duels.filter(({ rival }) => rival === "PyTorch"),
+    (a, b) => descending(a.kind, b.kind) || ascending(a.batch, b.batch) || descending(a.network, b.network),
+  );
   return groups(against, ({ kind, network, batch }) => `${kind} ${network} ${batch}`).map(([, step]) => step);
 }
 
