@@ -43,6 +43,13 @@ export interface MixedKernelsProfile {
   readonly bytesAtOnce: number;
   /** Most parts to split a batch into for mixing: each adds to the time a session takes to open. */
   readonly mostParts: number;
+  /**
+   * Most bytes of the kernels of all samples that the plan `unfold` may mix at once. Of more, nothing stays in a cache, which
+   * the prices do not know, and they would be most of the memory.
+   */
+  readonly mostBytes: number;
+  /** Fewest floats side by side that one transposition of mixed kernels moves faster than several of one axis each. */
+  readonly leastRun: number;
 }
 
 /** How blocked convolutions compute the gradient with respect to their weight. */

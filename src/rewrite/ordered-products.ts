@@ -1,4 +1,4 @@
-import type { Tensor } from "../ir/index.js";
+import type { MixedKernelsProfile, Tensor } from "../ir/index.js";
 import {
   matmul,
   matmulOperator,
@@ -12,9 +12,6 @@ import { elementCount } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { isFixed, readersOf, transformGraph } from "./transform.js";
 
-/** Runs of fewer floats are moved faster by several transpositions of one axis each. */
-const SHORTEST_RUN = 8;
-
 /**
  * A · B, rearranged afterwards, with B known at export: the columns of B are brought into the final order beforehand,
  * and at most one transposition moves what is left, in long runs. The kernels of a KernelWarehouse are such products,
@@ -25,7 +22,7 @@ export const orderedProducts = {
   sentence: "rearranges a constant factor instead of the product",
   stage: "machine",
   graphs: ["evaluation"],
-  apply: (graph) => {
+  apply: (graph, { machine }) => {
     const readers = readersOf(graph);
     const continues = (node: Tensor) => {
       const [reader, ...others] = readers.get(node)!;
@@ -40,7 +37,7 @@ export const orderedProducts = {
         [source, before] = [source.inputs[0]!, before.inputs[0]!];
         if (readers.get(before)!.length > 1) return undefined;
       }
-      return source.is(matmulOperator) ? ordered(source, moves) : undefined;
+      return source.is(matmulOperator) ? ordered(source, moves, machine.profile.mixedKernels) : undefined;
     });
   },
 } as const satisfies MachineRewrite;
@@ -59,7 +56,11 @@ interface Part {
 type Layout = readonly (readonly Part[])[];
 
 /** The product with the columns of B in their final order; `undefined` if no transposition is saved. */
-function ordered(product: Tensor, moves: readonly Tensor[]): Tensor | undefined {
+function ordered(
+  product: Tensor,
+  moves: readonly Tensor[],
+  { leastRun }: MixedKernelsProfile,
+): Tensor | undefined {
   const [a, b] = product.inputs as readonly [Tensor, Tensor];
   if (product.shape.includes("batch") || b.shape.length !== 2 || !isFixed(b)) return;
   const [inner, columns] = b.shape as readonly [number, number];
@@ -76,7 +77,7 @@ function ordered(product: Tensor, moves: readonly Tensor[]): Tensor | undefined 
   const length = elementCount(
     parts.slice(parts.findLastIndex(({ stride }) => stride >= columns) + 1).map(sizeOf),
   );
-  if (length < SHORTEST_RUN) return;
+  if (length < leastRun) return;
 
   const inOrder = within.toSorted(byStride);
   const apart = reshape(b, [inner, ...inOrder.map(sizeOf)]);

@@ -5,15 +5,21 @@ import { readFile, rm } from "node:fs/promises";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { machineOf } from "../export/index.js";
 import { cacheFolder, ensureFolder, writeFileAtomically } from "../files/index.js";
 import { type MachineProfile, WORK_KINDS } from "../ir/index.js";
 
 const positive = z.number().positive();
+// Profiles kept by earlier versions lack some numbers.
+const { mostBytes, leastRun } = machineOf({ target: "cpu", block: 8 }).profile.mixedKernels;
 const profileSchema = z.object({
   name: z.string(),
   plans: z.record(z.enum(WORK_KINDS), z.number().nonnegative()),
   winograd: z.object({ leastSaving: positive, leastRows: positive, imagesAtOnce: positive }),
-  mixedKernels: z.object({ bytesAtOnce: positive, mostParts: positive }),
+  mixedKernels: z.object({
+    ...{ bytesAtOnce: positive, mostParts: positive },
+    ...{ mostBytes: positive.default(mostBytes), leastRun: positive.default(leastRun) },
+  }),
   weightGradients: z.object({ mostPixels: positive, mostCopies: positive }),
 });
 

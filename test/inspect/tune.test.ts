@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fitPlanCoefficients, predictMilliseconds, type TimedWork } from "../../src/inspect/plan-fit.js";
 import { drawPlanPoints } from "../../src/inspect/plan-points.js";
 import { tuneMachine } from "../../src/inspect/tune.js";
-import type { PlanCoefficients } from "../../src/ir/index.js";
+import type { MachineProfile, PlanCoefficients } from "../../src/ir/index.js";
 import { machineFor } from "../../src/runtime/index.js";
 import {
   forgetTunedProfile,
@@ -87,6 +87,13 @@ describe("the profile of a machine", () => {
       warn.mockRestore();
     },
   );
+
+  it("gets the shipped numbers that an earlier version did not keep", async () => {
+    const { bytesAtOnce, mostParts } = SHIPPED.mixedKernels;
+    const kept = { ...SHIPPED, name: "tuned-2", mixedKernels: { bytesAtOnce, mostParts } };
+    await keepTunedProfile(kept as MachineProfile);
+    expect((await machineFor()).profile).toEqual({ ...SHIPPED, name: "tuned-2" });
+  });
 
   it("is measured, and told beside the one in use", async () => {
     const shares: number[] = [];

@@ -24,12 +24,6 @@ const INDIFFERENCE = 0.03;
 /** Most combinations to price by themselves: each takes as long as rewriting the operators. */
 const MOST_PRICED = 6;
 
-/**
- * Experts are not mixed for all samples at once, as `unfold` does, if the kernels then take more. Nothing of them stays in a
- * cache, which the prices do not know, and they would be most of the memory.
- */
-const MOST_MIXED_BYTES = 2 ** 27;
-
 /** A plan for each operator of a group. */
 export type GroupPlans = ReadonlyMap<Operator, MixingPlan>;
 
@@ -143,7 +137,7 @@ function pricesOf(group: readonly Tensor[], machine: Machine, later: Later, only
     return plansOf(operator).flatMap((plan): Candidate[] => {
       const isPossible = open
         ? OPEN_PLANS.includes(plan)
-        : plan !== "unfold" || mixedBytes(node) <= MOST_MIXED_BYTES;
+        : plan !== "unfold" || mixedBytes(node) <= machine.profile.mixedKernels.mostBytes;
       if (only ? plan !== only.get(operator) : !isPossible) return [];
       const result = LOWERED.get(operator)!.plans[plan]!(copy, place);
       return [{ operator, plan, result }];
