@@ -26,22 +26,21 @@ type PaperTask = NetworkTask & { readonly network: PaperNetworkName };
 export async function runNetworks(settings: Settings, eager = false): Promise<void> {
   await recordMachine("networks", settings);
   for (const task of tasks(settings)) {
-    const title = titleOf(task);
-    if (!settings.wanted(title)) continue;
-    const peer = await fastest(peers(task, settings, eager || settings.quick), settings);
-    for (const rival of [...staticTwin(task), ...(peer ? [peer] : [])]) {
+    const wanted = (rival: Rival) => settings.wanted(titleOf(task, rival));
+    const peer = await fastest(peers(task, settings, eager || settings.quick).filter(wanted), settings);
+    for (const rival of [...staticTwin(task).filter(wanted), ...(peer ? [peer] : [])]) {
       const row = await duel(task, dyconv(), rival, settings);
       if (row === undefined) continue;
       await saveRow(settings.out, "networks", row, ["kind", "network", "batch", "size", "threads", "rival"]);
-      const { imagesPerSecond, ratio } = row;
-      const against = `${rival.contender.title} ${rival.task.network}`;
-      console.log(`${title} / ${against}: ${imagesPerSecond.toFixed(1)} images/s, ratio ${ratio.toFixed(2)}`);
+      console.log(
+        `${titleOf(task, rival)}: ${row.imagesPerSecond.toFixed(1)} images/s, ratio ${row.ratio.toFixed(2)}`,
+      );
     }
   }
 }
 
-function titleOf({ kind, network, batch }: NetworkTask): string {
-  return `${kind} ${network} batch ${batch}`;
+function titleOf({ kind, network, batch }: NetworkTask, rival: Rival): string {
+  return `${kind} ${network} batch ${batch} / ${rival.contender.title} ${rival.task.network}`;
 }
 
 function tasks({ quick, threads }: Settings): readonly PaperTask[] {
