@@ -18,7 +18,7 @@ from torch import nn
 
 CLASSES = 10
 WARM_UP_RUNS = 6
-WARM_UP_SECONDS = 10
+WARM_UP_SECONDS = 3
 
 # Where it does not support the processor, it is tried, and warns, at every call.
 torch.backends.nnpack.set_flags(False)

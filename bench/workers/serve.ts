@@ -4,7 +4,7 @@ import { median } from "d3-array";
 import type { Failure, Greeting, Opened, Request, Round, Task, Variant } from "../contest/protocol.js";
 
 const WARM_UP_RUNS = 6;
-const WARM_UP_SECONDS = 10;
+const WARM_UP_SECONDS = 3;
 
 /** A prepared task. */
 export interface OpenTask {
