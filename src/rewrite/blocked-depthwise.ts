@@ -70,7 +70,8 @@ export function depthwiseInputGradient(
   const spans = taps.map((count, i) => dilation[i]! * (count - 1));
   const before = spans.map((span, i) => span - padding[i]!);
   if (before.some((zeros) => zeros < 0)) return undefined;
-  const spread = [0, 1].reduce((image, i) => spaced(image, i + 2, stride[i]!), toBlocked(dy, block));
+  // Columns before rows: there are fewer rows then, and whole rows are copied fastest.
+  const spread = [1, 0].reduce((image, i) => spaced(image, i + 2, stride[i]!), toBlocked(dy, block));
   // The convolution pads both sides alike; windows that never reached the end of the input leave it longer or shorter.
   const image = [0, 1].reduce(
     (current, i) => resized(current, i + 2, 0, size[i]! + spans[i]! - 2 * before[i]!),
