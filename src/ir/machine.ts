@@ -48,6 +48,11 @@ export interface MixedKernelsProfile {
    * the prices do not know, and they would be most of the memory.
    */
   readonly mostBytes: number;
+  /**
+   * Most bytes of constants to copy for a batch normalisation that is folded into the kernels they are mixed to: layers that
+   * share them would read a copy each, and larger ones no longer from a cache.
+   */
+  readonly mostCopied: number;
   /** Fewest floats side by side that one transposition of mixed kernels moves faster than several of one axis each. */
   readonly leastRun: number;
 }

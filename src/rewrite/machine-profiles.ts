@@ -6,7 +6,7 @@ const AVX512: MachineProfile = {
   name: "avx512",
   plans: PLAN_COEFFICIENTS.cpu,
   winograd: { leastSaving: 1.5, leastRows: 32, imagesAtOnce: 64 },
-  mixedKernels: { bytesAtOnce: 6e6, mostParts: 64, mostBytes: 2 ** 27, leastRun: 8 },
+  mixedKernels: { bytesAtOnce: 6e6, mostParts: 64, mostBytes: 2 ** 27, mostCopied: 2 ** 22, leastRun: 8 },
   weightGradients: { mostPixels: 512, mostCopies: 5 },
 };
 

@@ -11,14 +11,15 @@ import { type MachineProfile, WORK_KINDS } from "../ir/index.js";
 
 const positive = z.number().positive();
 // Profiles kept by earlier versions lack some numbers.
-const { mostBytes, leastRun } = machineOf({ target: "cpu", block: 8 }).profile.mixedKernels;
+const { mostBytes, mostCopied, leastRun } = machineOf({ target: "cpu", block: 8 }).profile.mixedKernels;
 const profileSchema = z.object({
   name: z.string(),
   plans: z.record(z.enum(WORK_KINDS), z.number().nonnegative()),
   winograd: z.object({ leastSaving: positive, leastRows: positive, imagesAtOnce: positive }),
   mixedKernels: z.object({
     ...{ bytesAtOnce: positive, mostParts: positive },
-    ...{ mostBytes: positive.default(mostBytes), leastRun: positive.default(leastRun) },
+    ...{ mostBytes: positive.default(mostBytes), mostCopied: positive.default(mostCopied) },
+    leastRun: positive.default(leastRun),
   }),
   weightGradients: z.object({ mostPixels: positive, mostCopies: positive }),
 });

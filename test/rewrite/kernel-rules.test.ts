@@ -211,6 +211,28 @@ describe("folded-batch-norms", () => {
     await expectSame(fn, [shape]);
   });
 
+  describe("of kernels mixed from shared cells", () => {
+    /** Kernels [2, 16, 8, 2, 2] of 4 taps, each of pieces of `outs` outputs, mixed from 5 cells. */
+    const mixed = (outs: number) => (xs: readonly Tensor[]) => {
+      const [x, attention] = xs as readonly [Tensor, Tensor];
+      const pieces = matmul(reshape(attention, [-1, 5]), fixed([5, outs * channels], "cells"));
+      const tapsLast = transpose(reshape(pieces, [batch, 4, out * channels]), [0, 2, 1]);
+      return [relu6(normalise(perSampleConv2d(x, reshape(tapsLast, [batch, out, channels, 2, 2]))))];
+    };
+    const shapesOf = (outs: number) => [shape, [batch, (4 * out) / outs, 5]];
+
+    it.each([out, 8])("scales the cells, or leaves them where outputs share one: %s of 16", async (outs) => {
+      expect(changes("folded-batch-norms", mixed(outs), shapesOf(outs))).toBe(outs === out);
+      await expectSame(mixed(outs), shapesOf(outs));
+    });
+
+    it("leaves them in files for other runtimes", () => {
+      const { graph } = trace(mixed(out), [shapesOf(out).map((shape) => spec(shape))]);
+      const machine = machineOf({ target: "cpu", block: 0, portable: true });
+      expect(nodesOf(rewrite(graph, machine)).some((node) => node.is(batchNormOperator))).toBe(true);
+    });
+  });
+
   it("does not take the factors of a kernel for experts", async () => {
     // Kernels of low rank, [O, r] · [r, C·2·2], of which the left factor depends on the image.
     const rank = 4;
