@@ -21,6 +21,7 @@ export interface MachineProfile {
   readonly plans?: PlanCoefficients;
   readonly winograd: WinogradProfile;
   readonly mixedKernels: MixedKernelsProfile;
+  readonly plainConvolutions: PlainConvolutionsProfile;
   readonly weightGradients: WeightGradientsProfile;
 }
 
@@ -55,6 +56,16 @@ export interface MixedKernelsProfile {
   readonly mostCopied: number;
   /** Fewest floats side by side that one transposition of mixed kernels moves faster than several of one axis each. */
   readonly leastRun: number;
+}
+
+/** When a convolution stays in the plain layout, since its weights change at every step and would be converted each time. */
+export interface PlainConvolutionsProfile {
+  /** Most output pixels, of all images together. With more, the blocked layout gains what the conversion costs. */
+  readonly mostPixels: number;
+  /** Fewest weights. Fewer stay in a cache while they are converted. */
+  readonly leastWeights: number;
+  /** Most images, for the gradient with respect to the input: in the plain layout, each reads all weights. */
+  readonly mostImages: number;
 }
 
 /** How blocked convolutions compute the gradient with respect to their weight. */

@@ -20,6 +20,7 @@ import {
   transpose,
 } from "../ops/index.js";
 import { windowOutput } from "../ops/window.js";
+import { elementCount } from "../util/shape.js";
 import {
   depthwise,
   depthwiseInputGradient,
@@ -179,15 +180,28 @@ function padBatch(x: Tensor, block: number): Tensor {
   return pad(x, { axis: 0, before: 0, after: (block - (batch % block)) % block });
 }
 
-/** The blocked form of a node, or `undefined` if it has none. */
+/**
+ * Whether a convolution gains less by the blocked layout than it costs to convert its weights, which change at every step.
+ *
+ * @param y the output, or its gradient
+ */
+function staysPlain(weight: Tensor, y: Tensor, { profile }: Machine): boolean {
+  if (weight.operator.isFed !== true || y.shape.includes("batch")) return false;
+  const { mostPixels, leastWeights } = profile.plainConvolutions;
+  const [batch, , height, width] = y.shape as Sizes;
+  return batch * height * width <= mostPixels && elementCount(weight.shape) >= leastWeights;
+}
+
+/** The blocked form of a node, or `undefined` if it has none or gains nothing by it. */
 function replacement(node: Tensor, machine: Machine): Tensor | undefined {
-  const { block } = machine;
+  const { block, profile } = machine;
   const { inputs, shape } = node;
   const [first, weight, bias] = inputs as readonly [Tensor, Tensor, Tensor?];
   if (node.is(conv2dOperator)) {
     if (isBlockedDepthwise(first, shape[1] as number, node.attributes, block)) {
       return depthwise(first, weight, bias, node.attributes, block);
     }
+    if (staysPlain(weight, node, machine)) return undefined;
     return blockedConvolution(first, { weight, bias }, node.attributes, machine);
   }
   if (node.is(convTranspose2dOperator)) {
@@ -195,6 +209,8 @@ function replacement(node: Tensor, machine: Machine): Tensor | undefined {
     if (isBlockedDepthwise(first, shape[1] as number, node.attributes, block)) {
       return depthwiseInputGradient(first, weight, size, node.attributes, block);
     }
+    const areFew = Number(shape[0]) <= profile.plainConvolutions.mostImages;
+    if (areFew && staysPlain(weight, first, machine)) return undefined;
     return blockedInputGradient(first, { weight, bias }, size, node.attributes, machine);
   }
   if (node.is(conv2dWeightGradientOperator)) {

@@ -7,6 +7,7 @@ const AVX512: MachineProfile = {
   plans: PLAN_COEFFICIENTS.cpu,
   winograd: { leastSaving: 1.5, leastRows: 32, imagesAtOnce: 64 },
   mixedKernels: { bytesAtOnce: 6e6, mostParts: 64, mostBytes: 2 ** 27, mostCopied: 2 ** 22, leastRun: 8 },
+  plainConvolutions: { mostPixels: 128, leastWeights: 2 ** 16, mostImages: 4 },
   weightGradients: { mostPixels: 512, mostCopies: 5 },
 };
 
@@ -20,6 +21,7 @@ const UNMEASURED: MachineProfile = {
   name: "unmeasured",
   winograd: AVX512.winograd,
   mixedKernels: AVX512.mixedKernels,
+  plainConvolutions: AVX512.plainConvolutions,
   weightGradients: AVX512.weightGradients,
 };
 

@@ -11,7 +11,8 @@ import { type MachineProfile, WORK_KINDS } from "../ir/index.js";
 
 const positive = z.number().positive();
 // Profiles kept by earlier versions lack some numbers.
-const { mostBytes, mostCopied, leastRun } = machineOf({ target: "cpu", block: 8 }).profile.mixedKernels;
+const { mixedKernels, plainConvolutions } = machineOf({ target: "cpu", block: 8 }).profile;
+const { mostBytes, mostCopied, leastRun } = mixedKernels;
 const profileSchema = z.object({
   name: z.string(),
   plans: z.record(z.enum(WORK_KINDS), z.number().nonnegative()),
@@ -21,6 +22,9 @@ const profileSchema = z.object({
     ...{ mostBytes: positive.default(mostBytes), mostCopied: positive.default(mostCopied) },
     leastRun: positive.default(leastRun),
   }),
+  plainConvolutions: z
+    .object({ mostPixels: positive, leastWeights: positive, mostImages: positive })
+    .default(plainConvolutions),
   weightGradients: z.object({ mostPixels: positive, mostCopies: positive }),
 });
 

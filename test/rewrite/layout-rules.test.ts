@@ -1,7 +1,7 @@
 /** Small graphs on which one rewrite for the blocked layout must see that it does not apply, or must carry something over. */
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/grad/index.js";
-import { nodesOf, type Tensor } from "../../src/ir/index.js";
+import type { Tensor } from "../../src/ir/index.js";
 import {
   add,
   avgPool2d,
@@ -24,9 +24,15 @@ import {
   sigmoid,
   transpose,
 } from "../../src/ops/index.js";
-import { machineOf, rewrite } from "../../src/rewrite/index.js";
-import { spec, trace } from "../../src/trace/index.js";
-import { changes, expectSame, fixed, type Shapes, sumOfSquares, withGradients } from "./single-rule.js";
+import {
+  changes,
+  expectSame,
+  fixed,
+  operatorsAfter,
+  type Shapes,
+  sumOfSquares,
+  withGradients,
+} from "./single-rule.js";
 
 describe("keep-blocked", () => {
   const shapes = [[2, 16, 5, 5], [16, 16, 3, 3], [16], [16], [16, 16, 3, 3], [2, 16, 5, 5]];
@@ -55,8 +61,7 @@ describe("padded-channels", () => {
   it("leaves no plain convolution between blocked ones", async () => {
     expect(changes("padded-channels", network, shapes)).toBe(true);
     await expectSame(network, shapes);
-    const { graph } = trace(network, [shapes.map((shape) => spec(shape))]);
-    const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    const left = operatorsAfter(network, shapes);
     expect(left.filter((node) => node.is(conv2dOperator))).toEqual([]);
     const [swish] = left.filter((node) => node.is(hardSwishOperator));
     expect(swish!.shape[1]).toBe(3);
@@ -87,10 +92,6 @@ describe("channel-scales", () => {
       const y = affine(conv2d(x!, first!, undefined, { padding: 1 }), numbers);
       return [conv2d(y, second!, undefined, { padding: 1 })];
     };
-  const operatorsAfter = (fn: (xs: readonly Tensor[]) => readonly Tensor[], shapes: Shapes) => {
-    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
-    return nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
-  };
   const shifts = (x: Tensor) => reshape(x, [channels, 1, 1]);
 
   it.each<[string, Affine, Shapes, number]>([
@@ -196,8 +197,7 @@ describe("blocked-convolutions", () => {
   });
   it("lays out no columns for the weight gradient of a depthwise convolution", () => {
     const { fn, shapes } = depthwise(3, { padding: 1, stride: 2 });
-    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
-    const left = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    const left = operatorsAfter(fn, shapes);
     const plain = [conv2dOperator, convTranspose2dOperator, conv2dWeightGradientOperator];
     expect(left.filter((node) => plain.some((operator) => node.operator === operator))).toEqual([]);
   });
@@ -213,11 +213,26 @@ describe("blocked-convolutions", () => {
       [10, 16, 41, 39],
       [32, 16, kernel, kernel],
     ];
-    const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
-    const blocked = nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
+    const blocked = operatorsAfter(fn, shapes);
     const byRow = blocked.filter((node) => node.is(blockedConv2dOperator) && node.inputs[1]!.shape[2] === 1);
     expect(byRow.some(({ inputs: [, windows] }) => (windows!.shape[3] as number) > kernel)).toBe(true);
     await expectSame(fn, shapes);
+  });
+  it("leaves large weights that are learned, where there are few pixels", async () => {
+    const shapesOf = (side: number) => [
+      [2, 96, side, side],
+      [96, 96, 3, 3],
+    ];
+    const learned = withGradients((x, weight) => conv2d(x!, weight!, undefined, { padding: 1 }));
+    const known = ([x]: readonly Tensor[]) => [
+      conv2d(x!, fixed([96, 96, 3, 3], "w"), undefined, { padding: 1 }),
+    ];
+    const blocked = (fn: typeof known, side: number) =>
+      operatorsAfter(fn, shapesOf(side)).filter((node) => node.is(blockedConv2dOperator)).length;
+    expect(blocked(learned, 5)).toBe(0);
+    expect(blocked(learned, 9)).toBe(2);
+    expect(blocked(known, 5)).toBe(1);
+    await expectSame(learned, shapesOf(5));
   });
   it("leaves depthwise convolutions whose channels fill no whole block", async () => {
     const fn = withGradients((x, weight) => conv2d(x!, weight!, undefined, { padding: 1, groups: 20 }));

@@ -2,9 +2,9 @@
 import { expect } from "vitest";
 import { exportOnnx } from "../../src/export/index.js";
 import { gradients } from "../../src/grad/index.js";
-import type { Tensor } from "../../src/ir/index.js";
+import { nodesOf, type Tensor } from "../../src/ir/index.js";
 import { constant, mul, sum } from "../../src/ops/index.js";
-import { REWRITE_NAMES, type RewriteName } from "../../src/rewrite/index.js";
+import { machineOf, REWRITE_NAMES, type RewriteName, rewrite } from "../../src/rewrite/index.js";
 import { compile, type RuntimeOptions } from "../../src/runtime/index.js";
 import { spec, trace } from "../../src/trace/index.js";
 import { count, randomArray } from "../contract/gradient-check.js";
@@ -56,6 +56,15 @@ export function changes(
   const model = (withoutRewrites: readonly RewriteName[]) =>
     exportOnnx(trace(fn, [shapes.map((shape) => spec(shape))]).graph, { block: 16, withoutRewrites });
   return !Buffer.from(model([name])).equals(Buffer.from(model([])));
+}
+
+/** The operators of a function's graph after all rewrites, on a machine with blocks of 16 channels. */
+export function operatorsAfter(
+  fn: (xs: readonly Tensor[]) => readonly Tensor[],
+  shapes: Shapes,
+): readonly Tensor[] {
+  const { graph } = trace(fn, [shapes.map((shape) => spec(shape))]);
+  return nodesOf(rewrite(graph, machineOf({ target: "cpu", block: 16 })));
 }
 
 export const fixed = (shape: readonly number[], name: string) =>
