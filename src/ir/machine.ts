@@ -68,8 +68,13 @@ export interface PlainConvolutionsProfile {
   readonly mostImages: number;
 }
 
-/** How blocked convolutions compute the gradient with respect to their weight. */
+/** How convolutions compute the gradient with respect to their weight. */
 export interface WeightGradientsProfile {
+  /**
+   * Most elements of a 1×1 convolution's weight, relative to those of an image of x and of y, for a product per image: each
+   * product has the size of the weight.
+   */
+  readonly mostPartials: number;
   /** Most pixels of the gradient with respect to the output to convolve with at once; larger ones go row by row. */
   readonly mostPixels: number;
   /** Most copies of the image to go row by row: one for each row of the kernel. */

@@ -8,6 +8,7 @@ import { commonSubexpressions } from "./common-subexpressions.js";
 import { foldedBatchNorms } from "./folded-batch-norms.js";
 import { foldedConstants } from "./folded-constants.js";
 import { fusedActivations } from "./fused-activations.js";
+import { imageProducts } from "./image-products.js";
 import { keptBlocked } from "./keep-blocked.js";
 import { type MixtureChoice, mixturePlans, plansOf } from "./mixture-plans.js";
 import { type GroupPlans, workBy } from "./mixtures/choice.js";
@@ -39,6 +40,7 @@ const RULES = [
   needlessExpansions,
   winograd,
   paddedChannels,
+  imageProducts,
   blockedConvolutions,
   keptBlocked,
   channelScales,

@@ -8,7 +8,7 @@ const AVX512: MachineProfile = {
   winograd: { leastSaving: 1.5, leastRows: 32, imagesAtOnce: 64 },
   mixedKernels: { bytesAtOnce: 6e6, mostParts: 64, mostBytes: 2 ** 27, mostCopied: 2 ** 22, leastRun: 8 },
   plainConvolutions: { mostPixels: 128, leastWeights: 2 ** 16, mostImages: 4 },
-  weightGradients: { mostPixels: 512, mostCopies: 5 },
+  weightGradients: { mostPartials: 0.5, mostPixels: 512, mostCopies: 5 },
 };
 
 /** CPUs with AVX2, with blocks of 8 channels. No number was found to be better there than AVX-512's. */

@@ -11,7 +11,7 @@ import { type MachineProfile, WORK_KINDS } from "../ir/index.js";
 
 const positive = z.number().positive();
 // Profiles kept by earlier versions lack some numbers.
-const { mixedKernels, plainConvolutions } = machineOf({ target: "cpu", block: 8 }).profile;
+const { mixedKernels, plainConvolutions, weightGradients } = machineOf({ target: "cpu", block: 8 }).profile;
 const { mostBytes, mostCopied, leastRun } = mixedKernels;
 const profileSchema = z.object({
   name: z.string(),
@@ -25,7 +25,10 @@ const profileSchema = z.object({
   plainConvolutions: z
     .object({ mostPixels: positive, leastWeights: positive, mostImages: positive })
     .default(plainConvolutions),
-  weightGradients: z.object({ mostPixels: positive, mostCopies: positive }),
+  weightGradients: z.object({
+    mostPartials: positive.default(weightGradients.mostPartials),
+    ...{ mostPixels: positive, mostCopies: positive },
+  }),
 });
 
 /** Where the profile is kept. Machines may share a home directory, so each processor model has a file of its own. */

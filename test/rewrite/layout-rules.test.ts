@@ -203,7 +203,6 @@ describe("blocked-convolutions", () => {
   });
   it.each([
     [3, { padding: 1 }],
-    [1, {}],
     [1, { stride: 2 }],
     [5, { padding: 2, stride: [1, 3] }],
     [3, { padding: [0, 1], stride: [1, 2], dilation: [2, 1] }],
@@ -242,6 +241,35 @@ describe("blocked-convolutions", () => {
     ];
     expect(changes("blocked-convolutions", fn, shapes)).toBe(false);
     await expectSame(fn, shapes);
+  });
+});
+
+describe("image-products", () => {
+  const gradient = (options: Parameters<typeof conv2d>[3] = {}) =>
+    withGradients((x, weight) => conv2d(x!, weight!, undefined, options));
+  it.each([1, 9])("multiplies images for 1×1 convolutions, batch %i", async (batch) => {
+    const shapes = [
+      [batch, 16, 7, 5],
+      [32, 16, 1, 1],
+    ];
+    expect(changes("image-products", gradient(), shapes)).toBe(true);
+    await expectSame(gradient(), shapes);
+  });
+  it("leaves strides, padding, groups, larger kernels and small images", () => {
+    const leaves = (shapes: Shapes, options?: Parameters<typeof conv2d>[3]) =>
+      expect(changes("image-products", gradient(options), shapes)).toBe(false);
+    const [image, weight] = [
+      [9, 16, 7, 5],
+      [32, 16, 1, 1],
+    ];
+    leaves([image, weight], { stride: 2 });
+    leaves([image, weight], { padding: 1 });
+    leaves([image, [32, 8, 1, 1]], { groups: 2 });
+    leaves([image, [32, 16, 1, 3]]);
+    leaves([
+      [9, 16, 3, 3],
+      [64, 16, 1, 1],
+    ]);
   });
 });
 
