@@ -44,6 +44,7 @@ export {
   nodesOf,
   type Operator,
   type OperatorFacts,
+  type PlainConvolutionsProfile,
   type PlanCoefficients,
   printGraph,
   type Shape,
