@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { groups } from "d3-array";
+import { groups, sort } from "d3-array";
 import { formatMarkdownTable } from "dyconv/node";
 import type { Duel } from "../contest/alternate.js";
 import { machineWords, readMachines } from "../machine.js";
@@ -11,9 +11,17 @@ const SOURCE = join(ROOT, "bench/results");
 const PAGE = join(ROOT, "docs/performance.md");
 const HEAD = ["network", "batch", "dyconv", "PyTorch's fastest", "÷ PyTorch", "÷ static"];
 
+/** Evaluation first, by network, then by layer, the static network before the others. */
+const ORDER = [
+  ({ kind }: Duel) => kind,
+  ({ network }: Duel) => network.split("/")[0]!,
+  ({ network }: Duel) => network,
+  ({ batch }: Duel) => batch,
+] as const;
+
 /** Writes the results of the suite `networks`, if there are any, between the marks in docs/performance.md. */
 export async function updateNetworkTable(): Promise<void> {
-  const duels = await readRows<Duel>(SOURCE, "networks");
+  const duels = sort(await readRows<Duel>(SOURCE, "networks"), ...ORDER);
   const machine = (await readMachines(SOURCE)).networks;
   if (duels.length === 0 || machine === undefined) return;
   const text = [
@@ -27,9 +35,9 @@ export async function updateNetworkTable(): Promise<void> {
 
 function networkTable(duels: readonly Duel[]): string {
   const rows = groups(duels, ({ network, batch }) => `${network} ${batch}`).map(([, rivals]) => {
-    const { network, batch, imagesPerSecond } = rivals[0]!;
     const peer = rivals.find(({ rival }) => rival === "PyTorch");
     const twin = rivals.find(({ rival }) => rival === "dyconv");
+    const { network, batch, imagesPerSecond } = peer ?? rivals[0]!;
     return [
       ...[network, `${batch}`, rate(imagesPerSecond)],
       peer ? `${rate(peer.rivalImagesPerSecond)} (${peer.how})` : "–",
