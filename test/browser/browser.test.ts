@@ -62,7 +62,10 @@ describe.skipIf(executablePath === undefined)("in Chromium (skipped where there 
   }, 600_000);
 
   it("WebGPU trains as node's CPU does", async (test) => {
-    test.skip(!(await page.evaluate("navigator.gpu?.requestAdapter()")), "it has no WebGPU adapter");
+    test.skip(
+      !(await page.evaluate("navigator.gpu?.requestAdapter()")),
+      "Chromium has no WebGPU adapter here, not even its own software one",
+    );
     expectSameTraining(await train({ device: "webgpu" }), reference);
   }, 600_000);
 

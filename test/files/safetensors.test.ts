@@ -164,7 +164,7 @@ const GOLDEN = join(import.meta.dirname, "../../../shared/golden");
 
 describe("reference files", () => {
   test("decode, and their shapes are those written by another implementation", async (context) => {
-    context.skip(!existsSync(GOLDEN), "the reference vectors are not beside this checkout");
+    context.skip(!existsSync(GOLDEN), "../shared/golden, the reference vectors, is absent");
     const names = readdirSync(GOLDEN).filter((name) => name.startsWith("dynamic-conv2d-"));
     for (const name of names) {
       const { tensors } = await readSafetensors(join(GOLDEN, name));

@@ -37,7 +37,7 @@ describe.skipIf(environment === undefined)(
     });
 
     it("agrees with the reference vectors of layers", (test) => {
-      test.skip(report.parity === undefined, "there are no reference vectors");
+      test.skip(report.parity === undefined, "../shared/golden, the reference vectors, is absent");
       expect(report.parity!.filter(({ passed }) => !passed)).toEqual([]);
       expect(report.parity!.length).toBe(5);
     });
