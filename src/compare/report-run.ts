@@ -3,6 +3,7 @@ import { CheckpointError } from "../errors/index.js";
 import { evaluateRun } from "../infer/evaluate-run.js";
 import { predictions } from "../infer/predict.js";
 import { predictedSamples, testSamples } from "../infer/samples.js";
+import { optionsInEffect } from "../models/network-options.js";
 import { type ConfigValue, type PredictionTile, predictionTiles, type ReportRun } from "../report/index.js";
 import { runtimeOptions, type TrainConfig } from "../runs/config.js";
 import type { EpochMetrics } from "../runs/metrics.js";
@@ -63,10 +64,10 @@ async function testTiles(run: OpenRun, data: DatasetPair): Promise<PredictionTil
   return predictionTiles(predictedSamples(samples, await predictions(run, samples)));
 }
 
-/** A configuration as a flat record, without values that are not set. */
+/** A configuration as a flat record, without values that are not set or have no effect. */
 function configValues({ modelOptions, ...config }: TrainConfig): Readonly<Record<string, ConfigValue>> {
   const values: Record<string, ConfigValue> = {};
-  for (const [key, value] of Object.entries({ ...config, ...modelOptions })) {
+  for (const [key, value] of Object.entries({ ...config, ...optionsInEffect(modelOptions) })) {
     if (value !== undefined) values[key] = value;
   }
   return values;

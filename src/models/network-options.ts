@@ -87,3 +87,26 @@ export function dynamicChoice({
     ...(where !== "published" && { where }),
   };
 }
+
+/** Options that a single dynamic layer has. */
+const LAYER_OF_OPTION: Readonly<Record<string, DynamicLayer>> = {
+  branch: "dyconv",
+  cellRatio: "kernel-warehouse",
+  router: "condconv",
+};
+
+/**
+ * Of a network's option values, those with an effect: without options of dynamic layers where none is chosen, and
+ * without those of other dynamic layers than the chosen one.
+ */
+export function optionsInEffect(
+  values: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const { dynamic } = values;
+  if (dynamic === undefined) return values;
+  const hasEffect = (key: string) => {
+    if (!(key in networkOptions) || key === "dynamic") return true;
+    return dynamic !== "none" && (LAYER_OF_OPTION[key] ?? dynamic) === dynamic;
+  };
+  return Object.fromEntries(Object.entries(values).filter(([key]) => hasEffect(key)));
+}

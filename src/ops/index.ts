@@ -2,6 +2,7 @@ export * from "./activations.js";
 export * from "./blocked-convolution.js";
 export { fromBlocked, fromBlockedOperator, toBlocked, toBlockedOperator } from "./blocked-layout.js";
 export * from "./channel-affine.js";
+export { channelDot, channelDotOperator } from "./channel-dot.js";
 export * from "./convolution.js";
 export {
   type Convolution3dOptions,

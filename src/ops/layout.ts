@@ -91,20 +91,20 @@ interface SliceAttributes extends Attributes {
   readonly end: number;
 }
 
-/** Height and width are axes 2 and 3 in both layouts, so an operator along them stays the same in blocks. */
-function alongImage<A extends Attributes & { readonly axis: number }>({
+/** Both layouts have the same axes but that of the channels, so an operator along another one stays the same in blocks. */
+function besideChannels<A extends Attributes & { readonly axis: number }>({
   inputs,
   output,
   attributes: { axis },
 }: GradientContext<A>): Tensor | undefined {
-  return axis === 2 || axis === 3 ? output.with({ inputs }) : undefined;
+  return axis === 1 ? undefined : output.with({ inputs });
 }
 
 /** The operator of {@link slice}. */
 export const sliceOperator: Operator<SliceAttributes> = {
   name: "slice",
   rearranges: true,
-  inBlocks: alongImage,
+  inBlocks: besideChannels,
   evaluate: ([x], { inputs: [type], output, attributes: { axis, start } }) => {
     const [from, to] = [type!, output].map(({ shape }) => elementCount(shape.slice(axis))) as [
       number,
@@ -236,7 +236,7 @@ interface TapAttributes extends Attributes {
 export const takeTapOperator: Operator<TapAttributes> = {
   name: "takeTap",
   rearranges: true,
-  inBlocks: alongImage,
+  inBlocks: besideChannels,
   infer: ([x], { axis, start, step, count }) => {
     const size = x!.shape[axis];
     if (typeof size !== "number" || start < 0 || step < 1 || start + step * (count - 1) >= size) {
@@ -261,7 +261,7 @@ export const takeTapOperator: Operator<TapAttributes> = {
 export const interleaveOperator: Operator<{ axis: number }> = {
   name: "interleave",
   rearranges: true,
-  inBlocks: alongImage,
+  inBlocks: besideChannels,
   infer: (inputs, { axis }) => {
     const [first] = inputs;
     if (inputs.some((type) => !sameType(type, first!))) {

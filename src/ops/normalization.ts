@@ -1,52 +1,35 @@
 import { expectWithin } from "../errors/expect.js";
 import { ShapeError } from "../errors/index.js";
-import { type Attributes, formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
+import { formatType, type Operator, Tensor, type TensorType } from "../ir/index.js";
 import type { OnnxBuilder } from "../onnx/builder.js";
-import { elementCount, staticShape } from "../util/shape.js";
+import { elementCount } from "../util/shape.js";
 import { emitBlockedAffine } from "./blocked-layout.js";
 import { channelAffine } from "./channel-affine.js";
+import {
+  type ChannelLayout,
+  channelCount,
+  channelDot,
+  emitChannelDot,
+  emitChannelSum,
+} from "./channel-dot.js";
 import { add, div, mul, neg, sqrt, sub } from "./elementwise.js";
 import { expectDType } from "./expect.js";
 import { constant } from "./input.js";
 import { reshape, slice, zerosLike } from "./layout.js";
 import { sum } from "./reduce.js";
-import { emitSum } from "./staged-sum.js";
 
 /** Sum over all axes except the channels. */
 function channelSum(x: Tensor): Tensor {
   return sum(x, { axes: x.shape.flatMap((_, axis) => (axis === 1 ? [] : [axis])) });
 }
 
-interface LayoutAttributes extends Attributes {
-  readonly blocked: boolean;
-}
-
-/** The number of channels of [B, C, …], or of [B, C/b, H, W, b] if blocked. */
-function channelCount(operator: string, x: TensorType, { blocked }: LayoutAttributes): number {
-  expectDType(operator, [x], "float32");
-  if (blocked ? x.shape.length !== 5 : x.shape.length < 2) {
-    throw new ShapeError(operator, blocked ? "[B, C/b, H, W, b]" : "[B, C, …]", formatType(x));
-  }
-  const [, second, , , block] = staticShape(x.shape, operator);
-  return blocked ? second! * block! : second!;
-}
-
-/** The mean of each channel of x or of something shaped like it, [C]. */
-function emitChannelMean(onnx: OnnxBuilder, x: string, type: TensorType, { blocked }: LayoutAttributes) {
-  const { dtype } = type;
-  const shape = type.shape as readonly number[];
-  const sumOver = (value: string, sizes: readonly number[], axes: readonly number[]) =>
-    emitSum(onnx, "ReduceSum", value, { dtype, shape: sizes }, axes, true);
-  // Sums within images first: this is fastest in the runtime, and short sums round less.
-  const within = blocked ? [2, 3] : shape.flatMap((_, axis) => (axis > 1 ? [axis] : []));
-  const perImage = shape.map((size, axis) => (within.includes(axis) ? 1 : size));
-  const images = within.length === 0 ? x : sumOver(x, shape, within);
-  const count = elementCount(shape) / elementCount(perImage.slice(1));
-  return onnx.node("Mul", [onnx.reshape(sumOver(images, perImage, [0]), [-1]), onnx.float(1 / count)]);
+/** Divides sums over channels by the number of values in each. */
+function emitMean(onnx: OnnxBuilder, sums: string, { shape }: TensorType, channels: number): string {
+  return onnx.node("Mul", [sums, onnx.float(channels / elementCount(shape))]);
 }
 
 /** The operator that finds the centre of {@link channelStatistics}. */
-export const channelCentreOperator: Operator<LayoutAttributes> = {
+export const channelCentreOperator: Operator<ChannelLayout> = {
   name: "channelCentre",
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x], attributes) => ({
@@ -54,11 +37,12 @@ export const channelCentreOperator: Operator<LayoutAttributes> = {
     shape: [channelCount("channelCentre", x!, attributes)],
   }),
   gradient: () => [null],
-  emit: ({ inputs: [x], types: [type], attributes }, onnx) => emitChannelMean(onnx, x!, type!, attributes),
+  emit: ({ inputs: [x], types: [type], output, attributes }, onnx) =>
+    emitMean(onnx, emitChannelSum(onnx, x!, type!, attributes), type!, output.shape[0] as number),
 };
 
 /** The operator of x − c per channel: inputs x and c [C]. Its result has small means. */
-export const centredOperator: Operator<LayoutAttributes> = {
+export const centredOperator: Operator<ChannelLayout> = {
   name: "centred",
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x, centre], attributes) => {
@@ -85,7 +69,7 @@ export const centredOperator: Operator<LayoutAttributes> = {
 };
 
 /** The operator of mean and biased variance of each channel, [2, C], of values whose means are small. */
-export const channelStatisticsOperator: Operator<LayoutAttributes> = {
+export const channelStatisticsOperator: Operator<ChannelLayout> = {
   name: "channelStatistics",
   inBlocks: ({ inputs, output }) => output.with({ inputs, attributes: { blocked: true } }),
   infer: ([x], attributes) => ({
@@ -101,10 +85,10 @@ export const channelStatisticsOperator: Operator<LayoutAttributes> = {
     return [channelAffine(x!, slope, offset, undefined, { blocked })];
   },
   emit: ({ inputs: [x], types: [type], output, attributes }, onnx) => {
-    const rowOf = (value: string) => onnx.reshape(value, [1, output.shape[1] as number]);
-    const mean = emitChannelMean(onnx, x!, type!, attributes);
-    // Squares by Mul, since ReduceSumSquare is slower.
-    const squares = emitChannelMean(onnx, onnx.node("Mul", [x!, x!]), type!, attributes);
+    const channels = output.shape[1] as number;
+    const rowOf = (value: string) => onnx.reshape(value, [1, channels]);
+    const mean = emitMean(onnx, emitChannelSum(onnx, x!, type!, attributes), type!, channels);
+    const squares = emitMean(onnx, emitChannelDot(onnx, x!, x!, type!, attributes), type!, channels);
     const difference = onnx.node("Sub", [squares, onnx.node("Mul", [mean, mean])]);
     const variance = onnx.node("Max", [difference, onnx.float(0)]);
     return onnx.node("Concat", [rowOf(mean), rowOf(variance)], { axis: 0 });
@@ -171,8 +155,8 @@ export const batchNormOperator: Operator<{ epsilon: number; centred: boolean }> 
     // Σ dy·(x − m). With a mean that is large beside the deviation, Σ dy·x − m·Σ dy would cancel.
     const ones = constant(new Float32Array(mean!.shape[0] as number).fill(1));
     const moment = centred
-      ? sub(channelSum(mul(dy, x!)), mul(mean!, byBias))
-      : channelSum(mul(dy, channelAffine(x!, ones, neg(mean!))));
+      ? sub(channelDot(dy, x!), mul(mean!, byBias))
+      : channelDot(dy, channelAffine(x!, ones, neg(mean!)));
     const byScale = div(moment, affine.deviation);
     const byVariance = div(mul(mul(byScale, scale!), -0.5), add(variance!, epsilon));
     const byInput = channelAffine(dy, affine.scale, zerosLike(affine.scale));

@@ -3,6 +3,7 @@ import { mapTree, type Tree } from "../util/tree.js";
 import { affineSums } from "./affine-sums.js";
 import { blockedConvolutions } from "./blocked-convolutions.js";
 import { centralTaps } from "./central-taps.js";
+import { centredConvolutions } from "./centred-convolutions.js";
 import { channelScales } from "./channel-scales.js";
 import { commonSubexpressions } from "./common-subexpressions.js";
 import { foldedBatchNorms } from "./folded-batch-norms.js";
@@ -34,6 +35,7 @@ const RULES = [
   foldedBatchNorms,
   centralTaps,
   mixturePlans,
+  centredConvolutions,
   pixelProducts,
   transposedProducts,
   scaledProducts,

@@ -69,6 +69,7 @@ const refused: Readonly<Record<string, readonly [() => unknown, RegExp]>> = {
     /epsilon must be/,
   ],
   "statistics of a vector": [() => ops.channelStatistics(vector), /\[B, C, …\]/],
+  "dots of different shapes": [() => ops.channelDot(x, ops.input("float32", [1, 1])), /same shape/],
   "experts of rank 1": [() => ops.expertProducts(vector, vector), /\[B, K·O, …\]/],
   "cast to no dtype": [() => ops.cast(x, "float64" as never), /one of float32/],
   "labels as logits": [() => nn.crossEntropy(ints, labels), /float32 logits/],

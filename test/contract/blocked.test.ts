@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { grad } from "../../src/grad/index.js";
-import type { Tensor } from "../../src/ir/index.js";
+import { Tensor } from "../../src/ir/index.js";
 import {
   blockedConv2d,
   blockWeights,
   channelAffine,
+  channelDot,
+  channelDotOperator,
   conv2d,
   fromBlocked,
   mul,
@@ -98,6 +100,22 @@ describe.skipIf(block === 0)(
         channelAffine as Fn,
         [[2, channels, 3, 4], [channels], [channels], [2, channels, 3, 4]],
       );
+    });
+
+    it("channelDot, over whole images and over rows", async () => {
+      for (const size of [
+        [3, 4],
+        [6, 40],
+        [2, 300],
+      ]) {
+        const shape = [2, channels, ...size];
+        await expectSame(
+          (a, b) =>
+            Tensor.apply(channelDotOperator, [toBlocked(a, block), toBlocked(b, block)], { blocked: true }),
+          channelDot as Fn,
+          [shape, shape],
+        );
+      }
     });
 
     it("a grouped convolution whose weights have its output's shape, after a blocked one", async () => {

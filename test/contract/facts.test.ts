@@ -73,6 +73,7 @@ const SAMPLES: Record<string, Sample> = {
   spreadExperts: { fn: (y, attention) => ops.spreadExperts(y, attention), shapes: [IMAGE, [2, 2]] },
   expertProducts: { fn: (many, y) => ops.expertProducts(many, y), shapes: [IMAGE, [2, C / 2, 4, 5]] },
   channelAffine: { fn: (x, scale, shift) => ops.channelAffine(x, scale, shift), shapes: [IMAGE, [C], [C]] },
+  channelDot: { fn: ops.channelDot, shapes: [IMAGE, IMAGE] },
   channelCentre: {
     fn: (x) => Tensor.apply(ops.channelCentreOperator, [x], { blocked: false }),
     shapes: [IMAGE],

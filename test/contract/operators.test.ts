@@ -127,6 +127,13 @@ const rows: Readonly<Record<string, Row>> = {
     fn: (x, centre) => Tensor.apply(ops.centredOperator, [x, centre], { blocked: false }),
     shapes: [[3, 2, 2, 3], [2]],
   },
+  channelDot: {
+    fn: ops.channelDot,
+    shapes: [
+      [3, 2, 2, 3],
+      [3, 2, 2, 3],
+    ],
+  },
   channelAffine: {
     fn: (x, scale, shift, addend) => ops.channelAffine(x, scale, shift, addend),
     shapes: [[2, 3, 2, 2], [3], [3], [2, 3, 2, 2]],

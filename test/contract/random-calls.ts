@@ -112,6 +112,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     ops.mixedConvTranspose2d(x!, attention!, experts!, n[4] === 1 ? bias : undefined, window(n)),
   batchNorm: (t, [n]) => ops.batchNorm(t[0]!, channels(t), n),
   channelStatistics: ([x]) => ops.channelStatistics(x!).centred,
+  channelDot: ([a, b]) => ops.channelDot(a!, b!),
   channelAffine: ([x, scale, shift, addend], [n]) =>
     ops.channelAffine(x!, scale!, shift!, n === 1 ? addend : undefined),
   mixExperts: ([y, attention], [groups]) => ops.mixExperts(y!, attention!, { groups: groups! }),

@@ -5,10 +5,14 @@ import type { Tensor } from "../../src/ir/index.js";
 import {
   add,
   avgPool2d,
+  batchNorm,
   blockedConv2dOperator,
+  centredOperator,
   channelAffine,
   channelAffineOperator,
+  channelStatistics,
   clamp,
+  constant,
   conv2d,
   conv2dOperator,
   conv2dWeightGradientOperator,
@@ -27,6 +31,7 @@ import {
 import {
   changes,
   expectSame,
+  type Fn,
   fixed,
   operatorsAfter,
   type Shapes,
@@ -241,6 +246,65 @@ describe("blocked-convolutions", () => {
     ];
     expect(changes("blocked-convolutions", fn, shapes)).toBe(false);
     await expectSame(fn, shapes);
+  });
+});
+
+describe("centred-convolutions", () => {
+  const normalized =
+    (options: Parameters<typeof conv2d>[3] = {}): Fn =>
+    (x, weight, bias) => {
+      const { centred, offset, mean, variance } = channelStatistics(conv2d(x!, weight!, bias, options));
+      const scale = constant(new Float32Array(mean.shape[0] as number).fill(1));
+      return add(
+        batchNorm(centred, { scale, bias: mean, mean: offset, variance }),
+        reshape(variance, [variance.shape[0]!, 1, 1]),
+      );
+    };
+  it.each<[string, readonly number[], Parameters<typeof conv2d>[3]]>([
+    ["1×1", [32, 16, 1, 1], {}],
+    ["padded", [16, 16, 3, 3], { padding: 1 }],
+    ["padded by more than the kernel needs", [16, 16, 1, 3], { padding: [2, 3] }],
+    ["strided", [64, 16, 3, 3], { padding: 1, stride: [2, 1] }],
+    ["dilated", [16, 16, 3, 2], { padding: [2, 1], dilation: 2 }],
+    ["grouped", [16, 4, 3, 3], { padding: 1, groups: 4 }],
+    ["depthwise", [16, 1, 5, 5], { padding: 2, groups: 16 }],
+  ])("subtracts the centre in a convolution: %s", async (_, weight, options) => {
+    const image = [9, 16, 20, 20];
+    for (const shapes of [
+      [image, weight],
+      [image, weight, [weight[0]!]],
+    ]) {
+      const fn = withGradients(normalized(options));
+      expect(operatorsAfter(fn, shapes).some((node) => node.is(centredOperator))).toBe(false);
+      await expectSame(fn, shapes);
+    }
+  });
+
+  it("is exact if the sampled images differ from the others", async () => {
+    const means = constant(
+      Float32Array.from({ length: 16 }, (_, i) => (i < 2 ? 300 : 0)),
+      [16, 1, 1, 1],
+    );
+    await expectSame(
+      withGradients((x, weight) => normalized({ padding: 1 })(add(x!, means), weight!)),
+      [
+        [16, 16, 12, 12],
+        [16, 16, 3, 3],
+      ],
+    );
+  });
+
+  it("leaves large weights, and convolutions that something else reads", () => {
+    const leaves = (fn: Fn, weight: readonly number[]) =>
+      expect(changes("centred-convolutions", withGradients(fn), [[8, 16, 4, 4], weight])).toBe(false);
+    leaves(normalized({ padding: 1 }), [16, 16, 3, 3]);
+    leaves(
+      (x, weight) => {
+        const y = conv2d(x!, weight!);
+        return add(channelStatistics(y).centred, y);
+      },
+      [16, 16, 1, 1],
+    );
   });
 });
 

@@ -175,6 +175,13 @@ export function reducingOperators(): void {
       x!(b!, c!, i!, j!)! - total(positions([3, 2, 3]).map(([n, k, l]) => x!(n!, c!, k!, l!)!)) / 18,
   );
   agrees(
+    "channelDot",
+    (a, b) => ops.channelDot(a!, b!),
+    [image, image],
+    [2],
+    ([c], a, b) => total(positions([3, 2, 3]).map(([n, i, j]) => a!(n!, c!, i!, j!)! * b!(n!, c!, i!, j!)!)),
+  );
+  agrees(
     "channelStatistics of a matrix",
     (x) => ops.channelStatistics(x).mean,
     [[3, 2]],
