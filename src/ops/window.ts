@@ -32,6 +32,25 @@ export function windowOutput(
   return Math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 
+/** Windows along one axis of images. */
+export interface Windows {
+  /** Pixels of the image. */
+  readonly image: number;
+  /** Taps of the kernel. */
+  readonly taps: number;
+  /** Number of windows. */
+  readonly windows: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+}
+
+/** The fraction of windows in which a tap meets the image and not its padding. */
+export function fractionInside(tap: number, { image, windows, stride, padding, dilation }: Windows): number {
+  const pixels = Array.from({ length: windows }, (_, i) => i * stride - padding + tap * dilation);
+  return pixels.filter((pixel) => pixel >= 0 && pixel < image).length / windows;
+}
+
 /** ONNX's pads: top, left, bottom, right. */
 export function symmetricPads([height, width]: Pair): readonly number[] {
   return [height, width, height, width];

@@ -16,6 +16,7 @@ import {
   type Pair,
   pad,
   reshape,
+  slice,
   toBlocked,
   transpose,
 } from "../ops/index.js";
@@ -110,6 +111,8 @@ export function blockedInputGradient(
  *
  * A large dy does not stay in the cache. Each of its rows is then a kernel of its own, and rows take the place of input
  * channels too: [kh, B/b·H′, 1, W·C, b] ∗ [O/b, B/b·H′, 1, W′, b, b] → [kh, O/b, 1, kw·C, b].
+ *
+ * C has a further channel of zeros where neighbouring pixels would not stay in the nearest cache together.
  */
 function weightGradient(
   [x, dy]: readonly Tensor[],
@@ -129,50 +132,82 @@ function weightGradient(
     (size, i) => (size - 1) * stride[i]! + (kernel[i]! - 1) * dilation[i]! + 1,
   ) as [number, number];
   const rowwise = transpose(planes, [0, 2, 3, 1, 4]);
-  const padded = [rows, columns].reduce(
+  const pitch = collide(outWidth, stride[1] * channels * block) ? channels + 1 : channels;
+  const cropped = [rows, columns].reduce(
     (image, size, i) => resized(image, i + 1, padding[i]!, size),
     rowwise,
   );
+  const padded = resized(cropped, 3, 0, pitch);
+  const unpadded = (taps: Tensor) => slice(taps, { axis: 3, start: 0, end: channels });
 
   const gradients = toBlocked(padBatch(dy!, block), block);
   const grouped = reshape(gradients, [blocks, block, out / block, outHeight * outWidth, block]);
   const kernels = transpose(grouped, [2, 0, 3, 1, 4]);
   // Stride and dilation are swapped: windows of dy move by the dilation, and their elements are a stride apart.
-  const step = stride[1] * channels;
+  const step = stride[1] * pitch;
   const { mostPixels, mostCopies } = profile.weightGradients;
   const isSmall = outHeight * outWidth <= mostPixels || kernel[0] > mostCopies;
   // With a single row, nothing is copied.
   if (kernel[0] > 1 && isSmall) {
-    const image = reshape(padded, [1, blocks, rows, columns * channels, block]);
+    const image = reshape(padded, [1, blocks, rows, columns * pitch, block]);
     const windows = reshape(kernels, [out / block, blocks, outHeight, outWidth, block, block]);
     const geometry = { stride: [dilation[0], 1] as const, dilation: [stride[0], step] as const };
     const sums = fromBlocked(blockedConv2d(image, windows, undefined, geometry));
-    return transpose(reshape(sums, [out, ...kernel, channels]), [0, 3, 1, 2]);
+    return transpose(unpadded(reshape(sums, [out, ...kernel, pitch])), [0, 3, 1, 2]);
   }
-  const needed = Array.from({ length: kernel[0] * blocks * outHeight }, (_, n) => {
-    const [tap, sample, row] = [
-      Math.floor(n / (blocks * outHeight)),
-      Math.floor(n / outHeight) % blocks,
-      n % outHeight,
-    ];
-    return sample * rows + row * stride[0] + tap * dilation[0];
-  });
-  const image = pickRows(reshape(padded, [blocks * rows, columns * channels * block]), needed);
+  const pixels = pixelsAtOnce(outWidth, channels);
+  const parts = outWidth / pixels;
+  const reach = (pixels - 1) * stride[1] + kernel[1];
+  const starts = range(kernel[0]).flatMap((tap) =>
+    range(blocks).flatMap((sample) =>
+      range(outHeight).flatMap((row) => {
+        const first = (sample * rows + row * stride[0] + tap * dilation[0]) * columns;
+        return range(parts).map((part) => first + part * pixels * stride[1]);
+      }),
+    ),
+  );
+  const runs = pickRuns(reshape(padded, [blocks * rows * columns, pitch * block]), starts, reach);
   const sums = fromBlocked(
     blockedConv2d(
-      reshape(image, [kernel[0], blocks * outHeight, 1, columns * channels, block]),
-      reshape(kernels, [out / block, blocks * outHeight, 1, outWidth, block, block]),
+      reshape(runs, [kernel[0], blocks * outHeight * parts, 1, reach * pitch, block]),
+      reshape(kernels, [out / block, blocks * outHeight * parts, 1, pixels, block, block]),
       undefined,
       { dilation: [1, step] },
     ),
   );
-  return transpose(reshape(sums, [kernel[0], out, kernel[1], channels]), [1, 3, 0, 2]);
+  return transpose(unpadded(reshape(sums, [kernel[0], out, kernel[1], pitch])), [1, 3, 0, 2]);
 }
 
-function pickRows(rows: Tensor, needed: readonly number[]): Tensor {
+/**
+ * How many pixels of a row of dy to convolve with at once. The kernel that more of them are does not stay in the processor's
+ * nearest cache; of fewer, the runs of x that they meet overlap too much.
+ */
+function pixelsAtOnce(width: number, channels: number): number {
+  const divisors = range(17).filter((pixels) => pixels >= 7 && width % pixels === 0);
+  return channels < 32 ? width : (divisors.at(-1) ?? width);
+}
+
+/**
+ * Whether so many pixels compete for the same lines of the processor's nearest cache: those a multiple of 2 KB apart have
+ * one or two places there, of eight lines each.
+ */
+function collide(pixels: number, floatsApart: number): boolean {
+  return pixels >= 14 && floatsApart % 512 === 0;
+}
+
+/** Runs of pixels [P, …], one after another. */
+function pickRuns(pixels: Tensor, starts: readonly number[], length: number): Tensor {
+  const [count, floats] = pixels.shape as Pair;
+  const sideBySide = count % length === 0 && starts.every((start) => start % length === 0);
+  const rows = sideBySide ? reshape(pixels, [count / length, length * floats]) : pixels;
+  const needed = sideBySide
+    ? starts.map((start) => start / length)
+    : starts.flatMap((start) => range(length).map((i) => start + i));
   const isAll = needed.length === rows.shape[0] && needed.every((row, n) => row === n);
   return isAll ? rows : gather(rows, constant(BigInt64Array.from(needed, BigInt), [needed.length]));
 }
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Pads the batch with zero images to whole blocks. */
 function padBatch(x: Tensor, block: number): Tensor {

@@ -1,5 +1,6 @@
 import type { Tensor } from "../ir/index.js";
 import { type ConvolutionAttributes, type Pair, pad, slice } from "../ops/index.js";
+import { fractionInside, type Windows } from "../ops/window.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { transformGraph } from "./transform.js";
 
@@ -43,22 +44,10 @@ function cropped(node: Tensor): Tensor | undefined {
   );
 }
 
-/** A kernel along one axis. */
-interface Windows {
-  readonly image: number;
-  readonly taps: number;
-  readonly windows: number;
-  readonly stride: number;
-  readonly padding: number;
-  readonly dilation: number;
-}
-
 /** The taps on each side that meet only padding, at most so many that one is left and no padding is negative. */
-function marginOf({ image, taps, windows, stride, padding, dilation }: Windows): number {
-  const isOutside = (tap: number) =>
-    Array.from({ length: windows }, (_, i) => i * stride - padding + tap * dilation).every(
-      (pixel) => pixel < 0 || pixel >= image,
-    );
+function marginOf(along: Windows): number {
+  const { taps, padding, dilation } = along;
+  const isOutside = (tap: number) => fractionInside(tap, along) === 0;
   let margin = 0;
   while (
     2 * (margin + 1) < taps &&

@@ -13,6 +13,7 @@ import {
   sub,
   sum,
 } from "../ops/index.js";
+import { fractionInside } from "../ops/window.js";
 import { elementCount } from "../util/shape.js";
 import type { MachineRewrite } from "./rewrite.js";
 import { readersOf, transformGraph } from "./transform.js";
@@ -63,20 +64,18 @@ function likelyMean({ inputs, shape, attributes }: TensorOf<ConvolutionAttribute
   const images = slice(x, { axis: 0, start: 0, end: sampled(x) });
   const mean = Tensor.apply(channelCentreOperator, [images], { blocked: false });
   const [above, beside] = taps.map((count, i) => {
-    const [size, windows] = [x, { shape }].map((image) => image.shape[i + 2] as number) as [number, number];
-    const first = -attributes.padding[i]!;
-    return insideImage({
-      size,
-      windows,
-      taps: count,
-      first,
-      stride: attributes.stride[i]!,
-      dilation: attributes.dilation[i]!,
-    });
+    const sizes = { image: x.shape[i + 2] as number, taps: count, windows: shape[i + 2] as number };
+    const [stride, padding, dilation] = [
+      attributes.stride[i]!,
+      attributes.padding[i]!,
+      attributes.dilation[i]!,
+    ];
+    const along = { ...sizes, stride, padding, dilation };
+    return Array.from({ length: count }, (_, tap) => fractionInside(tap, along));
   });
   const inside = above!.flatMap((row) => beside!.map((column) => row * column));
-  const isWhole = inside.every((fraction) => fraction === 1);
   const kernels = reshape(weight, [out! * perGroup!, inside.length]);
+  const isWhole = inside.every((fraction) => fraction === 1);
   const totals = sum(isWhole ? kernels : mul(kernels, constant(Float32Array.from(inside))), { axes: [1] });
   const { groups } = attributes;
   const byGroup = mul(
@@ -84,23 +83,4 @@ function likelyMean({ inputs, shape, attributes }: TensorOf<ConvolutionAttribute
     reshape(mean, [groups, 1, perGroup!]),
   );
   return reshape(sum(byGroup, { axes: [2] }), [out!]);
-}
-
-/** Windows along one axis of an image. */
-interface Windows {
-  readonly size: number;
-  readonly windows: number;
-  readonly taps: number;
-  /** Where the first window starts. */
-  readonly first: number;
-  readonly stride: number;
-  readonly dilation: number;
-}
-
-/** For each tap, the fraction of windows in which it lies inside the image. */
-function insideImage({ size, windows, taps, first, stride, dilation }: Windows): readonly number[] {
-  return Array.from({ length: taps }, (_, tap) => {
-    const places = Array.from({ length: windows }, (_, i) => first + i * stride + tap * dilation);
-    return places.filter((place) => place >= 0 && place < size).length / windows;
-  });
 }
