@@ -8,8 +8,10 @@ import {
   blockWeights,
   type ConvolutionAttributes,
   constant,
+  expand,
   fromBlocked,
   gather,
+  interleave,
   type Pair,
   pad,
   reshape,
@@ -123,16 +125,18 @@ export function depthwiseWeightGradient(
   return sum(byImage, { axes: [0] });
 }
 
-/** Inserts zeros after every element of an axis, so that elements are `step` apart. */
+/** Inserts zeros after every row or column of blocked images, so that they are `step` apart. */
 function spaced(x: Tensor, axis: number, step: number): Tensor {
   if (step === 1) return x;
   const shape = x.shape as readonly number[];
+  // Padding copies whole rows fast, but single pixels slowly.
+  if (axis === 3) {
+    const zeros = expand(constant(new Float32Array(1)), shape);
+    return interleave([x, ...Array.from({ length: step - 1 }, () => zeros)], axis);
+  }
   const apart = reshape(x, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]);
   const filled = pad(apart, { axis: axis + 1, before: 0, after: step - 1 });
-  return reshape(
-    filled,
-    shape.map((size, i) => (i === axis ? size * step : size)),
-  );
+  return reshape(filled, shape.with(axis, shape[axis]! * step));
 }
 
 /** Pads an axis with `before` zeros, then pads or crops its end to `size`. */

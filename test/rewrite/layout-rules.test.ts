@@ -222,6 +222,26 @@ describe("blocked-convolutions", () => {
     expect(byRow.some(({ inputs: [, windows] }) => (windows!.shape[3] as number) > kernel)).toBe(true);
     await expectSame(fn, shapes);
   });
+  it.each([
+    [3, { padding: 1 }],
+    [1, {}],
+    [3, { padding: 1, stride: 2 }],
+    [2, { stride: [1, 2] }],
+  ])(
+    "computes the weight gradient of wide images by parts of rows: kernel %s, %o",
+    async (kernel, options) => {
+      const fn = withGradients((x, weight) => conv2d(x!, weight!, undefined, options as object));
+      const shapes = [
+        [9, 64, 47, 48],
+        [32, 64, kernel, kernel],
+      ];
+      const byPart = operatorsAfter(fn, shapes).filter(
+        (node) => node.is(blockedConv2dOperator) && [12, 16].includes(node.inputs[1]!.shape[3] as number),
+      );
+      expect(byPart.length).toBe(kernel === 1 ? 0 : 1);
+      await expectSame(fn, shapes);
+    },
+  );
   it("leaves large weights that are learned, where there are few pixels", async () => {
     const shapesOf = (side: number) => [
       [2, 96, side, side],
@@ -305,6 +325,27 @@ describe("centred-convolutions", () => {
       },
       [16, 16, 1, 1],
     );
+  });
+});
+
+describe("scaled-products", () => {
+  const scaledGradient =
+    (also: (gradient: Tensor) => readonly Tensor[] = () => []) =>
+    ([x, weight]: readonly Tensor[]) => {
+      const y = conv2d(x!, weight!, undefined, { padding: 1 });
+      const [gradient] = gradients(sumOfSquares(y), [weight!]);
+      return [mul(gradient!, 0.5), ...also(gradient!)];
+    };
+  const weight = [96, 64, 3, 3];
+  it("scales dy instead of the gradient of a large weight", async () => {
+    const shapes = [[1, 64, 4, 4], weight];
+    expect(changes("scaled-products", scaledGradient(), shapes)).toBe(true);
+    await expectSame(scaledGradient(), shapes);
+  });
+  it("leaves large images, and gradients that something else reads", () => {
+    expect(changes("scaled-products", scaledGradient(), [[8, 64, 16, 16], weight])).toBe(false);
+    const shared = scaledGradient((gradient) => [sumOfSquares(gradient)]);
+    expect(changes("scaled-products", shared, [[1, 64, 4, 4], weight])).toBe(false);
   });
 });
 
