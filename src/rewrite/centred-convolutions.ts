@@ -61,23 +61,18 @@ function paysOff({ inputs: [x, weight], shape }: Tensor): boolean {
 function likelyMean({ inputs, shape, attributes }: TensorOf<ConvolutionAttributes>): Tensor {
   const [x, weight] = inputs as readonly [Tensor, Tensor];
   const [out, perGroup, ...taps] = weight.shape as readonly number[];
+  const { stride, padding, dilation, groups } = attributes;
   const images = slice(x, { axis: 0, start: 0, end: sampled(x) });
   const mean = Tensor.apply(channelCentreOperator, [images], { blocked: false });
   const [above, beside] = taps.map((count, i) => {
     const sizes = { image: x.shape[i + 2] as number, taps: count, windows: shape[i + 2] as number };
-    const [stride, padding, dilation] = [
-      attributes.stride[i]!,
-      attributes.padding[i]!,
-      attributes.dilation[i]!,
-    ];
-    const along = { ...sizes, stride, padding, dilation };
+    const along = { ...sizes, stride: stride[i]!, padding: padding[i]!, dilation: dilation[i]! };
     return Array.from({ length: count }, (_, tap) => fractionInside(tap, along));
   });
   const inside = above!.flatMap((row) => beside!.map((column) => row * column));
   const kernels = reshape(weight, [out! * perGroup!, inside.length]);
   const isWhole = inside.every((fraction) => fraction === 1);
   const totals = sum(isWhole ? kernels : mul(kernels, constant(Float32Array.from(inside))), { axes: [1] });
-  const { groups } = attributes;
   const byGroup = mul(
     reshape(totals, [groups, out! / groups, perGroup!]),
     reshape(mean, [groups, 1, perGroup!]),
