@@ -21,8 +21,8 @@ import { readersOf, transformGraph } from "./transform.js";
 /**
  * Lets a convolution subtract the centre of the batch normalisation behind it, as part of its bias, which saves two passes
  * over the output. Any number near the mean will do as centre: here, the mean of the output if every pixel of some images
- * were their mean. An eighth of the batch is enough. However much it differs from the rest, it puts the centre at most √7
- * standard deviations from the mean.
+ * were their mean. An eighth of the batch is enough. However much it differs from the rest, its own mean is at most √7 standard
+ * deviations from that of the batch.
  */
 export const centredConvolutions = {
   name: "centred-convolutions",
